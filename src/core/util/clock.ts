@@ -12,7 +12,7 @@ export interface Clock {
   monotonic(): number;
   /** At least 0, below 1. */
   random(): number;
-  /** Calls `task` once after `delayMs`. The timer never keeps the process alive by itself. */
+  /** Calls `task` once after `delayMs`. Keeps the process alive until then: cancel on close. */
   schedule(delayMs: number, task: () => void): Cancel;
   /** Calls `task` once the event loop has served what is waiting. */
   yield(task: () => void): Cancel;
@@ -25,7 +25,6 @@ export const systemClock: Clock = {
   random: () => Math.random(),
   schedule(delayMs, task) {
     const timer = setTimeout(task, delayMs);
-    timer.unref();
     return () => clearTimeout(timer);
   },
   yield(task) {
