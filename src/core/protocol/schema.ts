@@ -1,3 +1,4 @@
+import { ZERO_UUID } from './uuid.js';
 import { parseVersions, type VersionRange } from './versions.js';
 
 /** What a scalar field holds, by its name in Kafka's protocol guide. */
@@ -90,8 +91,6 @@ type ScalarField<K extends ScalarKind, V, O> = Field<
   OrNull<ScalarInputs[K], O>,
   IsRequired<V, O>
 >;
-
-const ZERO_UUID = 'AAAAAAAAAAAAAAAAAAAAAA';
 
 const zeros: ScalarTypes = {
   bool: false,

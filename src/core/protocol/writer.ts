@@ -1,4 +1,4 @@
-import { uuidToBytes } from './uuid.js';
+import { parseUuid } from './uuid.js';
 import { WireError } from './wire-error.js';
 
 const MIN_SPLICE_BYTES = 1024;
@@ -74,8 +74,8 @@ export class Writer {
   }
 
   uuid(value: unknown): void {
-    if (typeof value !== 'string') throw wrongType(value, 'a uuid as a string');
-    const bytes = uuidToBytes(value);
+    const bytes = typeof value === 'string' ? parseUuid(value) : undefined;
+    if (bytes === undefined) throw wrongType(value, 'a uuid of 22 base64url characters');
     this.buffer.set(bytes, this.reserve(16));
   }
 
