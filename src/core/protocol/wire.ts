@@ -103,6 +103,24 @@ export function encodeRequestWithHeader<A extends ApiOrName>(
   return writer.finish();
 }
 
+/**
+ * As {@link encodeRequestWithHeader}, with the length in front: what goes on the socket.
+ *
+ * @example
+ * for (const chunk of encodeRequestFrame('ApiVersions', 0, envelope, {})) socket.write(chunk);
+ */
+export function encodeRequestFrame<A extends ApiOrName>(
+  api: A,
+  version: number,
+  envelope: RequestEnvelope,
+  body: RequestInput<Resolved<A>>,
+): Uint8Array[] {
+  const writer = new Writer();
+  writer.int32(0);
+  writeRequest(writer, resolveApi(api), version, envelope, body);
+  return patchLength(writer);
+}
+
 /** A decoded request with what its header said. */
 export interface ReceivedRequest extends RequestEnvelope {
   readonly api: Api;
@@ -161,6 +179,19 @@ export function encodeResponseWithHeader<A extends ApiOrName>(
   return writer.finish();
 }
 
+/** As {@link encodeResponseWithHeader}, with the length in front: what goes on the socket. */
+export function encodeResponseFrame<A extends ApiOrName>(
+  api: A,
+  version: number,
+  correlationId: number,
+  body: ResponseInput<Resolved<A>>,
+): Uint8Array[] {
+  const writer = new Writer();
+  writer.int32(0);
+  writeResponse(writer, resolveApi(api), version, correlationId, body);
+  return patchLength(writer);
+}
+
 /** Decodes a response with its header, as a client receives it. */
 export function decodeResponseWithHeader<A extends ApiOrName>(
   api: A,
@@ -172,4 +203,41 @@ export function decodeResponseWithHeader<A extends ApiOrName>(
   const headerVersion = responseHeaderVersion(key, response, version);
   const { correlationId } = decodeMessage(reader, ResponseHeader, headerVersion);
   return { correlationId, body: decodeWhole(reader, response, version) };
+}
+
+function writeRequest(
+  writer: Writer,
+  { key, request }: Api,
+  version: number,
+  { correlationId, clientId }: RequestEnvelope,
+  body: object,
+): void {
+  encodeMessage(writer, RequestHeader, requestHeaderVersion(request, version), {
+    requestApiKey: key,
+    requestApiVersion: version,
+    correlationId,
+    clientId,
+  });
+  encodeMessage(writer, request, version, body);
+}
+
+function writeResponse(
+  writer: Writer,
+  { key, response }: Api,
+  version: number,
+  correlationId: number,
+  body: object,
+): void {
+  const headerVersion = responseHeaderVersion(key, response, version);
+  encodeMessage(writer, ResponseHeader, headerVersion, { correlationId });
+  encodeMessage(writer, response, version, body);
+}
+
+/** Puts the length where {@link Writer.int32} left room for it. */
+function patchLength(writer: Writer): Uint8Array[] {
+  const bytes = writer.length - 4;
+  const chunks = writer.finish();
+  const first = chunks[0]!;
+  new DataView(first.buffer, first.byteOffset).setInt32(0, bytes);
+  return chunks;
 }

@@ -1,0 +1,129 @@
+import { apis, type VersionRange } from '../protocol/index.js';
+import { systemClock, type Clock } from '../util/clock.js';
+import type {
+  KafkaError} from '../util/errors.js';
+import {
+  ConnectionError,
+  TimeoutError,
+  UnsupportedVersionError,
+} from '../util/errors.js';
+import {
+  capabilitiesOf,
+  inferRelease,
+  usableVersions,
+  type BrokerCapabilities,
+  type OldVersion,
+} from './api-versions.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+import { openSession } from './negotiate.js';
+import { tcpTransport } from './tcp.js';
+import { formatAddress, type Transport } from './transport.js';
+
+export interface CheckVersionOptions {
+  readonly transport?: Transport;
+  readonly clock?: Clock;
+  /** Time for the first probe; each one that is left unanswered halves it. Default 2,000 ms. */
+  readonly timeoutMs?: number;
+  readonly clientId?: string;
+}
+
+/** What {@link checkVersion} found out. */
+export interface BrokerVersion {
+  /** The release line, as in `4.3`, `2.8` or `0.10.2`. */
+  readonly version: string;
+  /** The versions of each API that both this library and the broker have. */
+  readonly apis: Readonly<Record<string, VersionRange>>;
+}
+
+/**
+ * Finds out which release of Kafka a broker runs, from 0.8.0 to 4.3.
+ *
+ * Brokers since 0.10 say what they understand, which gives the release away. Older ones hang up or
+ * stay silent on a request they don't know, so they are probed, each time on a new connection, with
+ * requests from the newest to the oldest until one is answered.
+ *
+ * @throws ConnectionError when nobody listens there, or who listens doesn't speak Kafka.
+ * @example
+ * const { version } = await checkVersion('localhost', 9092); // '4.3'
+ */
+export async function checkVersion(
+  host: string,
+  port: number,
+  options: CheckVersionOptions = {},
+): Promise<BrokerVersion> {
+  const { version, capabilities } = await probe(host, port, options);
+  return { version, apis: usableVersions(capabilities) };
+}
+
+/** As {@link checkVersion}, with what the broker itself advertises. */
+export async function probe(
+  host: string,
+  port: number,
+  options: CheckVersionOptions = {},
+): Promise<{ version: string; capabilities: BrokerCapabilities }> {
+  const clock = options.clock ?? systemClock;
+  const connect: ConnectionOptions = {
+    address: { host, port },
+    transport: options.transport ?? tcpTransport({ clock }),
+    clock,
+    clientId: options.clientId ?? 'rx-kafka',
+    requestTimeoutMs: options.timeoutMs ?? 2000,
+    setupTimeoutMs: 10_000,
+    maxResponseBytes: 16 * 1024 * 1024,
+  };
+  try {
+    const { connection, capabilities } = await openSession(connect);
+    connection.close();
+    return { version: inferRelease(capabilities), capabilities };
+  } catch (error) {
+    if (!isUnanswered(error)) throw error;
+    const timeoutMs = nextTimeout(connect.requestTimeoutMs, error);
+    return probeOld({ ...connect, requestTimeoutMs: timeoutMs });
+  }
+}
+
+interface Probe {
+  readonly version: OldVersion;
+  readonly ask: (connection: Connection) => Promise<unknown>;
+}
+
+/** What each line understood first. */
+const probes: readonly Probe[] = [
+  { version: '0.9', ask: (c) => c.request(apis.ListGroups, 0, {}) },
+  { version: '0.8.2', ask: (c) => c.request(apis.FindCoordinator, 0, { key: 'rx-kafka-probe' }) },
+  {
+    version: '0.8.1',
+    ask: (c) => c.request(apis.OffsetFetch, 0, { groupId: 'rx-kafka-probe', topics: [] }),
+  },
+  { version: '0.8.0', ask: (c) => c.request(apis.Metadata, 0, { topics: [] }) },
+];
+
+async function probeOld(options: ConnectionOptions) {
+  let requestTimeoutMs = options.requestTimeoutMs;
+  for (const { version, ask } of probes) {
+    const connection = await Connection.open({ ...options, requestTimeoutMs });
+    try {
+      await ask(connection);
+      return { version, capabilities: capabilitiesOf(version) };
+    } catch (error) {
+      if (!isUnanswered(error)) throw error;
+      requestTimeoutMs = nextTimeout(requestTimeoutMs, error);
+    } finally {
+      connection.close();
+    }
+  }
+  throw new UnsupportedVersionError(
+    `${formatAddress(options.address)} accepts connections but answers no Kafka request; ` +
+      `is it a Kafka broker, and does it expect TLS?`,
+  );
+}
+
+function isUnanswered(error: unknown): error is KafkaError {
+  if (error instanceof TimeoutError) return true;
+  return error instanceof ConnectionError && error.code === 'DISCONNECTED';
+}
+
+/** A broker that leaves one probe unanswered will do so again: wait less the next time. */
+function nextTimeout(timeoutMs: number, error: KafkaError): number {
+  return error instanceof TimeoutError ? Math.max(250, timeoutMs / 2) : timeoutMs;
+}

@@ -1,0 +1,24 @@
+export {
+  capabilitiesOf,
+  chooseVersion,
+  findVersion,
+  inferRelease,
+  usableVersions,
+  type BrokerCapabilities,
+} from './api-versions.js';
+export {
+  checkVersion,
+  probe,
+  type BrokerVersion,
+  type CheckVersionOptions,
+} from './check-version.js';
+export { Connection, type ConnectionOptions, type OnClosed } from './connection.js';
+export { clientSoftware, openSession, type Session } from './negotiate.js';
+export { tcpTransport, type TcpOptions } from './tcp.js';
+export {
+  formatAddress,
+  type Address,
+  type Link,
+  type LinkEvents,
+  type Transport,
+} from './transport.js';

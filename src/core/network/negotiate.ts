@@ -1,0 +1,91 @@
+import { apis, brokerError, type ResponseOf } from '../protocol/index.js';
+import type { KafkaError} from '../util/errors.js';
+import { ConnectionError, UnsupportedVersionError } from '../util/errors.js';
+import type { BrokerCapabilities } from './api-versions.js';
+import { Connection, type ConnectionOptions } from './connection.js';
+
+const { ApiVersions } = apis;
+const NONE = 0;
+const UNSUPPORTED_VERSION = 35;
+
+/** A connection with what the broker at its other end can do. */
+export interface Session {
+  readonly connection: Connection;
+  readonly capabilities: BrokerCapabilities;
+}
+
+/** How this library names itself to brokers (KIP-511). */
+export const clientSoftware = { name: 'rx-kafka', version: '0.1.0' } as const;
+
+/**
+ * Opens a connection and asks the broker what it understands, as the first request on it (KIP-35).
+ * Asks in the newest version, steps down to the one that the broker names, and tries again in
+ * version 0 with a broker that hangs up instead.
+ *
+ * @throws ConnectionError with code `DISCONNECTED` for a broker before 0.10 that hangs up even
+ * then, TimeoutError for one that doesn't answer at all.
+ */
+export async function openSession(
+  options: ConnectionOptions,
+  signal?: AbortSignal,
+): Promise<Session> {
+  const connection = await Connection.open(options, signal);
+  try {
+    return { connection, capabilities: await negotiate(connection, ApiVersions.maxStableVersion) };
+  } catch (error) {
+    connection.close();
+    if (!isHangUp(error)) throw error;
+  }
+  const plain = await Connection.open(options, signal);
+  try {
+    return { connection: plain, capabilities: await negotiate(plain, 0) };
+  } catch (error) {
+    plain.close();
+    throw error;
+  }
+}
+
+async function negotiate(connection: Connection, version: number): Promise<BrokerCapabilities> {
+  const answer = await connection.request(ApiVersions, version, {
+    clientSoftwareName: clientSoftware.name,
+    clientSoftwareVersion: clientSoftware.version,
+  });
+  if (answer.errorCode === NONE) return capabilitiesFrom(answer);
+  const lower = stepDown(answer, version);
+  if (lower === undefined) throw refused(answer.errorCode, version);
+  return negotiate(connection, lower);
+}
+
+/** The version to ask in next, below the one that was refused. */
+function stepDown(answer: ResponseOf<typeof ApiVersions>, refusedVersion: number) {
+  if (answer.errorCode !== UNSUPPORTED_VERSION || refusedVersion === 0) return undefined;
+  // Brokers before 2.4 refuse without naming what they have.
+  const named = answer.apiKeys.find(({ apiKey }) => apiKey === ApiVersions.key)?.maxVersion ?? 0;
+  return Math.min(named, refusedVersion - 1);
+}
+
+function capabilitiesFrom(answer: ResponseOf<typeof ApiVersions>): BrokerCapabilities {
+  return {
+    apis: new Map(
+      answer.apiKeys.map(({ apiKey, minVersion, maxVersion }) => [
+        apiKey,
+        { min: minVersion, max: maxVersion },
+      ]),
+    ),
+    features: new Map(
+      answer.finalizedFeatures.map(({ name, maxVersionLevel }) => [name, maxVersionLevel]),
+    ),
+  };
+}
+
+function refused(code: number, version: number): KafkaError {
+  const { name, message } = brokerError(code);
+  return new UnsupportedVersionError(
+    `The broker refused ApiVersions@${version} with ${name}: ${message}`,
+    { code: name },
+  );
+}
+
+function isHangUp(error: unknown): boolean {
+  return error instanceof ConnectionError && error.code === 'DISCONNECTED';
+}
