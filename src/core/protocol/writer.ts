@@ -28,11 +28,11 @@ export class Writer {
 
   bool(value: unknown): void {
     if (typeof value !== 'boolean') throw wrongType(value, 'a boolean');
-    this.buffer[this.reserve(1)] = value ? 1 : 0;
+    this.put8(value ? 1 : 0);
   }
 
   int8(value: unknown): void {
-    this.buffer[this.reserve(1)] = checkInteger(value, -0x80, 0x7f, 'an int8');
+    this.put8(checkInteger(value, -0x80, 0x7f, 'an int8'));
   }
 
   int16(value: unknown): void {
@@ -65,27 +65,30 @@ export class Writer {
     if (typeof value !== 'bigint' || value < -MAX_INT64 || value >= MAX_INT64) {
       throw wrongType(value, 'an int64, given as a safe integer or a bigint');
     }
-    this.buffer.writeBigInt64BE(value, this.reserve(8));
+    const at = this.reserve(8);
+    this.buffer.writeBigInt64BE(value, at);
   }
 
   float64(value: unknown): void {
     if (typeof value !== 'number') throw wrongType(value, 'a number');
-    this.buffer.writeDoubleBE(value, this.reserve(8));
+    const at = this.reserve(8);
+    this.buffer.writeDoubleBE(value, at);
   }
 
   uuid(value: unknown): void {
     const bytes = typeof value === 'string' ? parseUuid(value) : undefined;
     if (bytes === undefined) throw wrongType(value, 'a uuid of 22 base64url characters');
-    this.buffer.set(bytes, this.reserve(16));
+    const at = this.reserve(16);
+    this.buffer.set(bytes, at);
   }
 
   uvarint(value: number): void {
     let rest = value;
     while (rest >= 0x80) {
-      this.buffer[this.reserve(1)] = (rest & 0x7f) | 0x80;
+      this.put8((rest & 0x7f) | 0x80);
       rest >>>= 7;
     }
-    this.buffer[this.reserve(1)] = rest;
+    this.put8(rest);
   }
 
   string(value: unknown): void {
@@ -123,7 +126,7 @@ export class Writer {
 
   /** The null of strings, bytes and arrays in flexible versions. */
   compactNull(): void {
-    this.buffer[this.reserve(1)] = 0;
+    this.put8(0);
   }
 
   /** Checks that the value is an array, writes its length and returns it. */
@@ -172,6 +175,12 @@ export class Writer {
   toBuffer(): Buffer {
     if (this.chunks.length === 0) return this.buffer.subarray(0, this.position);
     return Buffer.concat(this.finish(), this.chunkBytes);
+  }
+
+  private put8(value: number): void {
+    // Room first: growing replaces the buffer.
+    const at = this.reserve(1);
+    this.buffer[at] = value;
   }
 
   private put16(value: number): void {

@@ -88,3 +88,31 @@ export class ConfigError extends KafkaError {
     super(message, { code: 'INVALID_OPTION', ...options });
   }
 }
+
+/** The principal lacks a permission. */
+export class AuthorizationError extends KafkaError {
+  constructor(message: string, options: SubclassOptions = {}) {
+    super(message, { code: 'AUTHORIZATION_FAILED', ...options });
+  }
+}
+
+/** The credentials were refused. */
+export class AuthenticationError extends KafkaError {
+  constructor(message: string, options: SubclassOptions = {}) {
+    super(message, { code: 'AUTHENTICATION_FAILED', ...options });
+  }
+}
+
+/** Another producer or member has taken this one's place. */
+export class FencedError extends KafkaError {
+  constructor(message: string, options: SubclassOptions = {}) {
+    super(message, { code: 'FENCED', ...options });
+  }
+}
+
+/** A key or value that could not be turned into bytes, or back. */
+export class SerializationError extends KafkaError {
+  constructor(message: string, options: SubclassOptions = {}) {
+    super(message, { code: 'SERIALIZATION_FAILED', ...options });
+  }
+}

@@ -1,0 +1,22 @@
+import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+
+const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }>>> = {
+  records: () => import('./records.js'),
+  protocol: () => import('./protocol.js'),
+};
+
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
+const unknown = wanted.filter((name) => !Object.hasOwn(suites, name));
+if (wanted.length === 0 || unknown.length > 0) {
+  console.error(`usage: npm run bench -- ${Object.keys(suites).join(' | ')}`);
+  process.exit(2);
+}
+
+const here = fileURLToPath(new URL('.', import.meta.url));
+if (!existsSync(`${here}/node_modules`)) {
+  console.log('Installing the clients to compare with ...');
+  execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: here, stdio: 'inherit' });
+}
+for (const name of wanted) await (await suites[name]!()).run();

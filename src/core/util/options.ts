@@ -1,0 +1,117 @@
+import { ConfigError } from './errors.js';
+
+/** One option: its default, and what is wrong with a value, as in `must be at least 0`. */
+export interface OptionRule<T> {
+  readonly default: T;
+  complaint(value: unknown): string | undefined;
+}
+
+export type OptionRules = Readonly<Record<string, OptionRule<unknown>>>;
+
+/** The complete options that a table of rules gives. */
+export type ResolvedOptions<R extends OptionRules> = {
+  readonly [K in keyof R]: R[K] extends OptionRule<infer T> ? T : never;
+};
+
+/**
+ * Checks options once, where a handle is created, and completes them with their defaults, so that
+ * nothing inside needs a default or a check.
+ *
+ * @throws ConfigError naming the option, its value and what would do.
+ */
+export function resolveOptions<R extends OptionRules>(
+  what: string,
+  rules: R,
+  given: Readonly<Record<string, unknown>>,
+): ResolvedOptions<R> {
+  for (const name of Object.keys(given)) {
+    if (!Object.hasOwn(rules, name)) throw unknownOption(what, name, Object.keys(rules));
+  }
+  const resolved: Record<string, unknown> = {};
+  for (const [name, rule] of Object.entries(rules)) {
+    const value = given[name];
+    if (value === undefined) {
+      resolved[name] = rule.default;
+      continue;
+    }
+    const complaint = rule.complaint(value);
+    if (complaint !== undefined) throw badOption(what, name, value, complaint);
+    resolved[name] = value;
+  }
+  return Object.freeze(resolved) as ResolvedOptions<R>;
+}
+
+/** The error of an option whose value can't be used. */
+export function badOption(
+  what: string,
+  name: string,
+  value: unknown,
+  complaint: string,
+): ConfigError {
+  return new ConfigError(`${what}: option ${name} is ${show(value)}, but it ${complaint}`);
+}
+
+function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[._-]/g, '');
+  const wanted = plain(name);
+  const similar = known.find(
+    (option) => plain(option) === wanted || plain(option) === `${wanted}ms`,
+  );
+  const hint = similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
+  return new ConfigError(`${what}: there is no option ${name}; ${hint}`, {
+    code: 'UNKNOWN_OPTION',
+  });
+}
+
+function show(value: unknown): string {
+  if (typeof value === 'string') return `'${value}'`;
+  if (typeof value === 'function') return 'a function';
+  return JSON.stringify(value) ?? String(value);
+}
+
+/** A whole number within bounds, in the unit that the option's name ends with. */
+export function integer(
+  defaultValue: number,
+  { min = 0, max = Number.MAX_SAFE_INTEGER }: { min?: number; max?: number } = {},
+): OptionRule<number> {
+  return {
+    default: defaultValue,
+    complaint(value) {
+      if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) {
+        return undefined;
+      }
+      const upTo = max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max}`;
+      return `must be a whole number of at least ${min}${upTo}`;
+    },
+  };
+}
+
+export function flag(defaultValue: boolean): OptionRule<boolean> {
+  return {
+    default: defaultValue,
+    complaint: (value) => (typeof value === 'boolean' ? undefined : 'must be true or false'),
+  };
+}
+
+/** One of a few values. */
+export function oneOf<const T>(defaultValue: T, ...values: readonly T[]): OptionRule<T> {
+  return {
+    default: defaultValue,
+    complaint: (value) =>
+      values.includes(value as T)
+        ? undefined
+        : `must be one of ${values.map((allowed) => show(allowed)).join(', ')}`,
+  };
+}
+
+/** Anything that passes a check; `expected` completes the sentence `it must be ...`. */
+export function custom<T>(
+  defaultValue: T,
+  expected: string,
+  isValid: (value: unknown) => boolean,
+): OptionRule<T> {
+  return {
+    default: defaultValue,
+    complaint: (value) => (isValid(value) ? undefined : `must be ${expected}`),
+  };
+}
