@@ -9,7 +9,7 @@ export const RequestHeader = message('RequestHeader', '1-2', '2+', {
   requestApiKey: int16('0+'),
   requestApiVersion: int16('0+'),
   correlationId: int32('0+'),
-  clientId: string('1+', { nullable: '1+', ignorable: true, flexible: 'none' }),
+  clientId: string('1+', { nullable: '1+', flexible: 'none' }),
 });
 
 /** What precedes every response. */
