@@ -145,24 +145,19 @@ export class Writer {
   /** Starts a section whose size precedes it, as tagged fields have. */
   beginSized(): number {
     this.flushChunk();
-    this.reserve(0);
-    const start = this.length;
-    return start;
+    return this.chunkBytes;
   }
 
   /** Ends what {@link beginSized} started and puts the size in front. */
   endSized(start: number): void {
-    // What came since is in `chunks` after the one that ended at `start`, and in `buffer`.
-    const size = this.length - start;
     this.flushChunk();
+    const size = this.chunkBytes - start;
     let bytes = this.chunkBytes;
     let index = this.chunks.length;
     while (bytes > start) bytes -= this.chunks[--index]!.length;
-    const prefix = this.position;
-    this.uvarint(size);
-    this.chunks.splice(index, 0, this.buffer.subarray(prefix, this.position));
-    this.chunkBytes += this.position - prefix;
-    this.chunkStart = this.position;
+    const prefix = uvarintBytes(size);
+    this.chunks.splice(index, 0, prefix);
+    this.chunkBytes += prefix.length;
   }
 
   /** Everything written, in pieces that share memory with what was given. */
@@ -246,6 +241,12 @@ export class Writer {
     this.position = pending + length;
     return pending;
   }
+}
+
+function uvarintBytes(value: number): Uint8Array {
+  const writer = new Writer(5);
+  writer.uvarint(value);
+  return writer.toBuffer();
 }
 
 function checkInteger(value: unknown, min: number, max: number, expected: string): number {
