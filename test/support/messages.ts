@@ -93,7 +93,9 @@ function sampleScalar(kind: string, filling: Filling, i = 0): unknown {
     case 'float64':
       return lot * 1e9 + i;
     case 'string':
-      return ['', 'plain', 'grüße-日本-🎉', 'x'.repeat(300)][between(0, 4)]! + (i || '');
+      return ['', 'plain', 'grüße-日本-🎉', 'x'.repeat(300)][between(0, 4)]!.concat(
+        i === 0 ? '' : String(i),
+      );
     case 'uuid':
       return Buffer.alloc(16, between(1, 250) + i).toString('base64url');
     case 'bytes':

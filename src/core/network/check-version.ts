@@ -1,12 +1,7 @@
 import { apis, type VersionRange } from '../protocol/index.js';
 import { systemClock, type Clock } from '../util/clock.js';
-import type {
-  KafkaError} from '../util/errors.js';
-import {
-  ConnectionError,
-  TimeoutError,
-  UnsupportedVersionError,
-} from '../util/errors.js';
+import type { KafkaError } from '../util/errors.js';
+import { ConnectionError, TimeoutError, UnsupportedVersionError } from '../util/errors.js';
 import {
   capabilitiesOf,
   inferRelease,

@@ -1,5 +1,5 @@
 import { apis, brokerError, type ResponseOf } from '../protocol/index.js';
-import type { KafkaError} from '../util/errors.js';
+import type { KafkaError } from '../util/errors.js';
 import { ConnectionError, UnsupportedVersionError } from '../util/errors.js';
 import type { BrokerCapabilities } from './api-versions.js';
 import { Connection, type ConnectionOptions } from './connection.js';

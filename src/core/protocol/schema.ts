@@ -67,7 +67,7 @@ export type Fields = Readonly<Record<string, Field>>;
 type TypesOf<F extends Field> = NonNullable<F[typeof types]>;
 
 /** A struct as decoded: every field is there, those that the version lacks have their default. */
-export type Decoded<F extends Fields> = { [K in keyof F]: TypesOf<F[K]>['out'] };
+export type Decoded<F extends Fields> = { -readonly [K in keyof F]: TypesOf<F[K]>['out'] };
 
 /** A struct to be encoded: what has a default, or is not in every version, may be left out. */
 export type Encodable<F extends Fields> = {

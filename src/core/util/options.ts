@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { ConfigError } from './errors.js';
 
 /** One option: its default, and what is wrong with a value, as in `must be at least 0`. */
@@ -64,9 +65,7 @@ function unknownOption(what: string, name: string, known: readonly string[]): Co
 }
 
 function show(value: unknown): string {
-  if (typeof value === 'string') return `'${value}'`;
-  if (typeof value === 'function') return 'a function';
-  return JSON.stringify(value) ?? String(value);
+  return inspect(value, { depth: 1, breakLength: Infinity });
 }
 
 /** A whole number within bounds, in the unit that the option's name ends with. */

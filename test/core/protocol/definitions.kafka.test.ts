@@ -161,7 +161,7 @@ function defaultOf(field: Field): string {
   if (field.default === null) return 'null';
   if (field.kind === 'array' || field.kind === 'struct') return 'empty';
   if (field.kind === 'bytes' || field.kind === 'records') return 'empty';
-  return String(field.default);
+  return String(field.default as string | bigint);
 }
 
 type Structs = ReadonlyMap<string, readonly DefinedField[]>;

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { Reader } from '../../../src/core/protocol/reader.js';
-import { WireError } from '../../../src/core/protocol/wire-error.js';
+import type { WireError } from '../../../src/core/protocol/wire-error.js';
 import { Writer } from '../../../src/core/protocol/writer.js';
 
 const hex = (text: string) => new Reader(Buffer.from(text.replaceAll(' ', ''), 'hex'));

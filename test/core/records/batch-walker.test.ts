@@ -79,6 +79,7 @@ test('an error carries topic, partition and offset as data', () => {
 test.each([
   ['negative', -1n],
   ['beyond 2^53', 2n ** 53n],
+  ['the last safe one, with none after it', 2n ** 53n - 1n],
 ])('a base offset that is %s is corruption', (_, offset) => {
   for (const batch of [v0, v2]) {
     const bytes = Buffer.from(batch);

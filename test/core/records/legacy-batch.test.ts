@@ -81,6 +81,24 @@ test('offsets in a wrapper of magic 0 are absolute', () => {
   expect(decodeRecords(bytes).map(({ offset }) => offset)).toEqual([102, 105, 109]);
 });
 
+test('offsets are written relative into a wrapper of magic 1, absolute into one of magic 0', () => {
+  for (const [magic, valueAt, first] of [
+    [0, 26, 8n],
+    [1, 34, 0n],
+  ] as const) {
+    const bytes = encodeRecords(three, { magic, compressionType: 'gzip', baseOffset: 8 });
+    const messages = codecs[1]!.decompress(bytes.subarray(valueAt), 1000);
+    expect(messages.readBigInt64BE(0)).toBe(first);
+  }
+});
+
+test('only magic 0 has the wrong LZ4 header checksum that old brokers expect', () => {
+  const checksum = (magic: 0 | 1, valueAt: number): number =>
+    encodeRecords(three, { magic, compressionType: 'lz4' })[valueAt + 6]!;
+  expect(checksum(0, 26)).toBe(0x1a);
+  expect(checksum(1, 34)).toBe(0x82);
+});
+
 test('a wrapper of magic 1 at offset 0 starts at 0, as some librdkafka versions left it', () => {
   const inner = [0, 1, 2].map((offset) => message({ offset }));
   expect(decodeRecords(wrapper(0, 1, inner)).map(({ offset }) => offset)).toEqual([0, 1, 2]);
@@ -158,11 +176,25 @@ test.each([
   expect(() => decodeRecords(make())).toThrow(CorruptRecordError);
 });
 
+test.each([-12, -100, 0, 21, 24, 2 ** 31 - 1])(
+  'a message in a wrapper that claims a length of %i is corruption',
+  (length) => {
+    const spoilt = message({ offset: 1 });
+    spoilt.writeInt32BE(length, 8);
+    const bytes = wrapper(1, 1, [message({ offset: 0 }), spoilt]);
+    expect(() => readBatches(bytes)[0]!.cursor()).toThrow(/a message (claims|is cut short)/);
+  },
+);
+
 test('a wrapper without a value, or with zstd, is corruption', () => {
   const bytes = message({ offset: 1, attributes: 1 });
   bytes.writeInt32BE(-1, bytes.length - 5);
   updateMessageCrc(bytes);
   expect(() => decodeRecords(bytes)).toThrow('its value claims -1 bytes');
+  const short = wrapper(1, 1, [message({ offset: 0 })]);
+  short.writeInt32BE(short.readInt32BE(30) - 1, 30);
+  updateMessageCrc(short);
+  expect(() => decodeRecords(short)).toThrow('its value claims');
   expect(() => decodeRecords(message({ offset: 1, attributes: 4 }))).toThrow('zstd needs magic 2');
 });
 

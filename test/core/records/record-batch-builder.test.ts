@@ -57,6 +57,22 @@ test('the size announced before a record is added is the size it adds', () => {
   );
 });
 
+test('text survives around the lengths whose varint grows, in whatever script', () => {
+  for (const unit of ['a', 'é', '語', '🦀', '\ud800']) {
+    for (const bytes of [20, 63, 64, 520, 8191, 8192]) {
+      for (const more of [-1, 0, 1]) {
+        const text = unit.repeat(Math.ceil(bytes / Buffer.byteLength(unit)) + more);
+        const expected = Buffer.from(text);
+        const batch = encodeRecords([{ key: text, value: text, headers: [[text, text]] }, {}]);
+        const [record] = decodeRecords(batch);
+        expect(record!.key!.equals(expected)).toBe(true);
+        expect(record!.value!.equals(expected)).toBe(true);
+        expect(record!.headers[0]).toEqual([expected.toString(), expected]);
+      }
+    }
+  }
+});
+
 test('a compressed batch is never larger than was announced, even of random bytes', () => {
   for (const magic of formats) {
     for (const compressionType of types) {

@@ -51,6 +51,7 @@ test.each([
     batchOf([0, 0, 0, 1, 1, 0xfe, 0xff, 0xff, 0xff, 0x0f]),
     'claims 2147483647 headers',
   ],
+  ['a header key too long', batchOf([0, 0, 0, empty, empty, 2, 20, 1]), 'header is longer'],
   ['a header key of -1', batchOf([0, 0, 0, empty, empty, 2, 1, 1]), 'header claims -1'],
   ['a header value of -2', batchOf([0, 0, 0, empty, empty, 2, 0, 3]), 'header claims -2'],
   ['a header value too long', batchOf([0, 0, 0, empty, empty, 2, 0, 4, 0]), 'header is longer'],

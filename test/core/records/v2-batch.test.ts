@@ -95,6 +95,7 @@ test.each([
       b.writeInt32BE(count, 57),
     );
     expect(() => decodeRecords(bytes)).toThrow(CorruptRecordError);
+    if (count < 0) expect(() => readBatches(bytes)[0]!.cursor()).toThrow('it claims -1 records');
   }
 });
 

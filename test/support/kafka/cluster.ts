@@ -39,6 +39,12 @@ export interface StartOptions {
   readonly lifetime?: 'with-parent' | 'detached';
 }
 
+export interface TopicOptions {
+  readonly partitions?: number;
+  readonly replicationFactor?: number;
+  readonly config?: Properties;
+}
+
 /** One broker of a {@link KafkaCluster}. */
 export interface KafkaNode {
   readonly id: number;
@@ -146,7 +152,10 @@ export class KafkaCluster implements AsyncDisposable {
       String(partitions),
       '--replication-factor',
       String(replicationFactor),
-      ...Object.entries(config).flatMap(([key, value]) => ['--config', `${key}=${value}`]),
+      ...Object.entries<string | number>(config).flatMap(([key, value]) => [
+        '--config',
+        `${key}=${value}`,
+      ]),
     ]);
   }
 

@@ -41,6 +41,26 @@ test('linked blocks do not refer to the frame before', () => {
   expect(lz4.decompress(bytes, MEBIBYTE).subarray(9).equals(text)).toBe(true);
 });
 
+test('a first block that refers to the frame before is corruption', () => {
+  const [, linked] = all[1]!;
+  const size = linked.readUInt32LE(7);
+  const second = linked.subarray(7 + 4 + size + 4);
+  const block = second.subarray(0, 4 + second.readUInt32LE(0));
+  const header = Buffer.from('04224d184040c0', 'hex');
+  const alone = Buffer.concat([header, block, Buffer.alloc(4)]);
+  const before = lz4.compress(text.subarray(0, 65_536), 9);
+  expect(() => lz4.decompress(Buffer.concat([before, alone]), MEBIBYTE)).toThrow(
+    CorruptRecordError,
+  );
+});
+
+test('a stored block larger than the header announces is corruption', () => {
+  const bytes = Buffer.alloc(7 + 4 + 65_537 + 4);
+  Buffer.from('04224d18604082', 'hex').copy(bytes);
+  bytes.writeUInt32LE(0x8000_0000 + 65_537, 7);
+  expect(() => lz4.decompress(bytes, MEBIBYTE)).toThrow('larger than announced');
+});
+
 test.each(all)('finds every kind of damage that a checksum covers: %s', (_, frame) => {
   const { hasBlockChecksums, hasContentChecksum } = readLz4Header(frame, 0);
   expect(hasContentChecksum).toBe(true);

@@ -1,0 +1,15 @@
+export { parseBootstrapServers } from './bootstrap.js';
+export type { BrokerChannel, Purpose } from './channel.js';
+export { Cluster, type RequestOptions, type Route } from './cluster.js';
+export type { CoordinatorKind } from './coordinators.js';
+export type { ClusterEvent } from './events.js';
+export type {
+  BrokerNode,
+  ClusterMetadata,
+  LeaderHint,
+  MetadataChange,
+  NodeEndpoint,
+  PartitionMetadata,
+  TopicMetadata,
+} from './metadata.js';
+export type { ClusterOptions } from './options.js';

@@ -1,0 +1,259 @@
+import type { TopicMetadata } from '../cluster/index.js';
+import { createBatchBuilder, partitionForKey, type BatchBuilder } from '../records/index.js';
+import type { Serialized } from '../serde/index.js';
+import type { Clock } from '../util/clock.js';
+import type { KafkaError } from '../util/errors.js';
+import { Batch } from './batch.js';
+import { invalidPartition, invalidRecord } from './errors.js';
+import type { ResolvedProducerOptions } from './options.js';
+import { PartitionQueue } from './partition-queue.js';
+import { choosePartition, StickyPartition } from './partitioner.js';
+import type { Submitter } from './record.js';
+import { Utf8Scratch } from './utf8-scratch.js';
+
+/** Buffers kept for new batches, and how large one may be. */
+const MAX_SPARE = 32;
+const MAX_SPARE_BYTES = 2 * 1024 * 1024;
+
+/** Headers as the builder takes them. */
+export type Headers = readonly (readonly [name: string, value: Uint8Array | string | null])[];
+
+/** A record whose key and value are bytes, on its way into a batch. */
+export interface EncodedRecord {
+  readonly key: Serialized;
+  readonly value: Serialized;
+  readonly headers: Headers;
+  readonly partition: number | undefined;
+  readonly timestamp: number;
+  readonly submitter: Submitter;
+  readonly token: unknown;
+}
+
+/** The partitions of one topic as a producer sees them. */
+class TopicQueues {
+  partitions: PartitionQueue[] = [];
+  metadata: TopicMetadata | undefined;
+  readonly sticky: StickyPartition;
+
+  constructor(batchSize: number) {
+    this.sticky = new StickyPartition(batchSize);
+  }
+}
+
+/** What a record's arrival means for the sender. */
+export type Appended =
+  /** Its batch waits for more. */
+  | 'lingering'
+  /** Its batch is the first to wait on its partition: its linger starts. */
+  | 'started'
+  /** Its batch, or one before it, can be sent. */
+  | 'ready';
+
+/**
+ * Collects records into batches, one open batch a partition. Records are encoded as they arrive;
+ * every byte that is held counts against `bufferMemory` until its batch is settled.
+ */
+export class Accumulator {
+  /** Partitions that have anything waiting or on the way. */
+  readonly active = new Set<PartitionQueue>();
+  private readonly topics = new Map<string, TopicQueues>();
+  private usedBytes = 0;
+  private nextOrder = 0;
+  private readonly spareMemory: Buffer[] = [];
+  private readonly scratch = new Utf8Scratch();
+  /** Magic of new batches: what the brokers understand. */
+  magic: 0 | 1 | 2 = 2;
+
+  constructor(
+    private readonly options: ResolvedProducerOptions,
+    private readonly clock: Clock,
+  ) {}
+
+  get bufferedBytes(): number {
+    return this.usedBytes;
+  }
+
+  /** The order of the newest batch. */
+  get lastOrder(): number {
+    return this.nextOrder - 1;
+  }
+
+  /** Counts bytes that are held outside batches; negative ones give them back. */
+  reserve(bytes: number): void {
+    this.usedBytes += bytes;
+  }
+
+  /** Takes note of the partitions that a topic has now. */
+  updateTopic(metadata: TopicMetadata): void {
+    const topic = this.topicQueues(metadata.name);
+    if (topic.metadata?.partitions.length !== metadata.partitions.length) topic.sticky.reset();
+    topic.metadata = metadata;
+    for (let i = topic.partitions.length; i < metadata.partitions.length; i++) {
+      topic.partitions.push(new PartitionQueue(metadata.name, i));
+    }
+  }
+
+  /** What is known of a topic; `undefined` until {@link updateTopic} has seen it. */
+  topicMetadata(name: string): TopicMetadata | undefined {
+    return this.topics.get(name)?.metadata;
+  }
+
+  /** The queue of a partition that {@link updateTopic} has seen. */
+  queue(topic: string, partition: number): PartitionQueue | undefined {
+    return this.topics.get(topic)?.partitions[partition];
+  }
+
+  /**
+   * Puts a record into the open batch of the partition it belongs to.
+   *
+   * @returns the error of a record that belongs to no partition: it was not taken.
+   */
+  append(topicName: string, record: EncodedRecord): Appended | KafkaError {
+    const topic = this.topics.get(topicName)!;
+    const partition = record.partition ?? this.choose(topicName, topic, record);
+    const queue = topic.partitions[partition];
+    const count = topic.metadata!.partitions.length;
+    if (queue === undefined || partition >= count) {
+      return invalidPartition(topicName, partition, count);
+    }
+    const outcome = this.appendTo(queue, record);
+    if (typeof outcome === 'string' && record.partition === undefined) {
+      topic.sticky.appended(this.lastRecordBytes, outcome === 'ready');
+    }
+    return outcome;
+  }
+
+  private lastRecordBytes = 0;
+
+  private appendTo(queue: PartitionQueue, record: EncodedRecord): Appended | KafkaError {
+    const { key, value, headers, timestamp } = record;
+    let batch = queue.open;
+    if (batch !== undefined && !this.fits(batch, record)) {
+      queue.seal();
+      batch = undefined;
+    }
+    const isFirst = batch === undefined;
+    batch ??= this.newBatch(queue);
+    const before = batch.recordCount === 0 ? 0 : batch.builder.sizeBytes;
+    try {
+      batch.builder.append(key, value, headers, timestamp);
+    } catch (cause) {
+      if (isFirst) queue.open = undefined;
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return invalidRecord(queue.topic, reason);
+    }
+    batch.add(record.submitter, record.token, timestamp);
+    this.lastRecordBytes = batch.builder.sizeBytes - before;
+    this.usedBytes += this.lastRecordBytes;
+    if (this.lastRecordBytes > batch.largestRecordBytes) {
+      batch.largestRecordBytes = this.lastRecordBytes;
+    }
+    if (isFirst) this.active.add(queue);
+    if (queue.hasSealed || batch.builder.sizeBytes >= this.options.batchSize) return 'ready';
+    return isFirst ? 'started' : 'lingering';
+  }
+
+  /** Gives the room of a settled batch back. */
+  release(batch: Batch): void {
+    this.usedBytes -= batch.builder.sizeBytes;
+  }
+
+  /** Keeps the memory of a batch that the broker has acknowledged, so nothing reads it any more. */
+  recycle(batch: Batch): void {
+    const { memory } = batch.builder;
+    if (this.spareMemory.length < MAX_SPARE && memory.length <= MAX_SPARE_BYTES) {
+      this.spareMemory.push(memory);
+    }
+  }
+
+  /** A batch that holds part of what another one held; both count until each is settled. */
+  adopt(batch: Batch): void {
+    this.usedBytes += batch.builder.sizeBytes;
+  }
+
+  /** An empty batch in the place of another one, for a part of its records. */
+  batchLike(batch: Batch): Batch {
+    const { topic, partition, createdAt, order } = batch;
+    return new Batch(topic, partition, this.newBuilder(), createdAt, order);
+  }
+
+  private fits(batch: Batch, { key, value, headers, timestamp }: EncodedRecord): boolean {
+    const bytes = batch.builder.sizeWith(key, value, headers, timestamp);
+    return bytes <= this.options.maxRequestSize;
+  }
+
+  private newBatch(queue: PartitionQueue): Batch {
+    const now = this.clock.monotonic();
+    const { topic, partition } = queue;
+    const batch = new Batch(topic, partition, this.newBuilder(), now, this.nextOrder++);
+    queue.open = batch;
+    return batch;
+  }
+
+  /** A builder in the format the brokers take, writing into memory that another is done with. */
+  newBuilder(): BatchBuilder {
+    const { compressionType, compressionLevel } = this.options;
+    const memory = this.spareMemory.pop();
+    return createBatchBuilder({
+      magic: this.magic,
+      compressionType,
+      ...(compressionLevel !== undefined && { compressionLevel }),
+      ...(memory !== undefined && { memory }),
+    });
+  }
+
+  private topicQueues(name: string): TopicQueues {
+    let topic = this.topics.get(name);
+    if (topic === undefined) {
+      topic = new TopicQueues(this.options.batchSize);
+      this.topics.set(name, topic);
+    }
+    return topic;
+  }
+
+  private choose(name: string, topic: TopicQueues, { key, value }: EncodedRecord): number {
+    const { partitioner, partitionerIgnoreKeys } = this.options;
+    const partitionCount = topic.metadata!.partitions.length;
+    if (partitioner !== undefined) {
+      return partitioner({
+        topic: name,
+        key: asBuffer(key),
+        value: asBuffer(value),
+        partitionCount,
+        availablePartitions: available(topic.metadata!),
+      });
+    }
+    if (key !== null && !partitionerIgnoreKeys) {
+      return partitionForKey(
+        typeof key === 'string' ? this.scratch.encode(key) : key,
+        partitionCount,
+      );
+    }
+    return topic.sticky.take(() => this.chooseSticky(topic));
+  }
+
+  private chooseSticky(topic: TopicQueues): number {
+    const candidates = available(topic.metadata!);
+    const among = candidates.length > 0 ? candidates : topic.partitions.map((_, i) => i);
+    const isAdaptive = this.options.partitionerAdaptivePartitioningEnable;
+    const timeoutMs = this.options.partitionerAvailabilityTimeoutMs;
+    const now = this.clock.monotonic();
+    const loads = among.map((partition) => {
+      const queue = topic.partitions[partition]!;
+      const isStuck = timeoutMs > 0 && queue.stuckSince > 0 && now - queue.stuckSince > timeoutMs;
+      return { partition, queuedBatches: isAdaptive ? queue.queuedBatches : 0, isStuck };
+    });
+    const moving = loads.filter(({ isStuck }) => !isStuck);
+    return choosePartition(moving.length > 0 ? moving : loads, this.clock.random());
+  }
+}
+
+function available(topic: TopicMetadata): number[] {
+  return topic.partitions.filter(({ leader }) => leader >= 0).map(({ partition }) => partition);
+}
+
+function asBuffer(bytes: Serialized): Buffer | null {
+  if (bytes === null) return null;
+  if (typeof bytes === 'string') return Buffer.from(bytes);
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

@@ -1,0 +1,402 @@
+import type { Cluster, TopicMetadata } from '../cluster/index.js';
+import { brokerError } from '../protocol/index.js';
+import type { Serialized } from '../serde/index.js';
+import type { Cancel, Clock } from '../util/clock.js';
+import { KafkaError } from '../util/errors.js';
+import { Queue } from '../util/queue.js';
+import { Accumulator, type EncodedRecord, type Headers } from './accumulator.js';
+import {
+  invalidRecord,
+  metadataTimedOut,
+  producerClosed,
+  producerError,
+  recordTooLarge,
+  serializationFailure,
+} from './errors.js';
+import type { ProducerEvent } from './events.js';
+import { IdentityHolder } from './identity.js';
+import type { ResolvedProducerOptions } from './options.js';
+import { ProducerMetrics } from './metrics.js';
+import { Outcomes, type ProducerContext } from './outcomes.js';
+import type { HeadersInput, ProducerRecord, Submitter } from './record.js';
+import { Sender } from './sender.js';
+import type { SinkEngine } from './sink-engine.js';
+import { WaitingTopic } from './waiting-topic.js';
+
+const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
+const NO_HEADERS: Headers = [];
+/** Room that a record takes besides its key, value and headers: at most. */
+const MAX_OVERHEAD_BYTES = 100;
+
+type Unaddressed = Omit<ProducerRecord, 'topic'>;
+
+interface PendingFlush {
+  /** Batches up to this one are waited for. */
+  readonly order: number;
+  readonly resolve: () => void;
+}
+
+/**
+ * A producer without its face: takes records, and tells their submitters what became of them. The
+ * handle and the sinks are thin layers over it.
+ */
+export class ProducerEngine implements ProducerContext, SinkEngine {
+  readonly accumulator: Accumulator;
+  readonly identity: IdentityHolder;
+  readonly metrics: ProducerMetrics;
+  private readonly sender: Sender;
+  private readonly waiting = new Map<string, WaitingTopic>();
+  private readonly roomListeners = new Queue<() => void>();
+  private readonly abort = new AbortController();
+  private readonly stopListening: () => void;
+  private flushes: PendingFlush[] = [];
+  private flushing = 0;
+  private isClosing = false;
+  private fatal: KafkaError | undefined;
+
+  constructor(
+    readonly cluster: Cluster,
+    readonly clock: Clock,
+    readonly options: ResolvedProducerOptions,
+    readonly emit: (event: ProducerEvent) => void,
+  ) {
+    this.accumulator = new Accumulator(options, clock);
+    this.metrics = new ProducerMetrics(clock);
+    this.identity = new IdentityHolder(
+      cluster,
+      {
+        isIdempotent: options.enableIdempotence,
+        isRequired: options.requiresIdempotence,
+        timeoutMs: options.deliveryTimeoutMs,
+      },
+      {
+        onSettled: () => this.sender.wake(),
+        onForegone: (reason) => this.foregoIdempotence(reason),
+        onFailed: (reason) => this.failAll(reason),
+      },
+    );
+    this.sender = new Sender(this, new Outcomes(this));
+    this.stopListening = cluster.onMetadata((metadata) => {
+      for (const topic of metadata.topics.values()) {
+        if (this.accumulator.topicMetadata(topic.name) !== undefined) this.refresh(topic);
+      }
+      this.sender.wake();
+    });
+  }
+
+  /** Whether another record may be submitted; the last one may exceed the buffer. */
+  get hasRoom(): boolean {
+    return this.accumulator.bufferedBytes < this.options.bufferMemory;
+  }
+
+  get requestsInFlight(): number {
+    return this.sender.requestsInFlight;
+  }
+
+  get isClosed(): boolean {
+    return this.isClosing;
+  }
+
+  /**
+   * Takes a record, in order with those before it for the same partition. What is wrong with this
+   * record alone is told to its submitter and hurts no other.
+   *
+   * @returns false when there is no room: nothing was taken; try again after {@link whenRoom}.
+   */
+  submit(topic: string, record: Unaddressed, submitter: Submitter, token: unknown): boolean {
+    if (!this.hasRoom) return false;
+    const encoded = this.encode(topic, record, submitter, token);
+    if (encoded instanceof KafkaError) submitter.failed(token, encoded);
+    else this.place(topic, encoded);
+    return true;
+  }
+
+  /** Calls back once when there may be room. */
+  whenRoom(callback: () => void): void {
+    this.roomListeners.push(callback);
+  }
+
+  /**
+   * Makes room by giving up the oldest batch that was never sent, if it is the submitter's alone and
+   * may be dropped.
+   *
+   * @returns how many records were dropped.
+   */
+  dropOldest(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
+    for (const queue of this.accumulator.active) {
+      for (const batch of queue.all()) {
+        if (batch.attempts > 0 || batch.isSettled) continue;
+        const isOurs = batch.submitters.every((other) => other === submitter);
+        if (!isOurs || !batch.tokens.every(isDroppable)) continue;
+        queue.remove(batch);
+        batch.supersede();
+        this.accumulator.release(batch);
+        this.reportDropped(batch.topic, batch.partition, batch.recordCount);
+        this.settled();
+        return batch.recordCount;
+      }
+    }
+    return 0;
+  }
+
+  /** Tells that records were given up; partition -1 where none was chosen yet. */
+  reportDropped(topic: string, partition: number, records: number): void {
+    const reason = 'bufferMemory was used up';
+    this.emit({ type: 'dropped', topic, partition, records, reason });
+  }
+
+  /** Sends everything that was submitted without lingering; resolves when all of it is settled. */
+  async flush(): Promise<void> {
+    this.flushing++;
+    try {
+      await Promise.all([...this.waiting.values()].map((topic) => topic.done));
+      const order = this.accumulator.lastOrder;
+      this.sender.drain();
+      if (this.isSettledUpTo(order)) return;
+      await new Promise<void>((resolve) => this.flushes.push({ order, resolve }));
+    } finally {
+      this.flushing--;
+    }
+  }
+
+  /** Refuses further records, finishes those that were taken, and gives up what is left in time. */
+  async close(timeoutMs: number): Promise<void> {
+    if (!this.isClosing) {
+      this.isClosing = true;
+      this.wakeBlocked();
+      let cancel: Cancel = () => undefined;
+      const timedOut = new Promise<void>((resolve) => {
+        cancel = this.clock.schedule(timeoutMs, resolve);
+      });
+      await Promise.race([this.flush(), timedOut]);
+      cancel();
+    }
+    this.failAll(producerClosed());
+    this.identity.close();
+    this.abort.abort();
+    this.stopListening();
+    this.sender.stop();
+  }
+
+  /** A topic's partitions, once a broker has told. */
+  async metadataOf(topic: string): Promise<TopicMetadata> {
+    const found = await this.lookUp(topic);
+    const error = brokerError(found.errorCode);
+    if (error.code !== 0) throw producerError(topic, error, { topic });
+    return found;
+  }
+
+  isFlushing(): boolean {
+    return this.flushing > 0 || !this.hasRoom;
+  }
+
+  settled(): void {
+    this.wakeBlocked();
+    if (this.flushes.length === 0) return;
+    const rest: PendingFlush[] = [];
+    for (const flush of this.flushes) {
+      if (this.isSettledUpTo(flush.order)) flush.resolve();
+      else rest.push(flush);
+    }
+    this.flushes = rest;
+  }
+
+  private encode(
+    topic: string,
+    { key, value, headers, partition, timestamp }: Unaddressed,
+    submitter: Submitter,
+    token: unknown,
+  ): EncodedRecord | KafkaError {
+    if (this.isClosing) return this.fatal ?? producerClosed();
+    if (this.fatal !== undefined) return this.fatal;
+    const context = { topic };
+    let keyBytes: Serialized = null;
+    let valueBytes: Serialized = null;
+    let part: 'key' | 'value' = 'key';
+    try {
+      if (key !== undefined && key !== null)
+        keyBytes = submitter.serializeKey(key as never, context);
+      part = 'value';
+      if (value !== undefined && value !== null) {
+        valueBytes = submitter.serializeValue(value as never, context);
+      }
+    } catch (error) {
+      return serializationFailure(topic, part, error);
+    }
+    const { maxRequestSize } = this.options;
+    const list = headerList(headers);
+    if (boundOf(keyBytes, valueBytes, list) > maxRequestSize) {
+      const bytes = sizeOf(keyBytes, valueBytes, list);
+      if (bytes > maxRequestSize) return recordTooLarge(topic, bytes, maxRequestSize);
+    }
+    return {
+      key: keyBytes,
+      value: valueBytes,
+      headers: list,
+      partition,
+      timestamp: timestamp ?? this.clock.now(),
+      submitter,
+      token,
+    };
+  }
+
+  private place(topic: string, record: EncodedRecord): void {
+    const waiting = this.waiting.get(topic);
+    if (waiting !== undefined) {
+      waiting.add(record);
+      return;
+    }
+    if (this.accumulator.topicMetadata(topic) === undefined) {
+      if (typeof topic !== 'string' || !LEGAL_TOPIC.test(topic)) {
+        const complaint = `'${topic}' is not a legal topic name`;
+        record.submitter.failed(record.token, invalidRecord('', complaint));
+        return;
+      }
+      this.wait(topic, () => this.lookUp(topic), record);
+      return;
+    }
+    this.append(topic, record);
+  }
+
+  private append(topic: string, record: EncodedRecord, isFresh = false): void {
+    const outcome = this.accumulator.append(topic, record);
+    if (outcome === 'ready') {
+      this.sender.drain();
+    } else if (outcome === 'started') {
+      const { lingerMs } = this.options;
+      if (lingerMs === 0 || this.flushing > 0) this.sender.wake();
+      else this.sender.wakeAt(this.clock.monotonic() + lingerMs);
+    } else if (typeof outcome !== 'string') {
+      const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;
+      if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
+      else record.submitter.failed(record.token, outcome);
+    }
+  }
+
+  /** Holds a record, and those that follow it, until it is known where the topic's partitions are. */
+  private wait(topic: string, lookUp: () => Promise<TopicMetadata>, first: EncodedRecord): void {
+    const waiting = new WaitingTopic(this.accumulator);
+    this.waiting.set(topic, waiting);
+    waiting.add(first);
+    lookUp().then(
+      (metadata) => {
+        const error = brokerError(metadata.errorCode);
+        const isUsable = error.code === 0 || metadata.partitions.length > 0;
+        if (isUsable) this.refresh(metadata);
+        this.release(topic, waiting, isUsable ? undefined : producerError(topic, error, { topic }));
+      },
+      (error: unknown) => this.release(topic, waiting, error as KafkaError),
+    );
+  }
+
+  private release(topic: string, waiting: WaitingTopic, error: KafkaError | undefined): void {
+    this.waiting.delete(topic);
+    waiting.release((record) => {
+      // A record that has to wait once more takes those that follow it along.
+      if (error !== undefined) record.submitter.failed(record.token, error);
+      else if (this.waiting.has(topic)) this.waiting.get(topic)!.add(record);
+      else this.append(topic, record, true);
+    });
+    this.settled();
+  }
+
+  private async lookUp(topic: string): Promise<TopicMetadata> {
+    const { maxBlockMs } = this.options;
+    const deadline = this.clock.monotonic() + maxBlockMs;
+    const { signal } = this.abort;
+    try {
+      const { topics } = await this.cluster.ensureTopics([topic], { deadline, signal });
+      const found = topics.get(topic);
+      if (found !== undefined) return found;
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.code !== 'TIMED_OUT') throw error;
+      throw metadataTimedOut(topic, maxBlockMs, error);
+    }
+    throw metadataTimedOut(topic, maxBlockMs, undefined);
+  }
+
+  /** Asks for a topic once more: it may have more partitions by now. */
+  private async lookUpAgain(topic: string): Promise<TopicMetadata> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.clock.schedule(this.options.maxBlockMs, () => done());
+      const stop = this.cluster.onMetadata(() => done());
+      const done = () => {
+        cancel();
+        stop();
+        resolve();
+      };
+      this.cluster.requestMetadataUpdate();
+    });
+    return this.lookUp(topic);
+  }
+
+  private refresh(topic: TopicMetadata): void {
+    if (topic.errorCode !== 0 && topic.partitions.length === 0) return;
+    this.accumulator.updateTopic(topic);
+  }
+
+  private foregoIdempotence(reason: KafkaError): void {
+    this.emit({
+      type: 'warning',
+      code: 'IDEMPOTENCE_FOREGONE',
+      message:
+        `The producer goes on without idempotence, so a retry may write a record twice: ` +
+        `${reason.message}. Set enableIdempotence to false to say that this is fine`,
+    });
+    this.sender.wake();
+  }
+
+  /** Nothing more can be written: fails what there is, and everything that comes. */
+  private failAll(error: KafkaError): void {
+    this.fatal ??= error;
+    for (const queue of [...this.accumulator.active]) {
+      for (const batch of [...queue.all()]) {
+        queue.remove(batch);
+        if (batch.isSettled) continue;
+        this.accumulator.release(batch);
+        batch.fail(error);
+      }
+      this.accumulator.active.delete(queue);
+    }
+    for (const [topic, waiting] of [...this.waiting]) this.release(topic, waiting, error);
+    this.settled();
+  }
+
+  private isSettledUpTo(order: number): boolean {
+    for (const queue of this.accumulator.active) {
+      for (const batch of queue.all()) if (!batch.isSettled && batch.order <= order) return false;
+    }
+    return true;
+  }
+
+  private wakeBlocked(): void {
+    while (this.roomListeners.length > 0 && (this.hasRoom || this.isClosing)) {
+      this.roomListeners.shift()!();
+    }
+  }
+}
+
+/** Headers of either form as an ordered list. */
+export function headerList(headers: HeadersInput | undefined): Headers {
+  if (headers === undefined) return NO_HEADERS;
+  return Array.isArray(headers) ? (headers as Headers) : Object.entries(headers);
+}
+
+/** An upper bound of the bytes that a record takes, without looking into strings. */
+function boundOf(key: Serialized, value: Serialized, headers: Headers): number {
+  let bytes = MAX_OVERHEAD_BYTES + boundOfPart(key) + boundOfPart(value);
+  for (const [name, part] of headers) bytes += boundOfPart(name) + boundOfPart(part) + 10;
+  return bytes;
+}
+
+function boundOfPart(part: Serialized): number {
+  if (part === null) return 0;
+  return typeof part === 'string' ? part.length * 3 : part.length;
+}
+
+function sizeOf(key: Serialized, value: Serialized, headers: Headers): number {
+  const size = (part: Serialized) => (part === null ? 0 : Buffer.byteLength(part));
+  let bytes = MAX_OVERHEAD_BYTES + size(key) + size(value);
+  for (const [name, part] of headers) bytes += size(name) + size(part) + 10;
+  return bytes;
+}

@@ -1,0 +1,112 @@
+import type { BrokerError } from '../protocol/index.js';
+import {
+  AuthorizationError,
+  FencedError,
+  KafkaError,
+  SerializationError,
+  TimeoutError,
+  type ErrorContext,
+} from '../util/errors.js';
+
+/** The failure that a broker's error means for what a producer wanted. */
+export function producerError(
+  what: string,
+  error: BrokerError,
+  context: ErrorContext,
+  detail?: string | null,
+): KafkaError {
+  const said = detail === null || detail === undefined || detail === '' ? '' : ` ("${detail}")`;
+  const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}`;
+  const options = { code: error.name, context };
+  if (error.isAuthorization) return new AuthorizationError(message, options);
+  if (error.name === 'PRODUCER_FENCED') return new FencedError(message, options);
+  return new KafkaError(message, { ...options, isRetriable: error.isRetriable });
+}
+
+/** A record's key or value that its serializer could not turn into bytes. */
+export function serializationFailure(
+  topic: string,
+  part: 'key' | 'value',
+  cause: unknown,
+): SerializationError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SerializationError(
+    `Cannot serialize the ${part} of a record for ${topic}: ${reason}`,
+    {
+      context: { topic },
+      cause,
+    },
+  );
+}
+
+export function recordTooLarge(topic: string, bytes: number, limit: number): KafkaError {
+  return new KafkaError(
+    `Cannot produce to ${topic}: the record takes ${bytes} bytes, more than maxRequestSize ` +
+      `(${limit}); raise maxRequestSize and the topic's max.message.bytes, or send less`,
+    { code: 'RECORD_TOO_LARGE', context: { topic } },
+  );
+}
+
+export function invalidPartition(topic: string, partition: unknown, count: number): KafkaError {
+  const range = count === 0 ? 'it has none' : `it has 0 to ${count - 1}`;
+  return new KafkaError(
+    `Cannot produce to ${topic}: there is no partition ${String(partition)}; ${range}`,
+    { code: 'INVALID_PARTITION', context: { topic } },
+  );
+}
+
+export function invalidRecord(topic: string, complaint: string): KafkaError {
+  return new KafkaError(`Cannot produce to ${topic || 'a topic'}: ${complaint}`, {
+    code: 'INVALID_RECORD_INPUT',
+    context: topic === '' ? {} : { topic },
+  });
+}
+
+export function deliveryTimedOut(
+  topic: string,
+  partition: number,
+  deliveryTimeoutMs: number,
+  attempts: number,
+): TimeoutError {
+  const tried =
+    attempts === 0 ? 'it was never sent' : `${attempts} attempts, the outcome of the last unknown`;
+  return new TimeoutError(
+    `Cannot produce to ${topic}-${partition}: not acknowledged within deliveryTimeoutMs ` +
+      `(${deliveryTimeoutMs} ms): ${tried}`,
+    { code: 'DELIVERY_TIMED_OUT', context: { topic, partition } },
+  );
+}
+
+export function metadataTimedOut(
+  topic: string,
+  maxBlockMs: number,
+  cause: KafkaError | undefined,
+): TimeoutError {
+  const why = cause === undefined ? '' : `: ${cause.message}`;
+  return new TimeoutError(
+    `Cannot produce to ${topic}: no broker told where it is within maxBlockMs (${maxBlockMs} ms); ` +
+      `does the topic exist, and are the brokers reachable?${why}`,
+    { code: 'METADATA_TIMED_OUT', context: { topic }, cause },
+  );
+}
+
+export function tooManyBlocked(limit: number): KafkaError {
+  return new KafkaError(
+    `Cannot send: bufferMemory is used up and ${limit} sends (maxBlockedSends) wait for room ` +
+      `already; await send(), or use toTopic() or sendAll(), which wait by themselves`,
+    { code: 'TOO_MANY_BLOCKED_SENDS', isRetriable: true },
+  );
+}
+
+export function bufferExhausted(topic: string, maxBlockMs: number): TimeoutError {
+  return new TimeoutError(
+    `Cannot send to ${topic}: bufferMemory was used up for maxBlockMs (${maxBlockMs} ms)`,
+    { code: 'BUFFER_EXHAUSTED', context: { topic } },
+  );
+}
+
+export function producerClosed(): KafkaError {
+  return new KafkaError('The producer is closed; make another one to send more', {
+    code: 'PRODUCER_CLOSED',
+  });
+}

@@ -1,0 +1,138 @@
+import { Subject, type Observable } from 'rxjs';
+import type { Cluster, ClusterEvent } from '../cluster/index.js';
+import type { Metrics } from '../metrics/index.js';
+import type { Clock } from '../util/clock.js';
+import { ProducerEngine } from './engine.js';
+import type { ProducerEvent } from './events.js';
+import { resolveProducerOptions, type ProducerOptions } from './options.js';
+import type { ProducerRecord, Receipt } from './record.js';
+import { SendQueue } from './send-queue.js';
+import { serializersOf, type SerializerOptions } from './serializers.js';
+
+/** A partition as {@link Producer.partitionsFor} describes it. */
+export interface PartitionInfo {
+  readonly topic: string;
+  readonly partition: number;
+  /** The broker that leads it; -1 while there is none. */
+  readonly leader: number;
+  readonly replicas: readonly number[];
+  readonly inSyncReplicas: readonly number[];
+  readonly offlineReplicas: readonly number[];
+}
+
+/**
+ * Writes records to topics. Made with `kafka.producer(options)`; opens no connection until the first
+ * record.
+ *
+ * **Guarantees.** Records for one partition are written in the order in which they were sent, also
+ * over retries. With the defaults (`acks: 'all'`, idempotent) each record whose receipt came is
+ * written once, on all in-sync replicas. At most `bufferMemory` bytes wait to be acknowledged.
+ *
+ * @example
+ * const producer = kafka.producer({ valueSerializer: json<Click>() });
+ * const { partition, offset } = await producer.send({ topic: 'clicks', key: 'anna', value: click });
+ * await producer.close();
+ */
+export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
+  /**
+   * What happens to this producer and its connections, in one order. Never errors; completes when
+   * the producer has closed.
+   */
+  readonly lifecycle: Observable<ProducerEvent | ClusterEvent>;
+  /** @internal For the sinks of this library. */
+  readonly engine: ProducerEngine;
+  private readonly events = new Subject<ProducerEvent | ClusterEvent>();
+  private readonly sends: SendQueue;
+
+  /** @internal Made by `kafka.producer()`. */
+  constructor(
+    cluster: Cluster,
+    private readonly clock: Clock,
+    options: ProducerOptions & SerializerOptions<K, V>,
+  ) {
+    const { keySerializer, valueSerializer, ...rest } = options;
+    const resolved = resolveProducerOptions(rest);
+    this.lifecycle = this.events.asObservable();
+    this.engine = new ProducerEngine(cluster, clock, resolved, (event) => this.events.next(event));
+    this.sends = new SendQueue(
+      this.engine,
+      serializersOf('producer', keySerializer, valueSerializer),
+      resolved,
+    );
+  }
+
+  /**
+   * Sends a record; resolves when it is acknowledged as `acks` demands. Records sent without waiting
+   * travel in batches.
+   *
+   * When `bufferMemory` is used up the record waits for room, at most `maxBlockMs`, and at most
+   * `maxBlockedSends` of them wait at once, so that sends nobody awaits can't grow without bound.
+   *
+   * @throws SerializationError when a serializer throws, TimeoutError after `maxBlockMs` or
+   * `deliveryTimeoutMs`, AuthorizationError, and KafkaError with the broker's code for what it
+   * refuses. Each concerns this record alone.
+   * @example
+   * await producer.send({ topic: 'clicks', key: 'anna', value: '42', headers: { trace: 'a1' } });
+   */
+  send(record: ProducerRecord<K, V>): Promise<Receipt> {
+    return this.sends.send(record);
+  }
+
+  /**
+   * Sends what is waiting without lingering, and resolves when everything that was sent before this
+   * call is acknowledged or has failed. Failures are told where the record was sent, not here.
+   */
+  async flush(): Promise<void> {
+    await this.sends.flush();
+  }
+
+  /**
+   * The partitions of a topic.
+   *
+   * @throws TimeoutError when no broker knows the topic within `maxBlockMs`.
+   */
+  async partitionsFor(topic: string): Promise<readonly PartitionInfo[]> {
+    const { partitions } = await this.engine.metadataOf(topic);
+    return partitions.map(({ partition, leader, replicas, isr, offline }) => ({
+      topic,
+      partition,
+      leader,
+      replicas,
+      inSyncReplicas: isr,
+      offlineReplicas: offline,
+    }));
+  }
+
+  /**
+   * Figures about what was sent, by Kafka's names.
+   *
+   * @example
+   * producer.metrics()['producer-metrics']?.['record-send-rate'];
+   */
+  metrics(): Metrics {
+    const { engine, clock } = this;
+    const { metadataUpdatedAt } = engine.cluster;
+    return engine.metrics.snapshot({
+      requestsInFlight: engine.requestsInFlight,
+      metadataAgeMs: metadataUpdatedAt === undefined ? NaN : clock.monotonic() - metadataUpdatedAt,
+      bufferedBytes: engine.accumulator.bufferedBytes,
+      bufferMemory: engine.options.bufferMemory,
+      blockedSends: this.sends.blocked,
+    });
+  }
+
+  /**
+   * Sends what is waiting, waits for the answers, and gives everything back. What is not
+   * acknowledged after `timeoutMs` fails. Further sends fail with code `PRODUCER_CLOSED`.
+   *
+   * @param options.timeoutMs default unlimited; 0 fails everything at once.
+   */
+  async close({ timeoutMs = 0x7fff_ffff }: { timeoutMs?: number } = {}): Promise<void> {
+    await this.engine.close(timeoutMs);
+    this.events.complete();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}

@@ -1,0 +1,110 @@
+import type { Cancel } from '../util/clock.js';
+import type { KafkaError } from '../util/errors.js';
+import { Queue } from '../util/queue.js';
+import { bufferExhausted, producerClosed, tooManyBlocked } from './errors.js';
+import type { ProducerRecord, Receipt, Submitter } from './record.js';
+import type { SinkEngine } from './sink-engine.js';
+
+interface Outcome {
+  readonly resolve: (receipt: Receipt) => void;
+  readonly reject: (error: KafkaError) => void;
+}
+
+interface BlockedSend extends Outcome {
+  readonly record: ProducerRecord;
+  cancelTimeout: Cancel;
+  isOver: boolean;
+}
+
+/** `send()` with its promise: submits records, and keeps those that find no room in order. */
+export class SendQueue {
+  /** Sends that wait for room. */
+  blocked = 0;
+  private readonly queue = new Queue<BlockedSend>();
+  private readonly submitter: Submitter<Outcome>;
+  private isWaitingForRoom = false;
+
+  constructor(
+    private readonly engine: SinkEngine,
+    serializers: Pick<Submitter, 'serializeKey' | 'serializeValue'>,
+    private readonly limits: { readonly maxBlockMs: number; readonly maxBlockedSends: number },
+  ) {
+    this.submitter = {
+      ...serializers,
+      acknowledged: ({ resolve }, topic, partition, offset, timestamp) =>
+        resolve({ topic, partition, offset, timestamp, origin: undefined }),
+      failed: ({ reject }, error) => reject(error),
+    };
+  }
+
+  send(record: ProducerRecord): Promise<Receipt> {
+    return new Promise((resolve, reject) => {
+      const outcome = { resolve, reject };
+      if (this.blocked > 0 || !this.submit(record, outcome)) this.block(record, outcome);
+    });
+  }
+
+  /** Resolves when everything that was sent before is settled. */
+  async flush(): Promise<void> {
+    while (this.blocked > 0) await new Promise<void>((done) => this.engine.whenRoom(done));
+    await this.engine.flush();
+  }
+
+  private submit(record: ProducerRecord, outcome: Outcome): boolean {
+    return this.engine.submit(record.topic, record, this.submitter, outcome);
+  }
+
+  private block(record: ProducerRecord, outcome: Outcome): void {
+    const { maxBlockMs, maxBlockedSends } = this.limits;
+    if (this.engine.isClosed) {
+      outcome.reject(producerClosed());
+      return;
+    }
+    if (this.blocked >= maxBlockedSends) {
+      outcome.reject(tooManyBlocked(maxBlockedSends));
+      return;
+    }
+    const blocked: BlockedSend = {
+      ...outcome,
+      record,
+      isOver: false,
+      cancelTimeout: this.engine.clock.schedule(maxBlockMs, () => {
+        this.over(blocked);
+        outcome.reject(bufferExhausted(record.topic, maxBlockMs));
+      }),
+    };
+    this.queue.push(blocked);
+    this.blocked++;
+    this.awaitRoom();
+  }
+
+  private awaitRoom(): void {
+    if (this.isWaitingForRoom || this.blocked === 0) return;
+    this.isWaitingForRoom = true;
+    this.engine.whenRoom(() => {
+      this.isWaitingForRoom = false;
+      this.submitBlocked();
+      this.awaitRoom();
+    });
+  }
+
+  private submitBlocked(): void {
+    for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) {
+      if (!next.isOver && !this.admit(next)) return;
+      this.queue.shift();
+    }
+  }
+
+  private admit(blocked: BlockedSend): boolean {
+    if (this.engine.isClosed) blocked.reject(producerClosed());
+    else if (!this.submit(blocked.record, blocked)) return false;
+    this.over(blocked);
+    return true;
+  }
+
+  private over(blocked: BlockedSend): void {
+    blocked.isOver = true;
+    blocked.cancelTimeout();
+    this.blocked--;
+  }
+}

@@ -1,0 +1,366 @@
+import type { BrokerChannel } from '../cluster/index.js';
+import { apis, ZERO_UUID, type ResponseOf } from '../protocol/index.js';
+import type { Cancel } from '../util/clock.js';
+import { KafkaError } from '../util/errors.js';
+import type { Batch } from './batch.js';
+import type { Outcomes, ProducerContext } from './outcomes.js';
+import type { PartitionQueue } from './partition-queue.js';
+import { encodeAs } from './rebuild.js';
+import { isSameIdentity, startSequences, takeSequences } from './sequences.js';
+import type { BatchAnswer } from './verdict.js';
+
+const { Produce } = apis;
+const NETWORK_EXCEPTION = 13;
+const LAST_VERSION_WITH_NAMES = 12;
+
+interface Shipment {
+  readonly queue: PartitionQueue;
+  readonly batch: Batch;
+}
+
+/**
+ * The producer's run loop: looks what can be sent, and sends it. It runs when a batch becomes full,
+ * a linger or backoff ends, a connection becomes usable, or an answer comes.
+ *
+ * Order within a partition holds over retries: batches are numbered when they are first sent; a
+ * batch that has to be repeated waits until nothing of its partition is on the way, and nothing
+ * overtakes it. The first batch of an epoch travels alone: a broker that knows nothing of a producer
+ * takes any sequence number, so a second batch could slip in before a first that was refused.
+ * Without idempotence at most one batch of a partition is on the way.
+ */
+export class Sender {
+  private timer: { at: number; cancel: Cancel } | undefined;
+  private isDraining = false;
+  private isWakeQueued = false;
+  private isStopped = false;
+  /** Where the next look at the partitions starts, so that none is always last. */
+  private rotation = 0;
+  requestsInFlight = 0;
+  private readonly connecting = new Set<number>();
+
+  constructor(
+    private readonly context: ProducerContext,
+    private readonly outcomes: Outcomes,
+  ) {}
+
+  /** Runs the loop once the code at work now is done. */
+  wake(): void {
+    if (this.isWakeQueued || this.isStopped) return;
+    this.isWakeQueued = true;
+    queueMicrotask(() => {
+      this.isWakeQueued = false;
+      this.drain();
+    });
+  }
+
+  /** Makes sure that the loop runs by a time on the monotonic clock. */
+  wakeAt(at: number): void {
+    if (this.isStopped || (this.timer !== undefined && this.timer.at <= at)) return;
+    this.timer?.cancel();
+    const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));
+    const cancel = this.context.clock.schedule(delayMs, () => {
+      this.timer = undefined;
+      this.drain();
+    });
+    this.timer = { at, cancel };
+  }
+
+  /** Ends the loop; what is on the way is left to itself. */
+  stop(): void {
+    this.isStopped = true;
+    this.timer?.cancel();
+    this.timer = undefined;
+  }
+
+  /** Sends what can be sent now. */
+  drain(): void {
+    if (this.isDraining || this.isStopped) return;
+    this.isDraining = true;
+    try {
+      const now = this.context.clock.monotonic();
+      this.expire(now);
+      for (const [nodeId, ready] of this.readyByNode(now)) this.sendTo(nodeId, ready, now);
+      this.scheduleNext(now);
+    } finally {
+      this.isDraining = false;
+    }
+  }
+
+  private readyByNode(now: number): Map<number, PartitionQueue[]> {
+    const { accumulator, cluster, identity } = this.context;
+    const nodes = new Map<number, PartitionQueue[]>();
+    if (identity.isPending) return nodes;
+    for (const queue of rotated([...accumulator.active], this.rotation++)) {
+      if (!this.isDue(queue, now) || !this.maySend(queue)) continue;
+      const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
+      if (leader === undefined || leader < 0) {
+        cluster.requestMetadataUpdate();
+        continue;
+      }
+      const others = nodes.get(leader);
+      if (others === undefined) nodes.set(leader, [queue]);
+      else others.push(queue);
+    }
+    return nodes;
+  }
+
+  /** Whether the next batch of a partition need not wait for more records or for a backoff. */
+  private isDue({ open, hasSealed, retryAt }: PartitionQueue, now: number): boolean {
+    if (now < retryAt) return false;
+    if (hasSealed) return true;
+    if (open === undefined) return false;
+    const { batchSize, lingerMs } = this.context.options;
+    return (
+      open.builder.sizeBytes >= batchSize ||
+      now - open.createdAt >= lingerMs ||
+      this.context.isFlushing()
+    );
+  }
+
+  /** Whether order allows the next batch of a partition to be sent. */
+  private maySend(queue: PartitionQueue): boolean {
+    if (queue.inFlight.length === 0) return true;
+    const { identity, options } = this.context;
+    if (identity.current === undefined) return options.acks === 0;
+    const { sequences } = queue;
+    if (sequences === undefined || sequences.isUnresolved) return false;
+    if (queue.peek()?.hasSequence === true) return false;
+    return sequences.lastAcked >= 0 && isSameIdentity(sequences.identity, identity.current);
+  }
+
+  private sendTo(nodeId: number, ready: readonly PartitionQueue[], now: number): void {
+    const channel = this.context.cluster.channel(nodeId, 'produce');
+    let waiting = ready;
+    if (channel.isReady) {
+      const limit = this.context.options.maxInFlightRequestsPerConnection;
+      while (waiting.length > 0 && channel.inFlight < limit) {
+        this.ship(nodeId, channel, this.load(waiting));
+        waiting = waiting.filter((queue) => this.isDue(queue, now) && this.maySend(queue));
+      }
+    } else {
+      this.connect(nodeId, channel);
+    }
+    for (const queue of waiting) queue.stuckSince ||= now;
+  }
+
+  private connect(nodeId: number, channel: BrokerChannel): void {
+    if (this.connecting.has(nodeId)) return;
+    this.connecting.add(nodeId);
+    channel.ready().then(
+      () => {
+        this.connecting.delete(nodeId);
+        this.drain();
+      },
+      (error: unknown) => {
+        this.connecting.delete(nodeId);
+        this.unreachable(nodeId, error);
+      },
+    );
+  }
+
+  private unreachable(nodeId: number, cause: unknown): void {
+    if (this.isStopped) return;
+    const { cluster, accumulator, clock, options } = this.context;
+    if (!(cause instanceof KafkaError) || cause.isRetriable) {
+      cluster.requestMetadataUpdate();
+      this.wakeAt(clock.monotonic() + options.retryBackoffMs);
+      return;
+    }
+    // Waiting doesn't cure it: wrong credentials, or a broker that is too old.
+    for (const queue of [...accumulator.active]) {
+      const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
+      if (leader !== nodeId) continue;
+      for (const batch of [...queue.all()]) this.outcomes.refuse(queue, batch, cause);
+    }
+  }
+
+  /** Takes one batch of each partition, as many as fit into a request. */
+  private load(queues: readonly PartitionQueue[]): Shipment[] {
+    const shipments: Shipment[] = [];
+    let bytes = 0;
+    for (const queue of queues) {
+      const next = queue.peek();
+      if (next === undefined) continue;
+      bytes += next.bytes?.length ?? next.builder.sizeBytes;
+      if (shipments.length > 0 && bytes > this.context.options.maxRequestSize) break;
+      queue.take();
+      queue.stuckSince = 0;
+      queue.inFlight.push(next);
+      shipments.push({ queue, batch: next });
+    }
+    return shipments;
+  }
+
+  private ship(nodeId: number, channel: BrokerChannel, shipments: readonly Shipment[]): void {
+    const { acks, requestTimeoutMs } = this.context.options;
+    try {
+      const version = this.chooseVersion(channel, shipments);
+      for (const { queue, batch } of shipments) {
+        batch.attempts++;
+        batch.sentTo = nodeId;
+        this.encode(queue, batch, version);
+      }
+      this.context.metrics.sent(shipments.map(({ batch }) => batch));
+      const body = { acks, timeoutMs: requestTimeoutMs, topicData: this.topicData(shipments) };
+      if (acks === 0) {
+        channel.post(Produce, version, body);
+        for (const { queue, batch } of shipments) this.outcomes.acknowledge(queue, batch, -1, -1);
+        return;
+      }
+      const sentAt = this.context.clock.monotonic();
+      this.requestsInFlight++;
+      channel.send(Produce, version, body, requestTimeoutMs).then(
+        (response) => this.answered(shipments, response, sentAt),
+        (error: unknown) => {
+          this.requestsInFlight--;
+          this.unanswered(shipments, error);
+        },
+      );
+    } catch (error) {
+      this.unanswered(shipments, error);
+    }
+  }
+
+  private chooseVersion(channel: BrokerChannel, shipments: readonly Shipment[]): number {
+    const { accumulator } = this.context;
+    const haveIds = shipments.every(({ queue }) => {
+      const id = accumulator.topicMetadata(queue.topic)?.id;
+      return id !== undefined && id !== ZERO_UUID;
+    });
+    return channel.version(Produce, haveIds ? undefined : LAST_VERSION_WITH_NAMES);
+  }
+
+  /** Brings a batch into the form in which it travels: the broker's format, numbered. */
+  private encode(queue: PartitionQueue, batch: Batch, version: number): void {
+    const magic = version >= 3 ? 2 : version === 2 ? 1 : 0;
+    this.context.accumulator.magic = magic;
+    const identity = this.context.identity.current;
+    if (identity === undefined || magic < 2) {
+      batch.bytes ??= encodeAs(magic, batch, this.context.options);
+      return;
+    }
+    if (!batch.hasSequence) {
+      const known = queue.sequences;
+      const isCurrent = known !== undefined && isSameIdentity(known.identity, identity);
+      const sequences = isCurrent ? known : startSequences(identity);
+      batch.firstSequence = sequences.next;
+      batch.identity = sequences.identity;
+      queue.sequences = takeSequences(sequences, batch.recordCount);
+    }
+    batch.stamp();
+  }
+
+  private topicData(shipments: readonly Shipment[]) {
+    const topics = new Map<string, { index: number; records: Buffer }[]>();
+    for (const { queue, batch } of shipments) {
+      const entry = { index: queue.partition, records: batch.bytes! };
+      const partitions = topics.get(queue.topic);
+      if (partitions === undefined) topics.set(queue.topic, [entry]);
+      else partitions.push(entry);
+    }
+    return [...topics].map(([name, partitionData]) => ({
+      name,
+      topicId: this.context.accumulator.topicMetadata(name)?.id ?? ZERO_UUID,
+      partitionData,
+    }));
+  }
+
+  private answered(
+    shipments: readonly Shipment[],
+    response: ResponseOf<typeof Produce>,
+    sentAt: number,
+  ): void {
+    this.requestsInFlight--;
+    const latencyMs = this.context.clock.monotonic() - sentAt;
+    this.context.metrics.answered(latencyMs, response.throttleTimeMs);
+    const answers = new Map<string, BatchAnswer>();
+    for (const { name, topicId, partitionResponses } of response.responses) {
+      const topic = name === '' ? this.nameOf(topicId) : name;
+      for (const partition of partitionResponses) {
+        answers.set(`${topic} ${partition.index}`, partition);
+        this.learnLeader(topic, partition, response);
+      }
+    }
+    for (const { queue, batch } of shipments) {
+      const answer = answers.get(`${queue.topic} ${queue.partition}`);
+      this.outcomes.act(queue, batch, answer ?? noAnswer);
+    }
+    this.drain();
+  }
+
+  private nameOf(topicId: string): string {
+    return this.context.cluster.metadata.topicNames.get(topicId) ?? '';
+  }
+
+  /** New leaders come with the refusal of the old ones (KIP-951). */
+  private learnLeader(
+    topic: string,
+    {
+      index,
+      currentLeader,
+    }: ResponseOf<typeof Produce>['responses'][number]['partitionResponses'][number],
+    { nodeEndpoints }: ResponseOf<typeof Produce>,
+  ): void {
+    if (currentLeader.leaderId < 0) return;
+    this.context.cluster.hint({ topic, partition: index, ...currentLeader }, nodeEndpoints);
+  }
+
+  /** No answer will come: unless nothing was sent, whether it was written is not known. */
+  private unanswered(shipments: readonly Shipment[], error: unknown): void {
+    const isCurable = error instanceof KafkaError && error.isRetriable;
+    for (const { queue, batch } of shipments) {
+      if (isCurable) this.outcomes.act(queue, batch, noAnswer);
+      else this.outcomes.refuse(queue, batch, asKafkaError(error));
+    }
+    this.drain();
+  }
+
+  private expire(now: number): void {
+    const { accumulator, options } = this.context;
+    for (const queue of [...accumulator.active]) {
+      for (const batch of [...queue.all()]) {
+        if (now - batch.createdAt < options.deliveryTimeoutMs) break;
+        if (!batch.isSettled) this.outcomes.expire(queue, batch);
+      }
+    }
+  }
+
+  private scheduleNext(now: number): void {
+    const { accumulator, options } = this.context;
+    let at = Infinity;
+    for (const queue of accumulator.active) {
+      for (const { isSettled, createdAt } of queue.all()) {
+        if (isSettled) continue;
+        at = Math.min(at, createdAt + options.deliveryTimeoutMs);
+        break;
+      }
+      const { open, hasSealed, retryAt } = queue;
+      if (hasSealed && retryAt > now) at = Math.min(at, retryAt);
+      const lingerEnd =
+        open === undefined ? 0 : Math.max(open.createdAt + options.lingerMs, retryAt);
+      if (lingerEnd > now) at = Math.min(at, lingerEnd);
+    }
+    if (at < Infinity) this.wakeAt(at);
+  }
+}
+
+const noAnswer: BatchAnswer = {
+  errorCode: NETWORK_EXCEPTION,
+  baseOffset: -1,
+  logAppendTimeMs: -1,
+  logStartOffset: -1,
+  errorMessage: null,
+  recordErrors: [],
+};
+
+function asKafkaError(error: unknown): KafkaError {
+  if (error instanceof KafkaError) return error;
+  return new KafkaError(`Cannot produce: ${String(error)}`, {
+    code: 'PRODUCE_FAILED',
+    cause: error,
+  });
+}
+
+function* rotated<T>(list: readonly T[], start: number): IterableIterator<T> {
+  for (let i = 0; i < list.length; i++) yield list[(start + i) % list.length]!;
+}

@@ -1,0 +1,205 @@
+import type { MessagePort } from 'node:worker_threads';
+import type { Serialized } from '../../serde/index.js';
+import type { Clock } from '../../util/clock.js';
+import { KafkaError } from '../../util/errors.js';
+import { Queue } from '../../util/queue.js';
+import { headerList } from '../engine.js';
+import { producerClosed, serializationFailure } from '../errors.js';
+import type { PartitionInfo } from '../producer.js';
+import type { ProducerRecord, Submitter } from '../record.js';
+import type { SinkEngine } from '../sink-engine.js';
+import {
+  reviveError,
+  type SharedOutcome,
+  type SharedRecord,
+  type ToProducer,
+  type ToWorker,
+} from './messages.js';
+
+const OVERHEAD_BYTES = 64;
+
+interface Unsettled {
+  readonly topic: string;
+  readonly bytes: number;
+  readonly submitter: Submitter;
+  readonly token: unknown;
+}
+
+/** The producer of another thread, as sinks in this one see it. */
+export class RemoteEngine implements SinkEngine {
+  isClosed = false;
+  private usedBytes = 0;
+  private nextId = 0;
+  private nextCall = 0;
+  private outbox: SharedRecord[] = [];
+  private readonly unsettled = new Map<number, Unsettled>();
+  private readonly roomListeners = new Queue<() => void>();
+  private readonly calls = new Map<number, (message: ToWorker) => void>();
+
+  constructor(
+    private readonly port: MessagePort,
+    readonly clock: Clock,
+    readonly options: { readonly bufferMemory: number },
+  ) {
+    port.on('message', (message: ToWorker) => this.receive(message));
+    port.once('close', () => this.lost());
+    this.updateRef();
+  }
+
+  get hasRoom(): boolean {
+    return this.usedBytes < this.options.bufferMemory;
+  }
+
+  submit(
+    topic: string,
+    record: Omit<ProducerRecord, 'topic'>,
+    submitter: Submitter,
+    token: unknown,
+  ): boolean {
+    if (!this.hasRoom) return false;
+    const shared = this.isClosed ? producerClosed() : this.serialize(topic, record, submitter);
+    if (shared instanceof KafkaError) {
+      submitter.failed(token, shared);
+      return true;
+    }
+    const bytes = OVERHEAD_BYTES + lengthOf(shared.key) + lengthOf(shared.value);
+    this.usedBytes += bytes;
+    this.unsettled.set(this.nextId++, { topic, bytes, submitter, token });
+    if (this.outbox.length === 0) queueMicrotask(() => this.sendOutbox());
+    this.outbox.push(shared);
+    this.updateRef();
+    return true;
+  }
+
+  whenRoom(callback: () => void): void {
+    this.roomListeners.push(callback);
+  }
+
+  async flush(): Promise<void> {
+    if (this.isClosed) return;
+    this.sendOutbox();
+    await this.call((call) => ({ type: 'flush', call }));
+  }
+
+  async partitionsFor(topic: string): Promise<readonly PartitionInfo[]> {
+    if (this.isClosed) throw producerClosed();
+    const answer = await this.call((call) => ({ type: 'partitions', call, topic }));
+    if (answer.type !== 'partitions') throw producerClosed();
+    if (answer.error !== undefined) throw reviveError(answer.error);
+    return answer.partitions ?? [];
+  }
+
+  /** Finishes what was given, then lets go of the port. */
+  async close(): Promise<void> {
+    if (this.isClosed) return;
+    await this.flush();
+    this.post({ type: 'close' });
+    this.port.close();
+    this.lost();
+  }
+
+  /** What has crossed to the other thread can't be taken back. */
+  dropOldest(): number {
+    return 0;
+  }
+
+  reportDropped(topic: string, _partition: number, records: number): void {
+    process.emitWarning(
+      `rx-kafka dropped ${records} record(s) for ${topic}: bufferMemory is used up`,
+    );
+  }
+
+  private serialize(
+    topic: string,
+    { key, value, headers, partition, timestamp }: Omit<ProducerRecord, 'topic'>,
+    submitter: Submitter,
+  ): SharedRecord | KafkaError {
+    let part: 'key' | 'value' = 'key';
+    try {
+      const keyBytes = key == null ? null : submitter.serializeKey(key as never, { topic });
+      part = 'value';
+      const valueBytes = value == null ? null : submitter.serializeValue(value as never, { topic });
+      return {
+        topic,
+        key: keyBytes,
+        value: valueBytes,
+        headers: headerList(headers),
+        partition,
+        timestamp: timestamp ?? this.clock.now(),
+      };
+    } catch (error) {
+      return serializationFailure(topic, part, error);
+    }
+  }
+
+  private sendOutbox(): void {
+    if (this.outbox.length === 0) return;
+    const records = this.outbox;
+    this.outbox = [];
+    this.post({ type: 'records', firstId: this.nextId - records.length, records });
+  }
+
+  private receive(message: ToWorker): void {
+    switch (message.type) {
+      case 'outcomes':
+        for (const outcome of message.outcomes) this.settle(outcome);
+        break;
+      case 'flushed':
+      case 'partitions':
+        this.calls.get(message.call)?.(message);
+        this.calls.delete(message.call);
+        break;
+      case 'closed':
+        this.lost();
+    }
+    while (this.hasRoom && this.roomListeners.length > 0) this.roomListeners.shift()!();
+    this.updateRef();
+  }
+
+  private settle({ id, partition, offset, timestamp, error }: SharedOutcome): void {
+    const record = this.unsettled.get(id);
+    if (record === undefined) return;
+    this.unsettled.delete(id);
+    this.usedBytes -= record.bytes;
+    const { submitter, token, topic } = record;
+    if (error === undefined) submitter.acknowledged(token, topic, partition, offset, timestamp);
+    else submitter.failed(token, reviveError(error));
+  }
+
+  /** The other thread has gone: what is not settled will not be told about. */
+  private lost(): void {
+    if (this.isClosed) return;
+    this.isClosed = true;
+    this.usedBytes = 0;
+    for (const { submitter, token } of this.unsettled.values()) {
+      submitter.failed(token, producerClosed());
+    }
+    this.unsettled.clear();
+    for (const answer of this.calls.values()) answer({ type: 'closed' });
+    this.calls.clear();
+    while (this.roomListeners.length > 0) this.roomListeners.shift()!();
+  }
+
+  private call(message: (call: number) => ToProducer): Promise<ToWorker> {
+    const call = this.nextCall++;
+    return new Promise((resolve) => {
+      this.calls.set(call, resolve);
+      this.post(message(call));
+      this.updateRef();
+    });
+  }
+
+  private post(message: ToProducer): void {
+    this.port.postMessage(message);
+  }
+
+  /** The port keeps the thread alive only while something is expected from it. */
+  private updateRef(): void {
+    if (this.unsettled.size > 0 || this.calls.size > 0) this.port.ref();
+    else this.port.unref();
+  }
+}
+
+function lengthOf(bytes: Serialized): number {
+  return bytes === null ? 0 : bytes.length;
+}

@@ -1,0 +1,38 @@
+import { Queue } from '../util/queue.js';
+import type { Accumulator, EncodedRecord } from './accumulator.js';
+
+/** Records for a topic of which it is not yet known where it is. They count as buffered. */
+export class WaitingTopic {
+  /** Resolves when the records have been released. */
+  readonly done: Promise<void>;
+  private resolveDone!: () => void;
+  private readonly records = new Queue<EncodedRecord>();
+  private bytes = 0;
+
+  constructor(private readonly accumulator: Accumulator) {
+    this.done = new Promise((resolve) => {
+      this.resolveDone = resolve;
+    });
+  }
+
+  add(record: EncodedRecord): void {
+    const bytes = lengthOf(record.key) + lengthOf(record.value);
+    this.bytes += bytes;
+    this.accumulator.reserve(bytes);
+    this.records.push(record);
+  }
+
+  /** Hands every record over, in order. */
+  release(to: (record: EncodedRecord) => void): void {
+    this.accumulator.reserve(-this.bytes);
+    this.bytes = 0;
+    for (let next = this.records.shift(); next !== undefined; next = this.records.shift()) {
+      to(next);
+    }
+    this.resolveDone();
+  }
+}
+
+function lengthOf(bytes: EncodedRecord['key']): number {
+  return bytes === null ? 0 : bytes.length;
+}

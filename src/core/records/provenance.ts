@@ -1,0 +1,28 @@
+/** What a derived record came from: settled once its result is safe, or can't be. */
+export interface Origin {
+  ack(): void;
+  nack(reason: unknown): void;
+}
+
+const origins = Symbol('origins');
+
+/** A value that remembers where it came from. */
+export interface WithOrigins {
+  readonly [origins]: readonly Origin[];
+}
+
+/**
+ * Marks an outgoing record with the records it was made from, so that a sink can ack them when the
+ * broker has acknowledged the result.
+ */
+export function withOrigins<T extends object>(record: T, from: readonly Origin[]): T & WithOrigins {
+  return Object.defineProperty(record, origins, { value: from }) as T & WithOrigins;
+}
+
+const none: readonly Origin[] = [];
+
+/** The records that a value was derived from; empty for one that was not derived. */
+export function originsOf(value: unknown): readonly Origin[] {
+  if (typeof value !== 'object' || value === null) return none;
+  return (value as Partial<WithOrigins>)[origins] ?? none;
+}
