@@ -55,7 +55,8 @@ function makeInputs(headers: number): Input[] {
 
 function encodeOurs(inputs: readonly Input[]): Buffer {
   const builder = createBatchBuilder();
-  for (const { key, value, headers } of inputs) builder.append(key, value, headers, 1_700_000_000_000);
+  for (const { key, value, headers } of inputs)
+    builder.append(key, value, headers, 1_700_000_000_000);
   return builder.close();
 }
 
@@ -68,7 +69,8 @@ async function decoders(bytes: Buffer): Promise<Contender[]> {
     {
       name: 'rx-kafka',
       run() {
-        for (const record of decodeRecords(bytes)) sink += record.key!.length + record.value!.length;
+        for (const record of decodeRecords(bytes))
+          sink += record.key!.length + record.value!.length;
         return RECORDS + (sink & 0);
       },
     },

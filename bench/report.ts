@@ -11,9 +11,15 @@ between tables. Medians of interleaved rounds.
 
 /** Replaces the section of a suite in RESULTS.md, and prints it. */
 export function report(suite: string, lines: readonly string[]): void {
-  const section = [`<!-- ${suite} -->`, `## ${suite}`, '', machine(), '', ...lines, `<!-- /${suite} -->`].join(
-    '\n',
-  );
+  const section = [
+    `<!-- ${suite} -->`,
+    `## ${suite}`,
+    '',
+    machine(),
+    '',
+    ...lines,
+    `<!-- /${suite} -->`,
+  ].join('\n');
   console.log(section);
   const pattern = new RegExp(`<!-- ${suite} -->[^]*<!-- /${suite} -->`);
   const before = existing();

@@ -161,7 +161,8 @@ function defaultOf(field: Field): string {
   if (field.default === null) return 'null';
   if (field.kind === 'array' || field.kind === 'struct') return 'empty';
   if (field.kind === 'bytes' || field.kind === 'records') return 'empty';
-  return String(field.default as string | bigint);
+  const plain = field.default as string | number | bigint | boolean;
+  return String(plain);
 }
 
 type Structs = ReadonlyMap<string, readonly DefinedField[]>;
