@@ -127,6 +127,7 @@ export class Accumulator {
 
   private appendTo(queue: PartitionQueue, record: EncodedRecord): Appended | KafkaError {
     const { key, value, headers, timestamp } = record;
+    const wasDue = this.isFull(queue);
     let batch = queue.open;
     if (batch !== undefined && !this.fits(batch, record)) {
       queue.seal();
@@ -149,7 +150,8 @@ export class Accumulator {
       batch.largestRecordBytes = this.lastRecordBytes;
     }
     if (isFirst) this.active.add(queue);
-    if (queue.hasSealed || batch.builder.sizeBytes >= this.options.batchSize) return 'ready';
+    // Said once: what keeps a full batch from being sent ends with an event of its own.
+    if (!wasDue && this.isFull(queue)) return 'ready';
     return isFirst ? 'started' : 'lingering';
   }
 
@@ -175,6 +177,10 @@ export class Accumulator {
   batchLike(batch: Batch): Batch {
     const { topic, partition, createdAt, order } = batch;
     return new Batch(topic, partition, this.newBuilder(), createdAt, order);
+  }
+
+  private isFull({ hasSealed, open }: PartitionQueue): boolean {
+    return hasSealed || (open !== undefined && open.builder.sizeBytes >= this.options.batchSize);
   }
 
   private fits(batch: Batch, { key, value, headers, timestamp }: EncodedRecord): boolean {

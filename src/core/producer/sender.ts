@@ -74,7 +74,12 @@ export class Sender {
 
   /** Sends what can be sent now. */
   drain(): void {
-    if (this.isDraining || this.isStopped) return;
+    if (this.isDraining) {
+      // A receipt told on the way has led to more records.
+      this.wake();
+      return;
+    }
+    if (this.isStopped) return;
     this.isDraining = true;
     try {
       const now = this.context.clock.monotonic();
