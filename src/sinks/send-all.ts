@@ -115,7 +115,7 @@ class Pump<T> {
   }
 
   private get hasRoom(): boolean {
-    return this.producer.engine.hasRoom;
+    return this.producer.engine.wantsMore;
   }
 
   private async room(): Promise<void> {

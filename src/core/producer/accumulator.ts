@@ -11,9 +11,11 @@ import { choosePartition, StickyPartition } from './partitioner.js';
 import type { Submitter } from './record.js';
 import { Utf8Scratch } from './utf8-scratch.js';
 
-/** Buffers kept for new batches, and how large one may be. */
-const MAX_SPARE = 32;
-const MAX_SPARE_BYTES = 2 * 1024 * 1024;
+/** What a record costs besides its bytes, while it is held: its token, timestamp and submitter. */
+const BOOKKEEPING_BYTES = 64;
+const MAX_INITIAL_BYTES = 64 * 1024;
+/** Room that a request takes besides its batch, and a builder besides its records. */
+const REQUEST_OVERHEAD_BYTES = 2048;
 
 /** Headers as the builder takes them. */
 export type Headers = readonly (readonly [name: string, value: Uint8Array | string | null])[];
@@ -60,6 +62,7 @@ export class Accumulator {
   private usedBytes = 0;
   private nextOrder = 0;
   private readonly spareMemory: Buffer[] = [];
+  private spareBytes = 0;
   private readonly scratch = new Utf8Scratch();
   /** Magic of new batches: what the brokers understand. */
   magic: 0 | 1 | 2 = 2;
@@ -110,14 +113,21 @@ export class Accumulator {
    */
   append(topicName: string, record: EncodedRecord): Appended | KafkaError {
     const topic = this.topics.get(topicName)!;
-    const partition = record.partition ?? this.choose(topicName, topic, record);
+    let isSticky = false;
+    let partition = record.partition;
+    if (partition === undefined) {
+      isSticky = this.isSticky(record);
+      partition = isSticky
+        ? topic.sticky.take(() => this.chooseSticky(topic))
+        : this.choose(topicName, topic, record);
+    }
     const queue = topic.partitions[partition];
     const count = topic.metadata!.partitions.length;
     if (queue === undefined || partition >= count) {
       return invalidPartition(topicName, partition, count);
     }
     const outcome = this.appendTo(queue, record);
-    if (typeof outcome === 'string' && record.partition === undefined) {
+    if (typeof outcome === 'string' && isSticky) {
       topic.sticky.appended(this.lastRecordBytes, outcome === 'ready');
     }
     return outcome;
@@ -145,7 +155,7 @@ export class Accumulator {
     }
     batch.add(record.submitter, record.token, timestamp);
     this.lastRecordBytes = batch.builder.sizeBytes - before;
-    this.usedBytes += this.lastRecordBytes;
+    this.usedBytes += this.lastRecordBytes + BOOKKEEPING_BYTES;
     if (this.lastRecordBytes > batch.largestRecordBytes) {
       batch.largestRecordBytes = this.lastRecordBytes;
     }
@@ -157,20 +167,20 @@ export class Accumulator {
 
   /** Gives the room of a settled batch back. */
   release(batch: Batch): void {
-    this.usedBytes -= batch.builder.sizeBytes;
+    this.usedBytes -= heldBytes(batch);
   }
 
   /** Keeps the memory of a batch that the broker has acknowledged, so nothing reads it any more. */
   recycle(batch: Batch): void {
     const { memory } = batch.builder;
-    if (this.spareMemory.length < MAX_SPARE && memory.length <= MAX_SPARE_BYTES) {
-      this.spareMemory.push(memory);
-    }
+    if (this.spareBytes + memory.length > this.options.bufferMemory / 4) return;
+    this.spareBytes += memory.length;
+    this.spareMemory.push(memory);
   }
 
   /** A batch that holds part of what another one held; both count until each is settled. */
   adopt(batch: Batch): void {
-    this.usedBytes += batch.builder.sizeBytes;
+    this.usedBytes += heldBytes(batch);
   }
 
   /** An empty batch in the place of another one, for a part of its records. */
@@ -185,7 +195,7 @@ export class Accumulator {
 
   private fits(batch: Batch, { key, value, headers, timestamp }: EncodedRecord): boolean {
     const bytes = batch.builder.sizeWith(key, value, headers, timestamp);
-    return bytes <= this.options.maxRequestSize;
+    return bytes <= this.options.maxRequestSize - REQUEST_OVERHEAD_BYTES;
   }
 
   private newBatch(queue: PartitionQueue): Batch {
@@ -198,11 +208,13 @@ export class Accumulator {
 
   /** A builder in the format the brokers take, writing into memory that another is done with. */
   newBuilder(): BatchBuilder {
-    const { compressionType, compressionLevel } = this.options;
+    const { compressionType, compressionLevel, batchSize } = this.options;
     const memory = this.spareMemory.pop();
+    this.spareBytes -= memory?.length ?? 0;
     return createBatchBuilder({
       magic: this.magic,
       compressionType,
+      initialBytes: initialBytesFor(batchSize),
       ...(compressionLevel !== undefined && { compressionLevel }),
       ...(memory !== undefined && { memory }),
     });
@@ -217,25 +229,25 @@ export class Accumulator {
     return topic;
   }
 
-  private choose(name: string, topic: TopicQueues, { key, value }: EncodedRecord): number {
+  private isSticky({ key }: EncodedRecord): boolean {
     const { partitioner, partitionerIgnoreKeys } = this.options;
+    return partitioner === undefined && (key === null || partitionerIgnoreKeys);
+  }
+
+  private choose(name: string, topic: TopicQueues, { key, value }: EncodedRecord): number {
+    const { partitioner } = this.options;
     const partitionCount = topic.metadata!.partitions.length;
-    if (partitioner !== undefined) {
-      return partitioner({
-        topic: name,
-        key: asBuffer(key),
-        value: asBuffer(value),
-        partitionCount,
-        availablePartitions: available(topic.metadata!),
-      });
+    if (partitioner === undefined) {
+      const bytes = typeof key === 'string' ? this.scratch.encode(key) : key!;
+      return partitionForKey(bytes, partitionCount);
     }
-    if (key !== null && !partitionerIgnoreKeys) {
-      return partitionForKey(
-        typeof key === 'string' ? this.scratch.encode(key) : key,
-        partitionCount,
-      );
-    }
-    return topic.sticky.take(() => this.chooseSticky(topic));
+    return partitioner({
+      topic: name,
+      key: asBuffer(key),
+      value: asBuffer(value),
+      partitionCount,
+      availablePartitions: available(topic.metadata!),
+    });
   }
 
   private chooseSticky(topic: TopicQueues): number {
@@ -252,6 +264,15 @@ export class Accumulator {
     const moving = loads.filter(({ isStuck }) => !isStuck);
     return choosePartition(moving.length > 0 ? moving : loads, this.clock.random());
   }
+}
+
+/** A power of two, so that doubling ends at the usual limit of 1 MiB and not beyond. */
+function initialBytesFor(batchSize: number): number {
+  return Math.min(MAX_INITIAL_BYTES, 2 ** Math.ceil(Math.log2(Math.max(batchSize, 256))));
+}
+
+function heldBytes({ builder, recordCount }: Batch): number {
+  return builder.sizeBytes + recordCount * BOOKKEEPING_BYTES;
 }
 
 function available(topic: TopicMetadata): number[] {

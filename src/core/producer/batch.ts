@@ -72,6 +72,7 @@ export class Batch {
       const timestamp = logAppendTimeMs < 0 ? timestamps[i]! : logAppendTimeMs;
       submitters[i]!.acknowledged(tokens[i], topic, partition, offset, timestamp);
     }
+    this.letGo();
   }
 
   /** Tells every record's submitter why it will not be written. Once. */
@@ -79,5 +80,16 @@ export class Batch {
     if (this.isSettled) return;
     this.isSettled = true;
     for (let i = 0; i < this.tokens.length; i++) this.submitters[i]!.failed(this.tokens[i], error);
+    this.letGo();
+  }
+
+  /**
+   * Lets go of the tokens. A batch has lived long enough to be in V8's old generation: whatever it
+   * refers to would be kept, and moved there too, until the next full collection.
+   */
+  private letGo(): void {
+    this.tokens.length = 0;
+    this.submitters.length = 0;
+    this.timestamps.length = 0;
   }
 }

@@ -1,10 +1,10 @@
 import type { Cluster, TopicMetadata } from '../cluster/index.js';
 import { brokerError } from '../protocol/index.js';
-import type { Serialized } from '../serde/index.js';
+import type { Serialized, SerializerContext } from '../serde/index.js';
 import type { Cancel, Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
-import { Accumulator, type EncodedRecord, type Headers } from './accumulator.js';
+import { Accumulator, type Appended, type EncodedRecord, type Headers } from './accumulator.js';
 import {
   invalidRecord,
   metadataTimedOut,
@@ -25,10 +25,14 @@ import { WaitingTopic } from './waiting-topic.js';
 
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 const NO_HEADERS: Headers = [];
+/** Requests that are filled while the others are on the way. */
+const SPARE_REQUESTS = 3;
 /** Room that a record takes besides its key, value and headers: at most. */
 const MAX_OVERHEAD_BYTES = 100;
 
 type Unaddressed = Omit<ProducerRecord, 'topic'>;
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
 
 interface PendingFlush {
   /** Batches up to this one are waited for. */
@@ -49,6 +53,17 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   private readonly roomListeners = new Queue<() => void>();
   private readonly abort = new AbortController();
   private readonly stopListening: () => void;
+  /** The record in hand. One object for all of them: none outlives its call, but by a copy. */
+  private readonly scratch: Writable<EncodedRecord> = {
+    key: null,
+    value: null,
+    headers: NO_HEADERS,
+    partition: undefined,
+    timestamp: 0,
+    submitter: undefined as never,
+    token: undefined,
+  };
+  private lastContext: SerializerContext = { topic: '' };
   private flushes: PendingFlush[] = [];
   private flushing = 0;
   private isClosing = false;
@@ -87,6 +102,17 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   /** Whether another record may be submitted; the last one may exceed the buffer. */
   get hasRoom(): boolean {
     return this.accumulator.bufferedBytes < this.options.bufferMemory;
+  }
+
+  /**
+   * Whether there is less at hand than keeps the brokers busy. Reading further ahead would gain
+   * nothing, and what waits longer gets old enough to burden the garbage collector.
+   */
+  get wantsMore(): boolean {
+    const { maxInFlightRequestsPerConnection, maxRequestSize } = this.options;
+    const brokers = Math.max(1, this.cluster.metadata.brokers.size);
+    const enough = (maxInFlightRequestsPerConnection + SPARE_REQUESTS) * maxRequestSize * brokers;
+    return this.hasRoom && this.accumulator.bufferedBytes < enough;
   }
 
   get requestsInFlight(): number {
@@ -209,7 +235,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   ): EncodedRecord | KafkaError {
     if (this.isClosing) return this.fatal ?? producerClosed();
     if (this.fatal !== undefined) return this.fatal;
-    const context = { topic };
+    const context = this.serializerContext(topic);
     let keyBytes: Serialized = null;
     let valueBytes: Serialized = null;
     let part: 'key' | 'value' = 'key';
@@ -229,15 +255,21 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       const bytes = sizeOf(keyBytes, valueBytes, list);
       if (bytes > maxRequestSize) return recordTooLarge(topic, bytes, maxRequestSize);
     }
-    return {
-      key: keyBytes,
-      value: valueBytes,
-      headers: list,
-      partition,
-      timestamp: timestamp ?? this.clock.now(),
-      submitter,
-      token,
-    };
+    const { scratch } = this;
+    scratch.key = keyBytes;
+    scratch.value = valueBytes;
+    scratch.headers = list;
+    scratch.partition = partition;
+    scratch.timestamp = timestamp ?? this.clock.now();
+    scratch.submitter = submitter;
+    scratch.token = token;
+    return scratch;
+  }
+
+  /** One for all the records of a topic that come in a row. */
+  private serializerContext(topic: string): SerializerContext {
+    if (this.lastContext.topic !== topic) this.lastContext = { topic };
+    return this.lastContext;
   }
 
   private place(topic: string, record: EncodedRecord): void {
@@ -259,7 +291,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   }
 
   private append(topic: string, record: EncodedRecord, isFresh = false): void {
-    const outcome = this.accumulator.append(topic, record);
+    const outcome = this.tryAppend(topic, record);
     if (outcome === 'ready') {
       this.sender.drain();
     } else if (outcome === 'started') {
@@ -270,6 +302,15 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;
       if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
       else record.submitter.failed(record.token, outcome);
+    }
+  }
+
+  private tryAppend(topic: string, record: EncodedRecord): Appended | KafkaError {
+    try {
+      return this.accumulator.append(topic, record);
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      return invalidRecord(topic, `the partitioner failed: ${reason}`, error);
     }
   }
 

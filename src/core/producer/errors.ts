@@ -55,9 +55,10 @@ export function invalidPartition(topic: string, partition: unknown, count: numbe
   );
 }
 
-export function invalidRecord(topic: string, complaint: string): KafkaError {
+export function invalidRecord(topic: string, complaint: string, cause?: unknown): KafkaError {
   return new KafkaError(`Cannot produce to ${topic || 'a topic'}: ${complaint}`, {
     code: 'INVALID_RECORD_INPUT',
+    cause,
     context: topic === '' ? {} : { topic },
   });
 }

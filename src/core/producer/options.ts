@@ -29,7 +29,7 @@ export interface ProducerOptions {
    * ones, up to `maxRequestSize`. Default 16,384.
    */
   readonly batchSize?: number;
-  /** Bytes of records that may wait to be acknowledged before `send()` has to wait. Default 32 MiB. */
+  /** Bytes of records that may wait to be acknowledged before `send()` has to wait, 64 added for each. Default 32 MiB. */
   readonly bufferMemory?: number;
   /** How long `send()` waits for metadata and for room, in ms. Default 60,000. */
   readonly maxBlockMs?: number;

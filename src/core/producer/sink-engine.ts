@@ -9,6 +9,8 @@ export interface SinkEngine {
   readonly clock: Clock;
   readonly options: { readonly bufferMemory: number };
   readonly hasRoom: boolean;
+  /** Whether a source that can wait is to be read on: false while enough is at hand. */
+  readonly wantsMore: boolean;
   readonly isClosed: boolean;
   /** Takes a record; false, with nothing taken, when there is no room. */
   submit(

@@ -19,7 +19,7 @@ export class WaitingTopic {
     const bytes = lengthOf(record.key) + lengthOf(record.value);
     this.bytes += bytes;
     this.accumulator.reserve(bytes);
-    this.records.push(record);
+    this.records.push({ ...record });
   }
 
   /** Hands every record over, in order. */

@@ -50,6 +50,10 @@ export class RemoteEngine implements SinkEngine {
     return this.usedBytes < this.options.bufferMemory;
   }
 
+  get wantsMore(): boolean {
+    return this.hasRoom;
+  }
+
   submit(
     topic: string,
     record: Omit<ProducerRecord, 'topic'>,
