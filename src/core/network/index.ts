@@ -14,6 +14,7 @@ export {
 } from './check-version.js';
 export { Connection, type ConnectionOptions, type OnClosed } from './connection.js';
 export { clientSoftware, openSession, type Session } from './negotiate.js';
+export { connect, type ConnectOptions, type PromptClient } from './prompt-client.js';
 export { tcpTransport, type TcpOptions } from './tcp.js';
 export {
   formatAddress,
