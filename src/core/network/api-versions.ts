@@ -51,6 +51,9 @@ export function findVersion(
   return max < min ? undefined : max;
 }
 
+const PRODUCE = 0;
+const FETCH = 1;
+
 const r = (min: number, max: number): VersionRange => ({ min, max });
 
 /** Brokers before 0.10 can't say what they understand; this is what each line of them does. */
@@ -118,13 +121,19 @@ export function inferRelease({ apis }: BrokerCapabilities): string {
   return match?.[0] ?? '0.10.0';
 }
 
+/** Brokers since 4.0 advertise Produce from 0 on, for clients that check for it, but refuse 0 to 2. */
+function isSince4({ apis }: BrokerCapabilities): boolean {
+  return (apis.get(FETCH)?.min ?? 0) >= 4;
+}
+
 /** The versions that can be used with a broker: ours and its own, by the name of the API. */
 export function usableVersions(capabilities: BrokerCapabilities): Record<string, VersionRange> {
   const usable: Record<string, VersionRange> = {};
   for (const api of allApis) {
     const theirs = capabilities.apis.get(api.key);
     if (theirs === undefined) continue;
-    const common = intersectVersions({ min: api.minVersion, max: api.maxStableVersion }, theirs);
+    const min = api.key === PRODUCE && isSince4(capabilities) ? 3 : api.minVersion;
+    const common = intersectVersions({ min, max: api.maxStableVersion }, theirs);
     if (common.max >= common.min) usable[api.name] = common;
   }
   return usable;

@@ -9,7 +9,7 @@ import {
   type ResponseOf,
 } from '../protocol/index.js';
 import type { Cancel, Clock } from '../util/clock.js';
-import { ConnectionError, ProtocolError, TimeoutError } from '../util/errors.js';
+import { ConnectionError, KafkaError, ProtocolError, TimeoutError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
 import { FrameAssembler } from './frame-assembler.js';
 import { formatAddress, type Address, type Link, type Transport } from './transport.js';
@@ -67,26 +67,20 @@ export class Connection {
   static open(options: ConnectionOptions, signal?: AbortSignal): Promise<Connection> {
     const connection = new Connection(options);
     return new Promise((resolve, reject) => {
-      const abort = () => connection.close(new ConnectionError('Connecting was aborted'));
-      signal?.addEventListener('abort', abort, { once: true });
-      const done = () => signal?.removeEventListener('abort', abort);
+      const abort = () => connection.close(connection.aborted(signal?.reason));
       connection.whenClosed((error) => {
-        done();
-        reject(error ?? new ConnectionError(`${connection.broker} closed the connection`));
+        signal?.removeEventListener('abort', abort);
+        reject(connection.unopened(error));
       });
-      connection.link = options.transport.open(
-        options.address,
-        {
-          onOpen: () => {
-            done();
-            resolve(connection);
-          },
-          onBytes: (bytes) => connection.accept(bytes),
-          onClose: (error) => connection.closed(error),
-        },
-        { setupTimeoutMs: options.setupTimeoutMs },
-      );
-      if (signal?.aborted === true) abort();
+      if (signal?.aborted === true) {
+        abort();
+        return;
+      }
+      signal?.addEventListener('abort', abort, { once: true });
+      connection.connect(() => {
+        signal?.removeEventListener('abort', abort);
+        resolve(connection);
+      });
     });
   }
 
@@ -123,9 +117,9 @@ export class Connection {
     body: RequestInput<Resolved<A>>,
     timeoutMs = this.options.requestTimeoutMs,
   ): Promise<ResponseOf<Resolved<A>>> {
-    const resolved = resolveApi(api) as Api;
     return new Promise((resolve, reject) => {
-      const correlationId = this.transmit(resolved, version, body);
+      const resolved = resolveApi(api) as Api;
+      const { correlationId, chunks } = this.encode(resolved, version, body);
       const pending: Pending = {
         api: resolved,
         version,
@@ -136,13 +130,15 @@ export class Connection {
           this.timedOut(pending, timeoutMs),
         ),
       };
+      // Before it is sent: a transport in memory may answer within the call.
       this.pending.push(pending);
+      this.link!.write(chunks);
     });
   }
 
   /** Sends a request that brokers don't answer: Produce with acks 0. */
   post<A extends ApiOrName>(api: A, version: number, body: RequestInput<Resolved<A>>): void {
-    this.transmit(resolveApi(api), version, body);
+    this.link!.write(this.encode(resolveApi(api), version, body).chunks);
   }
 
   /** Closes the connection; what is pending is rejected with `reason`. */
@@ -152,14 +148,34 @@ export class Connection {
     this.closed(reason);
   }
 
-  private transmit(api: Api, version: number, body: object): number {
-    if (this.isClosed) throw this.gone(api, version, this.closeReason);
+  private connect(onOpen: () => void): void {
+    try {
+      this.link = this.options.transport.open(
+        this.options.address,
+        {
+          onOpen,
+          onBytes: (bytes) => this.accept(bytes),
+          onClose: (error) => this.closed(error),
+        },
+        { setupTimeoutMs: this.options.setupTimeoutMs },
+      );
+    } catch (error) {
+      this.closed(error as Error);
+    }
+  }
+
+  /** Numbers a request; an encoding that fails uses up no number. */
+  private encode(
+    api: Api,
+    version: number,
+    body: object,
+  ): { correlationId: number; chunks: readonly Uint8Array[] } {
+    if (this.isClosed) throw this.unsent(api, version);
     const correlationId = this.nextCorrelationId;
     const envelope = { correlationId, clientId: this.options.clientId };
     const chunks = encodeRequestFrame(api, version, envelope, body);
     this.nextCorrelationId = (correlationId + 1) & 0x7fff_ffff;
-    this.link!.write(chunks);
-    return correlationId;
+    return { correlationId, chunks };
   }
 
   private accept(bytes: Buffer): void {
@@ -213,6 +229,35 @@ export class Connection {
     const listeners = this.onClosed;
     this.onClosed = [];
     for (const listener of listeners) listener(reason);
+  }
+
+  private aborted(reason: unknown): ConnectionError {
+    return new ConnectionError(`Connecting to ${this.broker} was aborted`, {
+      code: 'ABORTED',
+      context: { broker: this.broker },
+      cause: reason,
+    });
+  }
+
+  private unopened(error: Error | undefined): Error {
+    if (error instanceof KafkaError) return error;
+    const text =
+      error === undefined
+        ? `${this.broker} closed the connection before it was open`
+        : `Cannot connect to ${this.broker}: ${error.message}`;
+    return new ConnectionError(text, {
+      context: { broker: this.broker },
+      cause: error,
+    });
+  }
+
+  private unsent(api: Api, version: number): ConnectionError {
+    const name = `${api.name}@${version}`;
+    return new ConnectionError(`The connection to ${this.broker} is closed, ${name} was not sent`, {
+      code: 'DISCONNECTED',
+      context: { api: name, broker: this.broker },
+      cause: this.closeReason,
+    });
   }
 
   private gone(api: Api, version: number, reason: Error | undefined): ConnectionError {

@@ -1,6 +1,10 @@
 import { apis, brokerError, type ResponseOf } from '../protocol/index.js';
-import type { KafkaError } from '../util/errors.js';
-import { ConnectionError, UnsupportedVersionError } from '../util/errors.js';
+import {
+  ConnectionError,
+  ProtocolError,
+  UnsupportedVersionError,
+  type KafkaError,
+} from '../util/errors.js';
 import type { BrokerCapabilities } from './api-versions.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 
@@ -29,19 +33,29 @@ export async function openSession(
   options: ConnectionOptions,
   signal?: AbortSignal,
 ): Promise<Session> {
-  const connection = await Connection.open(options, signal);
   try {
-    return { connection, capabilities: await negotiate(connection, ApiVersions.maxStableVersion) };
+    return await attempt(options, ApiVersions.maxStableVersion, signal);
+  } catch (error) {
+    if (!isHangUp(error) || signal?.aborted === true) throw error;
+    return await attempt(options, 0, signal);
+  }
+}
+
+async function attempt(
+  options: ConnectionOptions,
+  version: number,
+  signal: AbortSignal | undefined,
+): Promise<Session> {
+  const connection = await Connection.open(options, signal);
+  const abort = () => connection.close(signal?.reason as Error);
+  signal?.addEventListener('abort', abort, { once: true });
+  try {
+    return { connection, capabilities: await negotiate(connection, version) };
   } catch (error) {
     connection.close();
-    if (!isHangUp(error)) throw error;
-  }
-  const plain = await Connection.open(options, signal);
-  try {
-    return { connection: plain, capabilities: await negotiate(plain, 0) };
-  } catch (error) {
-    plain.close();
     throw error;
+  } finally {
+    signal?.removeEventListener('abort', abort);
   }
 }
 
@@ -86,6 +100,11 @@ function refused(code: number, version: number): KafkaError {
   );
 }
 
+/** The broker closed the connection; not: we did, because what it said is not Kafka's. */
 function isHangUp(error: unknown): boolean {
-  return error instanceof ConnectionError && error.code === 'DISCONNECTED';
+  return (
+    error instanceof ConnectionError &&
+    error.code === 'DISCONNECTED' &&
+    !(error.cause instanceof ProtocolError)
+  );
 }
