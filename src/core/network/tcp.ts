@@ -1,4 +1,4 @@
-import { lookup } from 'node:dns';
+import { lookup as systemLookup } from 'node:dns';
 import { connect, type Socket } from 'node:net';
 import type { Clock } from '../util/clock.js';
 import { ConnectionError } from '../util/errors.js';
@@ -15,13 +15,25 @@ const READ_BUFFER_BYTES = 256 * 1024;
 export interface TcpOptions {
   /** Kafka's `socket.connection.setup.timeout.ms` is shared out over a host's addresses. */
   readonly clock: Clock;
+  /** Finds the addresses of a host name. Default the system's. */
+  readonly lookup?: Lookup;
 }
 
+/** As `dns.lookup` with all addresses. */
+export type Lookup = (
+  host: string,
+  options: { readonly all: true },
+  done: (
+    error: NodeJS.ErrnoException | null,
+    found: readonly { readonly address: string }[],
+  ) => void,
+) => void;
+
 /** Plain TCP. Tries every address that a host name resolves to, one after the other (KIP-302). */
-export function tcpTransport({ clock }: TcpOptions): Transport {
+export function tcpTransport({ clock, lookup = systemLookup }: TcpOptions): Transport {
   return {
     open(address, events, { setupTimeoutMs }) {
-      return new TcpLink(address, events, clock, setupTimeoutMs);
+      return new TcpLink(address, events, clock, lookup, setupTimeoutMs);
     },
   };
 }
@@ -35,6 +47,7 @@ class TcpLink implements Link {
     private readonly address: Address,
     private readonly events: LinkEvents,
     private readonly clock: Clock,
+    lookup: Lookup,
     private readonly setupTimeoutMs: number,
   ) {
     this.deadline = clock.monotonic() + setupTimeoutMs;
