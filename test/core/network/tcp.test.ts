@@ -45,7 +45,7 @@ test('a request is answered over a socket, also one of many chunks', async () =>
   await using broker = await startScriptedBroker(modernBroker(ranges43));
   const connection = await Connection.open(optionsFor(broker.host, broker.port));
   const answer = await connection.request('ApiVersions', 3, {});
-  expect(answer.apiKeys).toHaveLength(apiVersions(ranges43).body['apiKeys' as never].length);
+  expect(answer.apiKeys).toHaveLength(ranges43.length);
   connection.close();
   expect(connection.isOpen).toBe(false);
 });
