@@ -87,6 +87,6 @@ function pair(
   const label = `${name} v${version} ${direction}`;
   return [
     { name: `encode ${label}`, run: () => (encode(api, version, body).length > 0 ? 1 : 0) },
-    { name: `decode ${label}`, run: () => (decode(api, version, bytes) === undefined ? 0 : 1) },
+    { name: `decode ${label}`, run: () => Object.keys(decode(api, version, bytes)).length && 1 },
   ];
 }
