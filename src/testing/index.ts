@@ -1,0 +1,25 @@
+export {
+  startEmbeddedKafka,
+  type EmbeddedKafka,
+  type EmbeddedTransport,
+} from './embedded-kafka.js';
+export type {
+  DropMoment,
+  FaultScope,
+  InterceptedRequest,
+  Interceptor,
+  Undo,
+} from './control/faults.js';
+export type {
+  BrokerSnapshot,
+  ClusterSnapshot,
+  PartitionSnapshot,
+  StoredRecord,
+  TopicSnapshot,
+} from './control/inspect.js';
+export type { MemoryLink, MemoryLinkEvents } from './network/memory-network.js';
+export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
+export type { TopicSpec } from './state/cluster.js';
+export type { EpochStart } from './state/leader-epochs.js';
+export type { ProducerSnapshot } from './state/producer-states.js';
+export { kafkaReleases, type KafkaRelease } from './versions.js';

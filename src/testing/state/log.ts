@@ -1,0 +1,284 @@
+import {
+  recordsOf,
+  readBatches,
+  storeBatches,
+  type RecordBatch,
+} from '../../core/records/index.js';
+import { Errors } from '../error-codes.js';
+import type { SequenceRules } from '../versions.js';
+import { LeaderEpochs } from './leader-epochs.js';
+import { ProducerStates } from './producer-states.js';
+import { Rejection } from './rejection.js';
+import { firstIndex, Segment, type StoredBatch } from './segment.js';
+import type { TopicConfig } from './topic-config.js';
+
+/** What became of an append. */
+export interface Appended {
+  readonly baseOffset: number;
+  /** -1 when the records kept their own timestamps. */
+  readonly logAppendTimeMs: number;
+  readonly isDuplicate: boolean;
+}
+
+/** What a read found. */
+export interface LogSlice {
+  readonly records: Buffer;
+  /** The limit cut the very first batch short, so that nothing can be made of the bytes. */
+  readonly isFirstBatchCut: boolean;
+}
+
+/** A record found by its timestamp. */
+export interface TimedOffset {
+  readonly offset: number;
+  readonly timestamp: bigint;
+}
+
+const MIN_SEGMENT_BYTES = 16 * 1024;
+const MAX_SEGMENT_BYTES = 4 * 1024 * 1024;
+const EMPTY: LogSlice = { records: Buffer.alloc(0), isFirstBatchCut: false };
+
+/**
+ * The records of a partition, in memory: batches as they were received, in segments, with the
+ * leader epochs and the producers' sequences that belong to them.
+ */
+export class Log {
+  readonly epochs = new LeaderEpochs();
+  readonly producers: ProducerStates;
+  private segments: Segment[] = [];
+  private start = 0;
+  private end = 0;
+
+  constructor(
+    private readonly config: TopicConfig,
+    rules: SequenceRules,
+  ) {
+    this.producers = new ProducerStates(rules);
+  }
+
+  /** The first offset there is. */
+  get startOffset(): number {
+    return this.start;
+  }
+
+  /** The offset that the next record will get. */
+  get endOffset(): number {
+    return this.end;
+  }
+
+  get sizeBytes(): number {
+    return this.segments.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+  }
+
+  get batches(): StoredBatch[] {
+    return this.segments.flatMap(({ batches }) => batches);
+  }
+
+  /** Where each segment begins: what ListOffsets v0 counts in. */
+  get segmentStarts(): readonly { baseOffset: number; maxTimestamp: number }[] {
+    return this.segments;
+  }
+
+  /**
+   * Appends batches that were validated, after checking the producer's sequence.
+   *
+   * @throws Rejection when the sequence is not the next one.
+   */
+  append(batches: readonly RecordBatch[], leaderEpoch: number, nowMs: number): Appended {
+    const [first] = batches;
+    if (first !== undefined && first.producerId >= 0) {
+      const duplicate = this.producers.findDuplicate(first);
+      if (duplicate !== undefined) {
+        // As the Java broker does, with the batch's own time even where that is CreateTime.
+        const { firstOffset, timestamp } = duplicate;
+        return { baseOffset: firstOffset, logAppendTimeMs: timestamp, isDuplicate: true };
+      }
+      if (!first.isControl) this.producers.check(first);
+    }
+    const baseOffset = first === undefined ? -1 : this.end;
+    for (const batch of batches) this.store(batch, leaderEpoch, nowMs);
+    this.enforceRetention();
+    const logAppendTimeMs = this.config.usesLogAppendTime ? nowMs : -1;
+    return { baseOffset, logAppendTimeMs, isDuplicate: false };
+  }
+
+  /**
+   * Reads from the batch that holds `offset`, up to `maxBytes`, like a file: the last batch may be
+   * cut short.
+   *
+   * @param atLeastOne reads the first batch whole even when it exceeds the limit (KIP-74).
+   */
+  read(offset: number, maxBytes: number, atLeastOne: boolean): LogSlice {
+    if (offset < this.start || offset > this.end) {
+      throw new Rejection(
+        Errors.OFFSET_OUT_OF_RANGE,
+        `Received request for offset ${offset}, but we only have log segments in the range ` +
+          `${this.start} to ${this.end}.`,
+      );
+    }
+    const index = firstIndex(this.segments, ({ endOffset }) => endOffset > offset);
+    const segment = this.segments[index];
+    if (segment === undefined) return EMPTY;
+    const first = segment.batches[segment.indexOf(offset)]!;
+    const wanted = atLeastOne ? Math.max(maxBytes, first.sizeBytes) : maxBytes;
+    const records = this.slice(index, first.position, wanted);
+    return { records, isFirstBatchCut: records.length < first.sizeBytes };
+  }
+
+  /** How many bytes there are to read from an offset on, up to a limit. */
+  bytesFrom(offset: number, limit: number): number {
+    let index = firstIndex(this.segments, ({ endOffset }) => endOffset > offset);
+    let segment = this.segments[index];
+    if (segment === undefined) return 0;
+    let bytes = segment.sizeBytes - segment.batches[segment.indexOf(offset)]!.position;
+    while (bytes < limit && (segment = this.segments[++index]) !== undefined) {
+      bytes += segment.sizeBytes;
+    }
+    return Math.min(bytes, limit);
+  }
+
+  /** The first record that is at least as late as a timestamp. */
+  findByTime(timestamp: bigint): TimedOffset | undefined {
+    for (const segment of this.segments) {
+      if (segment.maxTimestamp < timestamp) continue;
+      for (const stored of segment.batches) {
+        if (stored.maxTimestamp < timestamp || stored.lastOffset < this.start) continue;
+        const found = firstRecord(segment, stored, (time) => time >= timestamp, this.start);
+        if (found !== undefined) return found;
+      }
+    }
+    return undefined;
+  }
+
+  /** The first record with the largest timestamp. */
+  findLatest(): TimedOffset | undefined {
+    let best: { segment: Segment; stored: StoredBatch } | undefined;
+    for (const segment of this.segments) {
+      for (const stored of segment.batches) {
+        if (stored.lastOffset < this.start || stored.maxTimestamp < 0) continue;
+        if (best === undefined || stored.maxTimestamp > best.stored.maxTimestamp) {
+          best = { segment, stored };
+        }
+      }
+    }
+    if (best === undefined) return undefined;
+    const latest = BigInt(best.stored.maxTimestamp);
+    return firstRecord(best.segment, best.stored, (time) => time >= latest, this.start);
+  }
+
+  /** Deletes records at the start: nothing below `offset` can be read any more. */
+  deleteBefore(offset: number): void {
+    if (offset <= this.start) return;
+    this.start = offset;
+    while (this.segments.length > 0 && this.segments[0]!.endOffset <= offset) {
+      this.segments.shift();
+    }
+    this.epochs.deleteBefore(offset);
+    this.producers.recordsDeletedBefore(offset);
+  }
+
+  /** Cuts the log off in front of the batch that holds `offset`, as an unclean election does. */
+  truncateTo(offset: number): void {
+    if (offset >= this.end) return;
+    while (this.segments.length > 0 && this.segments.at(-1)!.baseOffset >= offset) {
+      this.segments.pop();
+    }
+    const last = this.segments.at(-1);
+    last?.truncateAt(last.indexOf(offset));
+    this.end = last?.endOffset ?? offset;
+    this.start = Math.min(this.start, this.end);
+    this.epochs.truncateTo(this.end);
+    this.rememberProducersAnew();
+  }
+
+  /** Deletes whole segments while the rest is still as large as `retention.bytes` allows. */
+  enforceRetention(): void {
+    const { retentionBytes } = this.config;
+    if (retentionBytes < 0) return;
+    let excess = this.sizeBytes - retentionBytes;
+    let keepFrom = this.start;
+    for (const segment of this.segments.slice(0, -1)) {
+      if (excess < segment.sizeBytes) break;
+      excess -= segment.sizeBytes;
+      keepFrom = segment.endOffset;
+    }
+    this.deleteBefore(keepFrom);
+  }
+
+  private store(batch: RecordBatch, leaderEpoch: number, nowMs: number): void {
+    const placing = {
+      baseOffset: this.end,
+      partitionLeaderEpoch: leaderEpoch,
+      ...(this.config.usesLogAppendTime && !batch.isControl ? { logAppendTime: nowMs } : {}),
+    };
+    const count = countOf(batch);
+    const isRewritten = batch.magic === 0 && batch.count === -1;
+    const bytes = isRewritten ? storeBatches(Buffer.from(batch.bytes), placing) : batch.bytes;
+    const segment = this.segmentFor(bytes.length);
+    segment.append(bytes, {
+      baseOffset: this.end,
+      lastOffset: this.end + count - 1,
+      count,
+      maxTimestamp: placing.logAppendTime ?? batch.maxTimestamp,
+      magic: batch.magic,
+      producerId: batch.producerId,
+      producerEpoch: batch.producerEpoch,
+      baseSequence: batch.baseSequence,
+    });
+    if (!isRewritten) storeBatches(segment.bytesOf(segment.batches.at(-1)!), placing);
+    if (batch.producerId >= 0 && batch.baseSequence >= 0) this.producers.add(batch, this.end);
+    this.end += count;
+  }
+
+  private segmentFor(bytes: number): Segment {
+    const last = this.segments.at(-1);
+    if (last?.hasRoomFor(bytes) === true) return last;
+    const wanted = last === undefined ? MIN_SEGMENT_BYTES : last.capacity * 2;
+    const capacity = Math.min(wanted, MAX_SEGMENT_BYTES, this.config.segmentBytes);
+    const memory = Buffer.allocUnsafeSlow(Math.max(capacity, bytes));
+    const segment = new Segment(this.end, memory);
+    this.segments.push(segment);
+    return segment;
+  }
+
+  private slice(index: number, position: number, maxBytes: number): Buffer {
+    const first = this.segments[index]!;
+    const bytes = first.slice(position, Math.min(first.sizeBytes, position + maxBytes));
+    let left = maxBytes - bytes.length;
+    if (left === 0 || index === this.segments.length - 1) return bytes;
+    const parts = [bytes];
+    for (let i = index + 1; left > 0 && i < this.segments.length; i++) {
+      const { sizeBytes } = this.segments[i]!;
+      parts.push(this.segments[i]!.slice(0, Math.min(sizeBytes, left)));
+      left -= Math.min(sizeBytes, left);
+    }
+    return Buffer.concat(parts);
+  }
+
+  private rememberProducersAnew(): void {
+    this.producers.clear();
+    for (const batch of this.batches) {
+      if (batch.producerId >= 0 && batch.baseSequence >= 0) {
+        this.producers.add(batch, batch.baseOffset);
+      }
+    }
+  }
+}
+
+function countOf(batch: RecordBatch): number {
+  if (batch.magic === 2) return batch.lastOffset - batch.baseOffset + 1;
+  return batch.count >= 0 ? batch.count : batch.cursor().count;
+}
+
+function firstRecord(
+  segment: Segment,
+  stored: StoredBatch,
+  fits: (timestamp: bigint) => boolean,
+  startOffset: number,
+): TimedOffset | undefined {
+  for (const batch of readBatches(segment.bytesOf(stored))) {
+    for (const { offset, timestampBigInt: timestamp } of recordsOf(batch, { checkCrcs: false })) {
+      if (offset >= startOffset && fits(timestamp)) return { offset, timestamp };
+    }
+  }
+  return undefined;
+}
