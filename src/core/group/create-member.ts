@@ -1,0 +1,18 @@
+import type { Cluster } from '../cluster/index.js';
+import type { Clock } from '../util/clock.js';
+import type { GroupHandler, Member } from './member.js';
+import type { GroupOptions, Subscription } from './options.js';
+
+/** What a member needs. */
+export interface MemberContext {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly options: GroupOptions;
+  readonly subscription: Subscription;
+  readonly handler: GroupHandler;
+}
+
+/** A membership that begins with {@link Member.join}. Connects nothing until then. */
+export function createMember(context: MemberContext): Member {
+  throw new Error(`a member of ${context.options.groupId} can't be made yet`);
+}

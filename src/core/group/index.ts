@@ -1,0 +1,21 @@
+export type {
+  Assignor,
+  BuiltInAssignor,
+  MemberAssignment,
+  MemberSubscription,
+  RebalanceProtocol,
+  TopicLayout,
+} from './assignors/assignor.js';
+export { createMember, type MemberContext } from './create-member.js';
+export type { GroupEvent } from './events.js';
+export type { GroupHandler, GroupMetadata, Member } from './member.js';
+export type { GroupOptions, Subscription } from './options.js';
+export {
+  flattenTopics,
+  formatPartitions,
+  groupByTopic,
+  PartitionSet,
+  samePartitions,
+  without,
+  type TopicPartition,
+} from './topic-partition.js';
