@@ -8,6 +8,7 @@ import { describeAcls } from './describe-acls.js';
 import { describeCluster } from './describe-cluster.js';
 import { describeConfigs } from './describe-configs.js';
 import { describeLogDirs } from './describe-log-dirs.js';
+import { describeTopicPartitions } from './describe-topic-partitions.js';
 import { fetch } from './fetch.js';
 import { findCoordinator } from './find-coordinator.js';
 import type { AnyHandler } from './handler.js';
@@ -41,5 +42,6 @@ export const handlers: ReadonlyMap<number, AnyHandler> = new Map(
     createPartitions,
     incrementalAlterConfigs,
     describeCluster,
+    describeTopicPartitions,
   ].map((handler) => [handler.api.key, handler]),
 );
