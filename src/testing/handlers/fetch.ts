@@ -52,7 +52,10 @@ export const fetch = defineHandler(apis.Fetch, {
     const targets = locate(request, context);
     const isReady = () => isSatisfied(targets, request, context);
     if (body.maxWaitMs <= 0 || isReady()) return answer(targets, request, context);
-    return wait(targets, request, context, isReady).then(() => answer(targets, request, context));
+    // Looked up anew: a topic may have been deleted, or made again, meanwhile.
+    return wait(targets, request, context, isReady).then(() =>
+      answer(locate(request, context), request, context),
+    );
   },
   fail: ({ body, version }, errorCode) => ({
     // From version 7 on the error of a session is one of the whole fetch.
@@ -86,7 +89,8 @@ function locate({ body }: Request, context: HandlerContext): Target[] {
 
 /** Whether the answer would hold `minBytes`, or something that the client should know at once. */
 function isSatisfied(targets: readonly Target[], request: Request, context: HandlerContext) {
-  const { minBytes } = request.body;
+  // More than the answer may hold can't be waited for.
+  const minBytes = Math.min(request.body.minBytes, maxBytesOf(request));
   let bytes = 0;
   for (const { partition, query } of targets) {
     if (partition instanceof Rejection) return true;
@@ -125,7 +129,7 @@ function wait(
 function answer(targets: readonly Target[], request: Request, context: HandlerContext): Response {
   const leaders = new Set<number>();
   const responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = [];
-  let left = request.version >= FIRST_VERSION_WITH_MAX_BYTES ? request.body.maxBytes : Infinity;
+  let left = maxBytesOf(request);
   let isFirst = true;
   for (const target of targets) {
     const found = read(target, request, context, { maxBytes: left, isFirst });
@@ -139,6 +143,10 @@ function answer(targets: readonly Target[], request: Request, context: HandlerCo
   }
   const hints = leaders.size > 0 ? { nodeEndpoints: endpointsOf(leaders, context) } : {};
   return { responses, ...hints };
+}
+
+function maxBytesOf({ version, body }: Request): number {
+  return version >= FIRST_VERSION_WITH_MAX_BYTES ? body.maxBytes : Infinity;
 }
 
 interface Limits {
@@ -185,7 +193,7 @@ function check(
   { version, body }: Request,
   context: HandlerContext,
 ): { divergingEpoch: EpochEnd } | { preferredReadReplica: number } | undefined {
-  checkLeaderEpoch(partition, query.currentLeaderEpoch);
+  checkLeaderEpoch(partition, query.currentLeaderEpoch, context);
   if (version < FIRST_VERSION_FROM_FOLLOWERS) checkLeader(partition, context);
   else checkReplica(partition, context);
   const diverging = divergence(partition, query);
@@ -211,6 +219,7 @@ function divergence(
   if (end.epoch < 0 || end.endOffset < 0) {
     throw new Rejection(Errors.OFFSET_OUT_OF_RANGE, `There is no epoch ${lastFetchedEpoch}`);
   }
+  if (fetchOffset < log.startOffset) return undefined;
   return end.epoch < lastFetchedEpoch || end.endOffset < fetchOffset ? end : undefined;
 }
 
@@ -241,7 +250,7 @@ function recordsOf(
   // they need to ask for more.
   if (found.isFirstBatchCut && !isOld) return NOTHING;
   if (version >= FIRST_VERSION_OF_MAGIC_2) return found.records;
-  return downConvert(found.records, version >= FIRST_VERSION_OF_MAGIC_1 ? 1 : 0);
+  return downConvert(found.records, version >= FIRST_VERSION_OF_MAGIC_1 ? 1 : 0, fetchOffset);
 }
 
 function watermarksOf(partition: Partition, { body }: Request) {

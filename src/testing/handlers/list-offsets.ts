@@ -1,14 +1,18 @@
 import { apis, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
+import type { TimedOffset } from '../state/log.js';
 import type { Partition } from '../state/partition.js';
 import { orRejection, Rejection } from '../state/rejection.js';
-import { defineHandler, type HandlerContext } from './handler.js';
+import { defineHandler, type HandlerContext, type IncomingRequest } from './handler.js';
 import { checkLeader, checkLeaderEpoch, locatePartition } from './locate.js';
 
+type Request = IncomingRequest<typeof apis.ListOffsets>;
 type PartitionQuery = RequestOf<typeof apis.ListOffsets>['topics'][number]['partitions'][number];
 type PartitionAnswer = ResponseInput<
   typeof apis.ListOffsets
 >['topics'][number]['partitions'][number];
+
+const READ_COMMITTED = 1;
 
 const LATEST = -1n;
 const EARLIEST = -2n;
@@ -27,14 +31,14 @@ const firstVersions: ReadonlyMap<bigint, number> = new Map([
 
 /** Finds offsets by time or position. */
 export const listOffsets = defineHandler(apis.ListOffsets, {
-  handle: ({ body, version }, context) => ({
-    topics: body.topics.map(({ name, partitions }) => ({
+  handle: (request, context) => ({
+    topics: request.body.topics.map(({ name, partitions }) => ({
       name,
       partitions: partitions.map((query) => {
         const topic = context.cluster.topics.get(name);
         const outcome = orRejection(() => {
           const partition = locatePartition(topic, query.partitionIndex);
-          return find(partition, query, version, context);
+          return find(partition, query, request, context);
         });
         return outcome instanceof Rejection ? failed(query, outcome.errorCode) : outcome;
       }),
@@ -51,46 +55,59 @@ export const listOffsets = defineHandler(apis.ListOffsets, {
 function find(
   partition: Partition,
   query: PartitionQuery,
-  version: number,
+  { version, body }: Request,
   context: HandlerContext,
 ): PartitionAnswer {
-  checkLeaderEpoch(partition, query.currentLeaderEpoch);
+  const { timestamp } = query;
+  checkSupport(timestamp, version);
+  checkLeaderEpoch(partition, query.currentLeaderEpoch, context);
   checkLeader(partition, context);
   const answer = { partitionIndex: query.partitionIndex, errorCode: Errors.NONE };
   if (version === 0) return { ...answer, oldStyleOffsets: segmentOffsets(partition, query) };
-  const { timestamp } = query;
-  const isKnown = timestamp >= 0n || timestamp === LATEST || timestamp === EARLIEST;
-  if (!isKnown && version < (firstVersions.get(timestamp) ?? Infinity)) {
-    throw new Rejection(Errors.UNSUPPORTED_VERSION, `Version ${version} lacks ${timestamp}`);
-  }
-  const found = position(partition, timestamp);
-  if (version < 4 || found === undefined) return { ...answer, ...found };
-  return { ...answer, ...found, leaderEpoch: epochAt(partition, found.offset) };
+  const end =
+    body.isolationLevel === READ_COMMITTED ? partition.lastStableOffset : partition.highWatermark;
+  const found = position(partition, timestamp, end);
+  if (found === undefined) return answer;
+  return version < 4 ? { ...answer, ...found, leaderEpoch: -1 } : { ...answer, ...found };
 }
 
+function checkSupport(timestamp: bigint, version: number): void {
+  const isKnown = timestamp >= 0n || timestamp === LATEST || timestamp === EARLIEST;
+  if (isKnown || version >= (firstVersions.get(timestamp) ?? Infinity)) return;
+  throw new Rejection(Errors.UNSUPPORTED_VERSION, `Version ${version} lacks ${timestamp}`);
+}
+
+interface Position {
+  readonly offset: number;
+  readonly timestamp?: bigint;
+  readonly leaderEpoch: number;
+}
+
+/** Searches what lies below `end`, the first offset that the client may not read yet. */
 function position(
-  { log, highWatermark }: Partition,
+  { log, leaderEpoch }: Partition,
   timestamp: bigint,
-): { offset: number; timestamp?: bigint } | undefined {
+  end: number,
+): Position | undefined {
+  const at = (found: TimedOffset | undefined) =>
+    found === undefined || found.offset >= end
+      ? undefined
+      : { ...found, leaderEpoch: log.epochs.at(found.offset) };
   switch (timestamp) {
     case LATEST:
-      return { offset: highWatermark };
+      return { offset: end, leaderEpoch };
     case EARLIEST:
     case EARLIEST_LOCAL:
-      return { offset: log.startOffset };
+      return { offset: log.startOffset, leaderEpoch: log.epochs.at(log.startOffset) };
     case MAX_TIMESTAMP:
-      return log.findLatest();
+      return at(log.findLatest());
     case LATEST_TIERED:
     case EARLIEST_PENDING_UPLOAD:
       // Nothing is tiered.
       return undefined;
     default:
-      return log.findByTime(timestamp);
+      return at(log.findByTime(timestamp));
   }
-}
-
-function epochAt({ log }: Partition, offset: number): number {
-  return offset === log.endOffset ? log.epochs.latest : log.epochs.at(offset);
 }
 
 /** Version 0 knows time only as that of whole segments, the newest first. */

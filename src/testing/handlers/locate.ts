@@ -37,8 +37,16 @@ export function checkReplica(partition: Partition, { brokerId }: HandlerContext)
   if (leaderId === NO_LEADER || !replicas.includes(brokerId)) throw notLeader();
 }
 
-/** @throws Rejection when client and broker disagree on who leads since when (KIP-320). */
-export function checkLeaderEpoch(partition: Partition, claimed: number): void {
+/**
+ * @throws Rejection when client and broker disagree on who leads since when (KIP-320), which only a
+ * broker with a replica can tell.
+ */
+export function checkLeaderEpoch(
+  partition: Partition,
+  claimed: number,
+  { brokerId }: HandlerContext,
+): void {
+  if (!partition.replicas.includes(brokerId)) throw notLeader();
   if (claimed < 0 || claimed === partition.leaderEpoch) return;
   if (claimed < partition.leaderEpoch) {
     throw new Rejection(

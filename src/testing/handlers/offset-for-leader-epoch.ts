@@ -17,7 +17,7 @@ export const offsetForLeaderEpoch = defineHandler(apis.OffsetForLeaderEpoch, {
         const outcome = orRejection(() => {
           const found = context.cluster.topics.get(topic);
           const partition = locatePartition(found, query.partition);
-          checkLeaderEpoch(partition, query.currentLeaderEpoch);
+          checkLeaderEpoch(partition, query.currentLeaderEpoch, context);
           checkLeader(partition, context);
           const { log } = partition;
           return log.epochs.endOf(query.leaderEpoch, log.endOffset);

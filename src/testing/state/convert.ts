@@ -28,8 +28,11 @@ export function upConvert(batches: readonly RecordBatch[], magic: 0 | 1 | 2): Re
   return readBatches(encodeRecords(recordsFor(batches, magic), { magic, compressionType }));
 }
 
-/** What a broker sends to a fetcher that knows only older formats. */
-export function downConvert(bytes: Buffer, magic: 0 | 1): Buffer {
+/**
+ * What a broker sends to a fetcher that knows only older formats. Messages below the offset that was
+ * asked for are left out where they can be, outside compressed sets.
+ */
+export function downConvert(bytes: Buffer, magic: 0 | 1, fromOffset: number): Buffer {
   const batches = readBatches(bytes);
   if (batches.every((batch) => batch.magic <= magic)) return bytes;
   const converted = batches
@@ -38,9 +41,15 @@ export function downConvert(bytes: Buffer, magic: 0 | 1): Buffer {
       if (batch.magic <= magic) return batch.bytes;
       const { baseOffset, compressionType } = batch;
       if (compressionType === 'zstd') throw zstdNeedsMagic2();
-      return encodeRecords(recordsFor([batch], magic), { magic, compressionType, baseOffset });
+      const set = encodeRecords(recordsFor([batch], magic), { magic, compressionType, baseOffset });
+      return compressionType === 'none' ? messagesFrom(set, fromOffset) : set;
     });
   return Buffer.concat(converted);
+}
+
+function messagesFrom(set: Buffer, fromOffset: number): Buffer {
+  const skipped = readBatches(set).filter(({ lastOffset }) => lastOffset < fromOffset);
+  return set.subarray(skipped.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0));
 }
 
 /** The batches with the codec that the topic's `compression.type` demands. */
