@@ -35,7 +35,6 @@ export interface BrokerEnvironment {
 }
 
 const CLOSE: Reply = { kind: 'close' };
-const SILENCE: Reply = { kind: 'silence' };
 const STUCK: Reply = { kind: 'stuck' };
 
 /** One broker: decodes requests, has them answered by their handlers, encodes the answers. */
@@ -60,6 +59,7 @@ export class Broker {
       clock: this.environment.cluster.clock,
       maxFrameBytes: this.environment.maxRequestBytes,
       answer: (frame, signal) => this.answer(frame, signal),
+      onGarbage: (complaint) => this.complain(complaint),
       onClose: () => this.connections.delete(connection),
     });
     this.connections.add(connection);
@@ -90,7 +90,7 @@ export class Broker {
       return this.decode(frame, signal);
     } catch (error) {
       if (!(error instanceof KafkaError)) return this.fail(error);
-      this.environment.requests.complain(`Broker ${this.node.id}: ${error.message}`);
+      this.complain(error.message);
       return CLOSE;
     }
   }
@@ -107,8 +107,7 @@ export class Broker {
         const body = unsupportedApiVersions(cluster);
         return send(encodeResponseFrame(apis.ApiVersions, 0, correlationId, body), 0);
       }
-      const what = `API ${apiKey} version ${version}`;
-      requests.complain(`Broker ${this.node.id}: a ${profile.release} broker lacks ${what}`);
+      this.complain(`a ${profile.release} broker lacks API ${apiKey} version ${version}`);
       return profile.onUnknownRequest === 'close' ? CLOSE : STUCK;
     }
     const api = findApi(apiKey)!;
@@ -153,7 +152,7 @@ export class Broker {
   }
 
   private encode(request: IncomingRequest, answer: AnyAnswer, throttleMs: number): Reply {
-    if (answer === NO_ANSWER) return SILENCE;
+    if (answer === NO_ANSWER) return { kind: 'silence', muteMs: throttleMs };
     if (answer === HANG_UP) return CLOSE;
     const { api, version, header } = request;
     const isTold = throttleMs > 0 && 'throttleTimeMs' in api.response.fields;
@@ -176,10 +175,13 @@ export class Broker {
 
   /** A fault of the broker's own, or of a test's interceptor. */
   private fail(error: unknown): Reply {
-    const { requests } = this.environment;
-    requests.complain(`Broker ${this.node.id}: ${String(error)}`);
+    this.complain(String(error));
     process.emitWarning(error instanceof Error ? error : String(error));
     return CLOSE;
+  }
+
+  private complain(what: string): void {
+    this.environment.requests.complain(`Broker ${this.node.id}: ${what}`);
   }
 }
 

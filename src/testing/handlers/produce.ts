@@ -51,13 +51,14 @@ export const produce = defineHandler(apis.Produce, {
     const hints = leaders.size > 0 ? { nodeEndpoints: endpointsOf(leaders, context) } : {};
     return { responses, ...hints };
   },
-  fail: ({ body }, errorCode) => ({
-    responses: body.topicData.map(({ name, topicId, partitionData }) => ({
+  fail({ body }, errorCode) {
+    const responses = body.topicData.map(({ name, topicId, partitionData }) => ({
       name,
       topicId,
       partitionResponses: partitionData.map(({ index }) => ({ index, errorCode, baseOffset: -1 })),
-    })),
-  }),
+    }));
+    return body.acks === 0 ? answerNobody(responses) : { responses };
+  },
 });
 
 /** What is to be appended, and where. */

@@ -8,7 +8,7 @@ export type Reply =
   /** `muteMs`: how long nothing more is read afterwards, as brokers throttle (KIP-219). */
   | { readonly kind: 'send'; readonly chunks: readonly Uint8Array[]; readonly muteMs: number }
   /** No answer is wanted. */
-  | { readonly kind: 'silence' }
+  | { readonly kind: 'silence'; readonly muteMs: number }
   /** Nothing is answered on this connection any more, which stays open. */
   | { readonly kind: 'stuck' }
   | { readonly kind: 'close' };
@@ -18,6 +18,8 @@ export interface BrokerConnectionOptions {
   readonly maxFrameBytes: number;
   /** Answers one request; `signal` is aborted when the connection is gone. */
   readonly answer: (frame: Buffer, signal: AbortSignal) => Reply | Promise<Reply>;
+  /** What came can't be cut into requests; the connection is closed. */
+  readonly onGarbage: (complaint: string) => void;
   readonly onClose: () => void;
 }
 
@@ -35,6 +37,7 @@ export class BrokerConnection implements ServerLinkEvents {
   private queuedBytes = 0;
   private isPaused = false;
   private isBusy = false;
+  private isGarbled = false;
 
   constructor(
     private readonly link: ServerLink,
@@ -47,7 +50,11 @@ export class BrokerConnection implements ServerLinkEvents {
   }
 
   onBytes(bytes: Buffer): void {
-    if (!this.splitter.push(bytes)) {
+    if (this.isGarbled) return;
+    const complaint = this.splitter.push(bytes);
+    if (complaint !== undefined) {
+      this.isGarbled = true;
+      this.options.onGarbage(complaint);
       this.link.destroy();
       return;
     }
@@ -98,9 +105,10 @@ export class BrokerConnection implements ServerLinkEvents {
     switch (reply.kind) {
       case 'send':
         this.link.write(reply.chunks);
-        if (reply.muteMs > 0) this.mute(reply.muteMs);
+        this.mute(reply.muteMs);
         return;
       case 'silence':
+        this.mute(reply.muteMs);
         return;
       case 'stuck':
         this.isBusy = true;
@@ -112,6 +120,7 @@ export class BrokerConnection implements ServerLinkEvents {
   }
 
   private mute(ms: number): void {
+    if (ms === 0) return;
     this.isBusy = true;
     const unmute = () => {
       this.closing.signal.removeEventListener('abort', cancel);

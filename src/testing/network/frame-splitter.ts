@@ -13,8 +13,8 @@ export class FrameSplitter {
     private readonly onFrame: (frame: Buffer) => void,
   ) {}
 
-  /** Returns false, and can't go on, when a length makes no sense. */
-  push(bytes: Buffer): boolean {
+  /** Returns what is wrong, and can't go on, when a length makes no sense. */
+  push(bytes: Buffer): string | undefined {
     let at = 0;
     while (at < bytes.length) {
       if (this.frame !== undefined) {
@@ -22,10 +22,12 @@ export class FrameSplitter {
         continue;
       }
       at = this.readLength(bytes, at);
-      if (this.lengthFilled < LENGTH_BYTES) return true;
+      if (this.lengthFilled < LENGTH_BYTES) return undefined;
       this.lengthFilled = 0;
       const size = this.length.readInt32BE(0);
-      if (size < 0 || size > this.maxBytes) return false;
+      if (size < 0 || size > this.maxBytes) {
+        return `a request claims ${size} bytes; 0 to ${this.maxBytes} are allowed`;
+      }
       if (bytes.length - at >= size) {
         // Whole in this chunk: no copy.
         this.onFrame(bytes.subarray(at, at + size));
@@ -35,7 +37,7 @@ export class FrameSplitter {
         this.frameFilled = 0;
       }
     }
-    return true;
+    return undefined;
   }
 
   private readLength(bytes: Buffer, start: number): number {
