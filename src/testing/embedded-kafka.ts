@@ -1,13 +1,14 @@
 import type { Duplex } from 'node:stream';
 import {
   apis,
+  brokerError,
   resolveApi,
   type Api,
   type ApiOrName,
   type Resolved,
 } from '../core/protocol/index.js';
 import { readBatches } from '../core/records/index.js';
-import { ConfigError } from '../core/util/errors.js';
+import { ConfigError, KafkaError } from '../core/util/errors.js';
 import { Broker } from './broker.js';
 import {
   Faults,
@@ -29,6 +30,7 @@ import { TcpListener } from './network/tcp-listener.js';
 import { resolveEmbeddedOptions, type EmbeddedKafkaOptions } from './options.js';
 import { Cluster, type BrokerNode, type TopicSpec } from './state/cluster.js';
 import type { Partition } from './state/partition.js';
+import { orRejection, Rejection } from './state/rejection.js';
 import { profileOf, type Feature } from './versions.js';
 
 /** Connections to the brokers that need no socket: give it to a client as its transport. */
@@ -91,6 +93,7 @@ export class EmbeddedKafka implements AsyncDisposable {
   private readonly requests = new RequestLog();
   private readonly memory = new MemoryNetwork();
   private readonly closers = new Map<number, () => Promise<void>>();
+  private readonly turns = new Map<number, Promise<void>>();
 
   /** @internal Use {@link startEmbeddedKafka}. */
   constructor(given: EmbeddedKafkaOptions) {
@@ -115,7 +118,10 @@ export class EmbeddedKafka implements AsyncDisposable {
         rackAwareFetch: options.rackAwareFetch,
         validatesEachRecord: options.validateEachRecord,
         features: withLevels(profile.features, options.features),
-        topicDefaults: new Map([['min.insync.replicas', String(options.minInsyncReplicas)]]),
+        topicDefaults: new Map([
+          ...profile.topicDefaults,
+          ['min.insync.replicas', String(options.minInsyncReplicas)],
+        ]),
       },
       nodes,
     );
@@ -251,12 +257,12 @@ export class EmbeddedKafka implements AsyncDisposable {
   /**
    * Makes a topic.
    *
-   * @throws Error as CreateTopics would answer.
+   * @throws KafkaError with the code that CreateTopics would answer.
    * @example
    * cluster.createTopic('orders', { partitions: 6, configs: { 'cleanup.policy': 'compact' } });
    */
   createTopic(name: string, spec: TopicSpec = {}): void {
-    this.cluster.createTopic(name, spec);
+    orKafkaError(() => this.cluster.createTopic(name, spec));
   }
 
   /** Deletes a topic; one that is made anew has another id. */
@@ -295,7 +301,15 @@ export class EmbeddedKafka implements AsyncDisposable {
    * cluster.setIsr('orders', 0, [1]); // acks=all fails where two are wanted
    */
   setIsr(topic: string, partition: number, isr: readonly number[]): void {
-    this.partition(topic, partition).isr = [...isr];
+    const target = this.partition(topic, partition);
+    const strangers = isr.filter((id) => !target.replicas.includes(id));
+    if (strangers.length > 0 || isr.length === 0) {
+      throw new ConfigError(
+        `The in-sync replicas of ${topic}-${partition} can't be [${isr.join(', ')}]: they are some ` +
+          `of its replicas, ${target.replicas.join(', ')}`,
+      );
+    }
+    target.isr = target.replicas.filter((id) => isr.includes(id));
   }
 
   /**
@@ -311,16 +325,17 @@ export class EmbeddedKafka implements AsyncDisposable {
 
   /**
    * Writes batches into a log as they are, of any format and also control batches, without the
-   * checks that Produce makes.
+   * checks that Produce makes but for those of a producer's sequence.
    *
    * @returns The offset of the first record.
+   * @throws KafkaError with the code that Produce would answer.
    * @example
    * cluster.append('orders', 0, encodeRecords([{ value: 'hello' }]));
    */
   append(topic: string, partition: number, batches: Uint8Array): number {
     const target = this.partition(topic, partition);
     const parsed = readBatches(Buffer.from(batches));
-    return target.append(parsed, this.cluster.clock.now()).baseOffset;
+    return orKafkaError(() => target.append(parsed, this.cluster.clock.now())).baseOffset;
   }
 
   /**
@@ -332,7 +347,12 @@ export class EmbeddedKafka implements AsyncDisposable {
    */
   async stop(broker: number): Promise<void> {
     const { node } = this.broker(broker);
+    await this.inTurn(broker, () => this.halt(node));
+  }
+
+  private async halt(node: BrokerNode): Promise<void> {
     if (!node.isRunning) return;
+    const broker = node.id;
     node.isRunning = false;
     this.cluster.brokerStopped(broker);
     const close = this.closers.get(broker)!;
@@ -343,6 +363,10 @@ export class EmbeddedKafka implements AsyncDisposable {
   /** Starts a stopped broker again, on the same port. It is in sync at once and leads nothing yet. */
   async start(broker: number): Promise<void> {
     const stopped = this.broker(broker);
+    await this.inTurn(broker, () => this.launch(stopped));
+  }
+
+  private async launch(stopped: Broker): Promise<void> {
     const { node } = stopped;
     if (node.isRunning) return;
     const accept = stopped.accept.bind(stopped);
@@ -352,12 +376,12 @@ export class EmbeddedKafka implements AsyncDisposable {
         : undefined;
     if (tcp !== undefined) node.port = tcp.port;
     const endMemory = this.memory.listen(node.host, node.port, accept);
-    this.closers.set(broker, async () => {
+    this.closers.set(node.id, async () => {
       endMemory();
       await tcp?.close();
     });
     node.isRunning = true;
-    this.cluster.brokerStarted(broker);
+    this.cluster.brokerStarted(node.id);
   }
 
   /**
@@ -422,6 +446,19 @@ export class EmbeddedKafka implements AsyncDisposable {
     await this.close();
   }
 
+  /** Starts and stops of one broker, one after the other, however they are called. */
+  private inTurn(broker: number, task: () => Promise<void>): Promise<void> {
+    const before = this.turns.get(broker);
+    const turn = before === undefined ? task() : before.then(task);
+    // Whoever called is told of a failure; the next one has its turn all the same.
+    const settled = turn.catch(() => undefined);
+    this.turns.set(broker, settled);
+    void settled.then(() => {
+      if (this.turns.get(broker) === settled) this.turns.delete(broker);
+    });
+    return turn;
+  }
+
   private broker(id: number): Broker {
     const broker = this.brokers.find(({ node }) => node.id === id);
     if (broker === undefined) throw noSuch(`broker ${id}`);
@@ -433,6 +470,13 @@ export class EmbeddedKafka implements AsyncDisposable {
     if (partition === undefined) throw noSuch(`partition ${topic}-${index}`);
     return partition;
   }
+}
+
+/** A refusal as an error that tests can match on. */
+function orKafkaError<T>(attempt: () => T): T {
+  const outcome = orRejection(attempt);
+  if (!(outcome instanceof Rejection)) return outcome;
+  throw new KafkaError(outcome.message, { code: brokerError(outcome.errorCode).name });
 }
 
 function noSuch(what: string): ConfigError {

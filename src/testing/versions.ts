@@ -1,5 +1,6 @@
 import { allApis, apis, type ApiName, type VersionRange } from '../core/protocol/index.js';
 import { invariant } from '../core/util/assert.js';
+import { UNLIMITED } from './state/topic-config.js';
 
 /** The Kafka lines that the embedded broker can pass for. */
 export const kafkaReleases = [
@@ -37,6 +38,8 @@ export interface Profile {
   readonly sequenceRules: SequenceRules;
   /** What ApiVersions tells of features (KIP-584). */
   readonly features: readonly Feature[];
+  /** Topic settings whose defaults were others than those of 4.x. */
+  readonly topicDefaults: ReadonlyMap<string, string>;
 }
 
 /** A feature of the cluster: the levels a broker knows, and the one in force. */
@@ -140,6 +143,8 @@ const advertisedOnly: Partial<Record<KafkaRelease, Partial<Record<ApiName, numbe
   '4.3': { Produce: 0 },
 };
 
+const AFTER_MAX_MS = 'message.timestamp.after.max.ms';
+
 const modernRules: SequenceRules = {
   window: 5,
   forgottenDuplicate: 'OUT_OF_ORDER_SEQUENCE_NUMBER',
@@ -215,6 +220,8 @@ export function profileOf(release: KafkaRelease, implemented: ReadonlySet<number
     mutesWhenThrottled: isSince('2.8'),
     sequenceRules: rules[release] ?? modernRules,
     features: features[release] ?? [],
+    // Since 4.0 records more than an hour ahead of the broker's clock are refused (KIP-1030).
+    topicDefaults: isSince('4.3') ? new Map() : new Map([[AFTER_MAX_MS, UNLIMITED]]),
   };
 }
 

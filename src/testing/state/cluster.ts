@@ -43,6 +43,9 @@ export interface ClusterSettings {
   readonly topicDefaults: ReadonlyMap<string, string>;
 }
 
+/** The limit of a KRaft controller, without which a few bytes could demand all memory there is. */
+const MAX_PARTITIONS_AT_ONCE = 10_000;
+
 /** What all brokers share: topics, logs, leaders, and who is alive. Knows no connections. */
 export class Cluster {
   readonly topics = new Map<string, Topic>();
@@ -95,6 +98,7 @@ export class Cluster {
     if (this.topics.has(name)) {
       throw new Rejection(Errors.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
     }
+    this.checkCollision(name);
     const config = new TopicConfig(this.settings.topicDefaults, spec.configs);
     const assignments =
       spec.assignments === undefined
@@ -175,10 +179,14 @@ export class Cluster {
       if (partition.leaderId === NO_LEADER) {
         if (!partition.isr.includes(id)) continue;
         partition.elect(id);
+        // Those that came back earlier had nobody to catch up with until now.
+        partition.isr = partition.replicas.filter((replica) => this.isUp(replica));
+      } else if (!partition.isr.includes(id)) {
+        const { isr } = partition;
+        partition.isr = partition.replicas.filter(
+          (replica) => replica === id || isr.includes(replica),
+        );
       }
-      partition.isr = partition.replicas.filter(
-        (replica) => replica === id || (partition.isr.includes(replica) && this.isUp(replica)),
-      );
     }
   }
 
@@ -203,6 +211,16 @@ export class Cluster {
     return running[(hash & 0x7fff_ffff) % Math.max(1, running.length)];
   }
 
+  /** Metrics can't tell a dot from an underscore, so names that differ by that alone are refused. */
+  private checkCollision(name: string): void {
+    if (!/[._]/.test(name)) return;
+    const plain = name.replaceAll('.', '_');
+    const other = [...this.topics.keys()].find((known) => known.replaceAll('.', '_') === plain);
+    if (other === undefined) return;
+    const message = `Topic '${name}' collides with existing topic: ${other}`;
+    throw new Rejection(Errors.INVALID_TOPIC_EXCEPTION, message);
+  }
+
   private isUp(id: number): boolean {
     return this.node(id)?.isRunning === true;
   }
@@ -212,6 +230,10 @@ export class Cluster {
     if (count < 1) {
       const message = `Number of partitions was set to an invalid non-positive value.`;
       throw new Rejection(Errors.INVALID_PARTITIONS, message);
+    }
+    if (count > MAX_PARTITIONS_AT_ONCE) {
+      const message = 'Excessively large number of partitions per request.';
+      throw new Rejection(Errors.POLICY_VIOLATION, message);
     }
     if (replicationFactor < 1 || replicationFactor > running.length) {
       throw new Rejection(

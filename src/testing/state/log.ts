@@ -81,9 +81,10 @@ export class Log {
   /**
    * Appends batches that were validated, after checking the producer's sequence.
    *
-   * @throws Rejection when the sequence is not the next one.
+   * @throws Rejection when the sequence is not the next one, or when no segment may be that large.
    */
   append(batches: readonly RecordBatch[], leaderEpoch: number, nowMs: number): Appended {
+    this.checkSize(batches);
     const [first] = batches;
     if (first !== undefined && first.producerId >= 0) {
       const duplicate = this.producers.findDuplicate(first);
@@ -202,6 +203,16 @@ export class Log {
       keepFrom = segment.endOffset;
     }
     this.deleteBefore(keepFrom);
+  }
+
+  private checkSize(batches: readonly RecordBatch[]): void {
+    const { segmentBytes } = this.config;
+    const size = batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
+    if (size <= segmentBytes) return;
+    throw new Rejection(
+      Errors.RECORD_LIST_TOO_LARGE,
+      `The ${size} bytes of the append exceed the segment size of ${segmentBytes}.`,
+    );
   }
 
   private store(batch: RecordBatch, leaderEpoch: number, nowMs: number): void {

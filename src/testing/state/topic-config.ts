@@ -18,7 +18,8 @@ export interface Setting {
   readonly min?: number;
 }
 
-const UNLIMITED = '9223372036854775807';
+/** What Kafka calls no limit: the largest int64. */
+export const UNLIMITED = '9223372036854775807';
 
 /** The topic settings of Kafka with their defaults; most are kept and told, the first act. */
 const settings: Readonly<Record<string, Setting>> = {
@@ -29,7 +30,7 @@ const settings: Readonly<Record<string, Setting>> = {
     oneOf: ['uncompressed', 'zstd', 'lz4', 'snappy', 'gzip', 'producer'],
   },
   'max.message.bytes': { type: INT, default: '1048588', min: 0 },
-  'message.timestamp.after.max.ms': { type: LONG, default: UNLIMITED, min: 0 },
+  'message.timestamp.after.max.ms': { type: LONG, default: '3600000', min: 0 },
   'message.timestamp.before.max.ms': { type: LONG, default: UNLIMITED, min: 0 },
   'message.timestamp.type': {
     type: STRING,
@@ -40,18 +41,25 @@ const settings: Readonly<Record<string, Setting>> = {
   'retention.bytes': { type: LONG, default: '-1', min: -1 },
   'segment.bytes': { type: INT, default: '1073741824', min: 1 },
 
-  'compression.gzip.level': { type: INT, default: '-1' },
-  'compression.lz4.level': { type: INT, default: '9' },
-  'compression.zstd.level': { type: INT, default: '3' },
+  'compression.gzip.level': { type: INT, default: '-1', min: -1 },
+  'compression.lz4.level': { type: INT, default: '9', min: 1 },
+  'compression.zstd.level': { type: INT, default: '3', min: -131072 },
   'delete.retention.ms': { type: LONG, default: '86400000', min: 0 },
   'file.delete.delay.ms': { type: LONG, default: '60000', min: 0 },
   'flush.messages': { type: LONG, default: UNLIMITED, min: 1 },
   'flush.ms': { type: LONG, default: UNLIMITED, min: 0 },
+  'follower.replication.throttled.replicas': { type: LIST, default: '' },
   'index.interval.bytes': { type: INT, default: '4096', min: 0 },
+  'leader.replication.throttled.replicas': { type: LIST, default: '' },
+  'local.retention.bytes': { type: LONG, default: '-2', min: -2 },
+  'local.retention.ms': { type: LONG, default: '-2', min: -2 },
   'max.compaction.lag.ms': { type: LONG, default: UNLIMITED, min: 1 },
   'min.cleanable.dirty.ratio': { type: DOUBLE, default: '0.5', min: 0 },
   'min.compaction.lag.ms': { type: LONG, default: '0', min: 0 },
   preallocate: { type: BOOLEAN, default: 'false', oneOf: ['true', 'false'] },
+  'remote.log.copy.disable': { type: BOOLEAN, default: 'false', oneOf: ['true', 'false'] },
+  'remote.log.delete.on.disable': { type: BOOLEAN, default: 'false', oneOf: ['true', 'false'] },
+  'remote.storage.enable': { type: BOOLEAN, default: 'false', oneOf: ['true', 'false'] },
   'retention.ms': { type: LONG, default: '604800000', min: -1 },
   'segment.index.bytes': { type: INT, default: '10485760', min: 4 },
   'segment.jitter.ms': { type: LONG, default: '0', min: 0 },
