@@ -186,7 +186,10 @@ export class Accumulator {
   /** An empty batch in the place of another one, for a part of its records. */
   batchLike(batch: Batch): Batch {
     const { topic, partition, createdAt, order } = batch;
-    return new Batch(topic, partition, this.newBuilder(), createdAt, order);
+    const part = new Batch(topic, partition, this.newBuilder(), createdAt, order);
+    // Sending it in another form is not a retry.
+    part.attempts = Math.max(0, batch.attempts - 1);
+    return part;
   }
 
   private isFull({ hasSealed, open }: PartitionQueue): boolean {

@@ -11,17 +11,20 @@ export class Batch {
   readonly tokens: unknown[] = [];
   readonly submitters: Submitter[] = [];
   readonly timestamps: number[] = [];
+  recordCount = 0;
   attempts = 0;
   largestRecordBytes = 0;
   identity: ProducerIdentity | undefined;
   /** -1 until the batch is numbered. */
   firstSequence = -1;
-  /** Its number was changed after it had been sent. */
-  wasRenumbered = false;
+  /** An attempt was left without a clear answer: the broker may have the batch. */
+  mayBeWritten = false;
   /** The encoded batch, once it was sent. */
   bytes: Buffer | undefined;
   /** The broker it was sent to last. */
   sentTo = -1;
+  /** On the wire, with an answer to come. */
+  isAwaited = false;
   isSettled = false;
 
   constructor(
@@ -34,10 +37,6 @@ export class Batch {
     readonly order: number,
   ) {}
 
-  get recordCount(): number {
-    return this.tokens.length;
-  }
-
   get hasSequence(): boolean {
     return this.firstSequence >= 0;
   }
@@ -47,6 +46,7 @@ export class Batch {
     this.submitters.push(submitter);
     this.tokens.push(token);
     this.timestamps.push(timestamp);
+    this.recordCount++;
   }
 
   /** Brings the encoded batch into step with its number, encoding it when it is first sent. */

@@ -13,10 +13,11 @@ export function producerError(
   what: string,
   error: BrokerError,
   context: ErrorContext,
-  detail?: string | null,
+  { detail = null, mayBeWritten = false }: { detail?: string | null; mayBeWritten?: boolean } = {},
 ): KafkaError {
-  const said = detail === null || detail === undefined || detail === '' ? '' : ` ("${detail}")`;
-  const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}`;
+  const said = detail === null || detail === '' ? '' : ` ("${detail}")`;
+  const doubt = mayBeWritten ? '; an attempt without an answer may have been written' : '';
+  const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}${doubt}`;
   const options = { code: error.name, context };
   if (error.isAuthorization) return new AuthorizationError(message, options);
   if (error.name === 'PRODUCER_FENCED') return new FencedError(message, options);

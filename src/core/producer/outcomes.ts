@@ -10,17 +10,18 @@ import type { IdentityHolder } from './identity.js';
 import type { ProducerMetrics } from './metrics.js';
 import type { ResolvedProducerOptions } from './options.js';
 import type { PartitionQueue } from './partition-queue.js';
-import { rebuild } from './rebuild.js';
+import { rebuild, unfit } from './rebuild.js';
 import {
   ackSequences,
   addSequence,
+  disturb,
   isSameIdentity,
-  isSettled,
+  repair,
   startSequences,
-  subtractSequence,
   takeSequences,
+  type Disorder,
 } from './sequences.js';
-import { judge, type BatchAnswer, type Verdict } from './verdict.js';
+import { isAmbiguous, judge, type BatchAnswer, type Verdict } from './verdict.js';
 
 /** What a producer's parts share. */
 export interface ProducerContext {
@@ -46,21 +47,20 @@ export class Outcomes {
 
   /** Acts on the answer to a batch that was on the way. */
   act(queue: PartitionQueue, batch: Batch, answer: BatchAnswer): void {
+    batch.isAwaited = false;
     if (batch.isSettled) {
-      // Given up on meanwhile; now it is no longer on the way.
-      queue.remove(batch);
-      this.tidy(queue);
+      this.settledLate(queue, batch, answer);
       return;
     }
     const verdict = judge(answer, {
       recordCount: batch.recordCount,
       firstSequence: batch.firstSequence,
-      wasRenumbered: batch.wasRenumbered,
+      mayBeWritten: batch.mayBeWritten,
       attemptsLeft: this.context.options.retries + 1 - batch.attempts,
       sequences: queue.sequences,
     });
+    if (isAmbiguous(answer)) batch.mayBeWritten = true;
     this.execute(queue, batch, verdict, answer);
-    this.tidy(queue);
   }
 
   acknowledge(
@@ -69,19 +69,14 @@ export class Outcomes {
     baseOffset: number,
     logAppendTimeMs: number,
   ): void {
-    const { sequences } = queue;
-    if (sequences !== undefined && batch.hasSequence && belongsTo(batch, sequences)) {
-      const lastOffset = baseOffset < 0 ? -1 : baseOffset + batch.recordCount - 1;
-      const { firstSequence, recordCount } = batch;
-      queue.sequences = ackSequences(sequences, firstSequence, recordCount, lastOffset);
-    }
+    this.noteWritten(queue, batch, baseOffset);
     this.settle(queue, batch, () => batch.acknowledge(baseOffset, logAppendTimeMs));
     if (this.context.options.acks !== 0) this.context.accumulator.recycle(batch);
   }
 
-  /** Fails a batch that was certainly not written. */
-  refuse(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
-    this.closeGap(queue, batch, batch.recordCount);
+  /** Fails a batch that will not be sent again. */
+  fail(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
+    this.disturb(queue, batch, batch.mayBeWritten ? 'unresolved' : 'gap');
     this.context.metrics.failed(batch.topic, batch.recordCount);
     this.settle(queue, batch, () => batch.fail(error));
   }
@@ -91,25 +86,25 @@ export class Outcomes {
     const { deliveryTimeoutMs } = this.context.options;
     const { topic, partition, attempts } = batch;
     const error = deliveryTimedOut(topic, partition, deliveryTimeoutMs, attempts);
-    const isOnTheWay = queue.inFlight.includes(batch);
-    this.abandon(queue, batch, error);
-    // It keeps its place on the wire until the connection has answered or is gone.
-    if (isOnTheWay) queue.inFlight.unshift(batch);
-    this.tidy(queue);
+    if (batch.isAwaited) batch.mayBeWritten = true;
+    this.fail(queue, batch, error);
   }
 
-  /** Numbers what waits on a partition anew, once the identity in force is another one. */
-  startOver(queue: PartitionQueue): void {
-    const identity = this.context.identity.current;
-    queue.sequences = identity === undefined ? undefined : startSequences(identity);
-    for (const batch of queue.all()) {
-      if (!batch.hasSequence) continue;
-      batch.wasRenumbered = true;
-      batch.identity = identity;
-      batch.firstSequence = queue.sequences?.next ?? -1;
-      if (queue.sequences === undefined) continue;
-      queue.sequences = takeSequences(queue.sequences, batch.recordCount);
-    }
+  /** Puts a batch into the format of the brokers, where that wasn't known when it was begun. */
+  reformat(queue: PartitionQueue, batch: Batch): void {
+    this.dropRecords(queue, batch, unfit(this.context.accumulator, batch));
+  }
+
+  /** Fails some records of a batch, and puts one with the rest of them in its place. */
+  dropRecords(queue: PartitionQueue, batch: Batch, errors: ReadonlyMap<number, KafkaError>): void {
+    const { accumulator, metrics } = this.context;
+    const dropped = [...errors].map(
+      ([index, error]) => [batch.submitters[index]!, batch.tokens[index], error] as const,
+    );
+    if (errors.size > 0) metrics.failed(batch.topic, errors.size);
+    this.replace(queue, batch, rebuild(accumulator, batch, errors), () => {
+      for (const [submitter, token, error] of dropped) submitter.failed(token, error);
+    });
   }
 
   private execute(
@@ -118,7 +113,6 @@ export class Outcomes {
     verdict: Verdict,
     answer: BatchAnswer,
   ): void {
-    const { accumulator } = this.context;
     switch (verdict.type) {
       case 'acknowledge':
         this.acknowledge(queue, batch, verdict.baseOffset, verdict.logAppendTimeMs);
@@ -128,29 +122,32 @@ export class Outcomes {
         return;
       case 'split':
         this.context.metrics.split();
-        this.replace(queue, batch, rebuild(accumulator, batch, 'halves'));
+        this.replace(queue, batch, rebuild(this.context.accumulator, batch, 'halves'));
         return;
-      case 'drop-records':
-        this.dropRecords(queue, batch, verdict);
+      case 'drop-records': {
+        const { error, records } = verdict;
+        const errors = [...records].map(
+          ([index, message]) => [index, failure(batch, error, message)] as const,
+        );
+        this.dropRecords(queue, batch, new Map(errors));
         return;
-      case 'fail': {
-        const error = failure(batch, verdict.error, answer.errorMessage);
-        if (verdict.mayBeWritten) this.abandon(queue, batch, error);
-        else this.refuse(queue, batch, error);
       }
+      case 'fail':
+        this.fail(queue, batch, failure(batch, verdict.error, answer.errorMessage));
     }
   }
 
   private retry(
     queue: PartitionQueue,
     batch: Batch,
-    { error, bumpsEpoch }: Extract<Verdict, { type: 'retry' }>,
+    { error, restarts }: Extract<Verdict, { type: 'retry' }>,
   ): void {
     const { options, clock, cluster } = this.context;
+    const { topic, partition } = queue;
     queue.remove(batch);
     queue.putBack([batch]);
-    if (bumpsEpoch) this.bumpEpoch(queue, batch);
-    const { topic, partition } = queue;
+    if (restarts) this.disturb(queue, batch, 'restart');
+    this.tidy(queue);
     // A refusal may have named the new leader (KIP-951): then there is nothing to wait for.
     const leader = cluster.topic(topic)?.partitions[partition]?.leader ?? -1;
     if (!error.refreshesMetadata || leader < 0 || leader === batch.sentTo) {
@@ -159,9 +156,7 @@ export class Outcomes {
       const waitMs = backoffMs(batch.attempts - 1, retryBackoffMs, retryBackoffMaxMs, lot);
       queue.retryAt = clock.monotonic() + waitMs;
     }
-    if (error.refreshesMetadata) {
-      cluster.requestMetadataUpdate();
-    }
+    if (error.refreshesMetadata) cluster.requestMetadataUpdate();
     this.context.metrics.retried(topic, batch.recordCount);
     this.context.emit({
       type: 'retried',
@@ -173,31 +168,13 @@ export class Outcomes {
     });
   }
 
-  /** Numbers a partition anew under a higher epoch (KIP-360). */
-  private bumpEpoch(queue: PartitionQueue, batch: Batch): void {
-    const { identity } = this.context;
-    if (batch.identity !== undefined) identity.bumpFrom(batch.identity);
-    this.startOver(queue);
-  }
-
-  private dropRecords(
+  /** Puts other batches in the place of one that the broker has refused. They take over its numbers. */
+  private replace(
     queue: PartitionQueue,
     batch: Batch,
-    { error, records }: Extract<Verdict, { type: 'drop-records' }>,
+    parts: readonly Batch[],
+    tell: () => void = () => undefined,
   ): void {
-    const kept = rebuild(this.context.accumulator, batch, records);
-    this.replace(queue, batch, kept);
-    this.context.metrics.failed(batch.topic, records.size);
-    for (const [index, message] of records) {
-      batch.submitters[index]?.failed(batch.tokens[index], failure(batch, error, message));
-    }
-  }
-
-  /**
-   * Puts other batches in the place of one that the broker has refused. They take over its numbers;
-   * when they hold fewer records, everything numbered after it moves up.
-   */
-  private replace(queue: PartitionQueue, batch: Batch, parts: readonly Batch[]): void {
     let next = batch.firstSequence;
     let records = 0;
     for (const part of parts) {
@@ -208,63 +185,73 @@ export class Outcomes {
       part.firstSequence = next;
       next = addSequence(next, part.recordCount);
     }
-    this.closeGap(queue, batch, batch.recordCount - records);
+    if (records < batch.recordCount) this.disturb(queue, batch, 'gap');
     queue.putBack(parts);
-    this.settle(queue, batch, () => batch.supersede());
+    batch.supersede();
+    this.settle(queue, batch, tell);
   }
 
-  /** Renumbers what came after records that will never be written. */
-  private closeGap(queue: PartitionQueue, gone: Batch, missing: number): void {
-    const { sequences } = queue;
-    if (missing === 0 || sequences === undefined || !gone.hasSequence) return;
-    if (!belongsTo(gone, sequences)) return;
-    queue.sequences = { ...sequences, next: subtractSequence(sequences.next, missing) };
-    for (const batch of queue.all()) {
-      if (!batch.hasSequence || batch.order <= gone.order) continue;
-      batch.firstSequence = subtractSequence(batch.firstSequence, missing);
-      batch.wasRenumbered = true;
-    }
-  }
-
-  /**
-   * Fails a batch that may have been written. If so, what follows fits; if not, there is a gap: which
-   * of them shows when what else was numbered has been answered, and nothing is numbered until then.
-   */
-  private abandon(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
-    if (!batch.hasSequence) {
-      this.refuse(queue, batch, error);
-      return;
-    }
-    if (queue.sequences !== undefined) {
-      queue.sequences = { ...queue.sequences, isUnresolved: true };
-    }
-    this.context.metrics.failed(batch.topic, batch.recordCount);
-    this.settle(queue, batch, () => batch.fail(error));
-  }
-
-  private settle(queue: PartitionQueue, batch: Batch, tell: () => void): void {
+  /** An answer to a batch that was given up on meanwhile: now it is no longer on the way. */
+  private settledLate(queue: PartitionQueue, batch: Batch, answer: BatchAnswer): void {
+    if (answer.errorCode === 0) this.noteWritten(queue, batch, answer.baseOffset);
     queue.remove(batch);
-    this.context.accumulator.release(batch);
+    this.tidy(queue);
+  }
+
+  private noteWritten(queue: PartitionQueue, batch: Batch, baseOffset: number): void {
+    const { sequences } = queue;
+    if (sequences === undefined || !belongsTo(batch, sequences)) return;
+    const { firstSequence, recordCount } = batch;
+    const lastOffset = baseOffset < 0 ? -1 : baseOffset + recordCount - 1;
+    queue.sequences = ackSequences(sequences, firstSequence, recordCount, lastOffset);
+  }
+
+  private disturb(queue: PartitionQueue, batch: Batch, how: Exclude<Disorder, 'none'>): void {
+    const { sequences } = queue;
+    if (sequences === undefined || !belongsTo(batch, sequences)) return;
+    queue.sequences = disturb(sequences, how);
+  }
+
+  /** Ends a batch. The numbering is put right before anybody is told, who may send more at once. */
+  private settle(queue: PartitionQueue, batch: Batch, tell: () => void): void {
+    const { accumulator } = this.context;
+    accumulator.release(batch);
+    // What was given up on the way keeps its place until its connection has answered, or is gone.
+    if (!batch.isAwaited) queue.remove(batch);
+    this.tidy(queue);
     tell();
     this.context.settled();
   }
 
   private tidy(queue: PartitionQueue): void {
-    if (queue.sequences?.isUnresolved === true) this.resolve(queue, queue.sequences);
+    const { sequences } = queue;
+    const isDisturbed = sequences !== undefined && sequences.disorder !== 'none';
+    if (isDisturbed && queue.inFlight.length === 0) this.repair(queue, sequences);
     if (queue.isEmpty) this.context.accumulator.active.delete(queue);
   }
 
-  private resolve(
-    queue: PartitionQueue,
-    sequences: NonNullable<PartitionQueue['sequences']>,
-  ): void {
-    for (const batch of queue.all()) if (batch.hasSequence) return;
-    if (isSettled(sequences)) {
-      queue.sequences = { ...sequences, isUnresolved: false };
-      return;
+  private repair(queue: PartitionQueue, sequences: NonNullable<PartitionQueue['sequences']>): void {
+    const pending = [...queue.all()].filter(({ hasSequence }) => hasSequence);
+    const decision = repair(sequences, pending);
+    if (decision.type === 'renumber') {
+      queue.sequences = decision.state;
+      for (const [i, batch] of pending.entries()) batch.firstSequence = decision.firsts[i]!;
+    } else {
+      this.context.identity.bumpFrom(sequences.identity);
+      this.startOver(queue, pending);
     }
-    this.context.identity.bumpFrom(sequences.identity);
-    this.startOver(queue);
+  }
+
+  /** Numbers batches anew under the identity that is in force now (KIP-360). */
+  private startOver(queue: PartitionQueue, pending: readonly Batch[]): void {
+    const identity = this.context.identity.current;
+    let sequences = identity === undefined ? undefined : startSequences(identity);
+    for (const batch of pending) {
+      batch.identity = identity;
+      batch.firstSequence = sequences?.next ?? -1;
+      if (sequences !== undefined) sequences = takeSequences(sequences, batch.recordCount);
+    }
+    queue.sequences = sequences;
   }
 }
 
@@ -273,7 +260,7 @@ function belongsTo(batch: Batch, sequences: NonNullable<PartitionQueue['sequence
 }
 
 function failure(
-  { topic, partition }: Batch,
+  { topic, partition, mayBeWritten }: Batch,
   error: Parameters<typeof producerError>[1],
   detail: string | null,
 ): KafkaError {
@@ -281,6 +268,6 @@ function failure(
     `${topic}-${partition}`,
     error,
     { topic, partition, api: 'Produce' },
-    detail,
+    { detail, mayBeWritten },
   );
 }

@@ -1,43 +1,50 @@
-import { decodeRecords, encodeRecords } from '../records/index.js';
+import { decodeRecords } from '../records/index.js';
+import { UnsupportedVersionError, type KafkaError } from '../util/errors.js';
 import type { Accumulator } from './accumulator.js';
 import type { Batch } from './batch.js';
-import type { ResolvedProducerOptions } from './options.js';
 
-/** Which records of a batch to keep: all in two halves, or all but some. */
+/** Which records of a batch to keep: all in parts of half the size at most, or all but some. */
 export type Rebuild = 'halves' | ReadonlyMap<number, unknown>;
 
 /**
- * Packs the records of a batch anew: one that was too large in two halves, one with refused records
- * without them. Rare, so the records are simply read back from the encoded batch.
+ * Packs the records of a batch anew: one that was too large in parts, one with refused records
+ * without them, one in an old format in the new one. Rare, so the records are simply read back from
+ * the encoded batch.
  */
 export function rebuild(accumulator: Accumulator, batch: Batch, how: Rebuild): Batch[] {
   const parts: Batch[] = [];
   const halfBytes = batch.builder.sizeBytes / 2;
   let part: Batch | undefined;
-  for (const [index, record] of decodeRecords(batch.bytes!).entries()) {
+  for (const [index, { key, value, headers, timestamp }] of readBack(batch).entries()) {
     if (how !== 'halves' && how.has(index)) continue;
-    const isFull = how === 'halves' && part !== undefined && part.builder.sizeBytes >= halfBytes;
+    // A part has one record at least, so all the records never end up in one part again.
+    const isFull =
+      how === 'halves' &&
+      part !== undefined &&
+      part.builder.sizeBytes + part.builder.sizeOf(key, value, headers, timestamp) > halfBytes;
     if (part === undefined || isFull) parts.push((part = accumulator.batchLike(batch)));
-    part.builder.append(record.key, record.value, record.headers, record.timestamp);
+    const before = part.builder.sizeBytes;
+    part.builder.append(key, value, headers, timestamp);
     part.add(batch.submitters[index]!, batch.tokens[index], batch.timestamps[index]!);
-    part.attempts = batch.attempts;
+    part.largestRecordBytes = Math.max(part.largestRecordBytes, part.builder.sizeBytes - before);
   }
   return parts;
 }
 
-/**
- * The bytes of a batch in the format of an older broker, where it was begun before the broker's
- * version was known.
- */
-export function encodeAs(
-  magic: 0 | 1 | 2,
-  { builder }: Batch,
-  { compressionType, compressionLevel }: ResolvedProducerOptions,
-): Buffer {
-  if (builder.magic === magic) return builder.close();
-  return encodeRecords(decodeRecords(builder.close()), {
-    magic,
-    compressionType,
-    ...(compressionLevel !== undefined && { compressionLevel }),
-  });
+/** The records that the format of the brokers has no room for. */
+export function unfit({ magic }: Accumulator, batch: Batch): Map<number, KafkaError> {
+  const errors = new Map<number, KafkaError>();
+  if (magic === 2) return errors;
+  for (const [index, { headers }] of readBack(batch).entries()) {
+    if (headers.length === 0) continue;
+    const { topic, partition } = batch;
+    const message = `Cannot produce to ${topic}-${partition}: headers need a broker of Kafka 0.11 or later`;
+    errors.set(index, new UnsupportedVersionError(message, { context: { topic, partition } }));
+  }
+  return errors;
+}
+
+function readBack(batch: Batch) {
+  batch.bytes ??= batch.builder.close();
+  return decodeRecords(batch.bytes);
 }

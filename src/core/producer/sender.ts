@@ -1,17 +1,20 @@
 import type { BrokerChannel } from '../cluster/index.js';
 import { apis, ZERO_UUID, type ResponseOf } from '../protocol/index.js';
 import type { Cancel } from '../util/clock.js';
-import { KafkaError } from '../util/errors.js';
+import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import type { Batch } from './batch.js';
 import type { Outcomes, ProducerContext } from './outcomes.js';
 import type { PartitionQueue } from './partition-queue.js';
-import { encodeAs } from './rebuild.js';
 import { isSameIdentity, startSequences, takeSequences } from './sequences.js';
 import type { BatchAnswer } from './verdict.js';
 
 const { Produce } = apis;
 const NETWORK_EXCEPTION = 13;
 const LAST_VERSION_WITH_NAMES = 12;
+const FIRST_VERSION_WITH_MAGIC_2 = 3;
+const FIRST_VERSION_WITH_ZSTD = 7;
+/** It remembers one batch of a producer and not five, so that a retry of an earlier one is lost on it. */
+const LAST_VERSION_OF_0_11 = 3;
 
 interface Shipment {
   readonly queue: PartitionQueue;
@@ -33,6 +36,8 @@ export class Sender {
   private isDraining = false;
   private isWakeQueued = false;
   private isStopped = false;
+  /** At most one batch of a partition may be on the way. */
+  private isSerial = false;
   /** Where the next look at the partitions starts, so that none is always last. */
   private rotation = 0;
   requestsInFlight = 0;
@@ -128,7 +133,7 @@ export class Sender {
     const { identity, options } = this.context;
     if (identity.current === undefined) return options.acks === 0;
     const { sequences } = queue;
-    if (sequences === undefined || sequences.isUnresolved) return false;
+    if (sequences?.disorder !== 'none' || this.isSerial) return false;
     if (queue.peek()?.hasSequence === true) return false;
     return sequences.lastAcked >= 0 && isSameIdentity(sequences.identity, identity.current);
   }
@@ -175,7 +180,9 @@ export class Sender {
     for (const queue of [...accumulator.active]) {
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader !== nodeId) continue;
-      for (const batch of [...queue.all()]) this.outcomes.refuse(queue, batch, cause);
+      for (const batch of [...queue.all()]) {
+        if (!batch.isSettled) this.outcomes.fail(queue, batch, cause);
+      }
     }
   }
 
@@ -196,14 +203,17 @@ export class Sender {
     return shipments;
   }
 
-  private ship(nodeId: number, channel: BrokerChannel, shipments: readonly Shipment[]): void {
+  private ship(nodeId: number, channel: BrokerChannel, loaded: readonly Shipment[]): void {
     const { acks, requestTimeoutMs } = this.context.options;
+    let shipments = loaded;
     try {
       const version = this.chooseVersion(channel, shipments);
+      shipments = this.inFormat(shipments, version);
+      if (shipments.length === 0) return;
       for (const { queue, batch } of shipments) {
         batch.attempts++;
         batch.sentTo = nodeId;
-        this.encode(queue, batch, version);
+        this.encode(queue, batch);
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
       const body = { acks, timeoutMs: requestTimeoutMs, topicData: this.topicData(shipments) };
@@ -213,9 +223,11 @@ export class Sender {
         return;
       }
       const sentAt = this.context.clock.monotonic();
+      const names = new Map(body.topicData.map(({ topicId, name }) => [topicId, name]));
       this.requestsInFlight++;
+      for (const { batch } of shipments) batch.isAwaited = true;
       channel.send(Produce, version, body, requestTimeoutMs).then(
-        (response) => this.answered(shipments, response, sentAt),
+        (response) => this.answered(shipments, names, response, sentAt),
         (error: unknown) => {
           this.requestsInFlight--;
           this.unanswered(shipments, error);
@@ -235,13 +247,31 @@ export class Sender {
     return channel.version(Produce, haveIds ? undefined : LAST_VERSION_WITH_NAMES);
   }
 
-  /** Brings a batch into the form in which it travels: the broker's format, numbered. */
-  private encode(queue: PartitionQueue, batch: Batch, version: number): void {
-    const magic = version >= 3 ? 2 : version === 2 ? 1 : 0;
-    this.context.accumulator.magic = magic;
+  /** The batches that are in the format of the broker. Others are put into it, and sent next. */
+  private inFormat(shipments: readonly Shipment[], version: number): readonly Shipment[] {
+    const { accumulator, options } = this.context;
+    const magic = version >= FIRST_VERSION_WITH_MAGIC_2 ? 2 : version === 2 ? 1 : 0;
+    if (options.compressionType === 'zstd' && version < FIRST_VERSION_WITH_ZSTD) {
+      throw new UnsupportedVersionError(
+        'The broker is too old for compressionType zstd, which needs Kafka 2.1; lz4 comes next',
+      );
+    }
+    accumulator.magic = magic;
+    this.isSerial = version <= LAST_VERSION_OF_0_11;
+    const isReady = ({ batch }: Shipment) => batch.builder.magic === magic;
+    if (shipments.every(isReady)) return shipments;
+    for (const { queue, batch } of shipments) {
+      if (batch.builder.magic !== magic) this.outcomes.reformat(queue, batch);
+    }
+    this.wake();
+    return shipments.filter(isReady);
+  }
+
+  /** Brings a batch into the form in which it travels, numbered where the producer is idempotent. */
+  private encode(queue: PartitionQueue, batch: Batch): void {
     const identity = this.context.identity.current;
-    if (identity === undefined || magic < 2) {
-      batch.bytes ??= encodeAs(magic, batch, this.context.options);
+    if (identity === undefined || batch.builder.magic < 2) {
+      batch.bytes ??= batch.builder.close();
       return;
     }
     if (!batch.hasSequence) {
@@ -272,6 +302,7 @@ export class Sender {
 
   private answered(
     shipments: readonly Shipment[],
+    names: ReadonlyMap<string, string>,
     response: ResponseOf<typeof Produce>,
     sentAt: number,
   ): void {
@@ -280,7 +311,7 @@ export class Sender {
     this.context.metrics.answered(latencyMs, response.throttleTimeMs);
     const answers = new Map<string, BatchAnswer>();
     for (const { name, topicId, partitionResponses } of response.responses) {
-      const topic = name === '' ? this.nameOf(topicId) : name;
+      const topic = name === '' ? (names.get(topicId) ?? '') : name;
       for (const partition of partitionResponses) {
         answers.set(`${topic} ${partition.index}`, partition);
         this.learnLeader(topic, partition, response);
@@ -291,10 +322,6 @@ export class Sender {
       this.outcomes.act(queue, batch, answer ?? noAnswer);
     }
     this.drain();
-  }
-
-  private nameOf(topicId: string): string {
-    return this.context.cluster.metadata.topicNames.get(topicId) ?? '';
   }
 
   /** New leaders come with the refusal of the old ones (KIP-951). */
@@ -315,9 +342,14 @@ export class Sender {
     const isCurable = error instanceof KafkaError && error.isRetriable;
     for (const { queue, batch } of shipments) {
       if (isCurable) this.outcomes.act(queue, batch, noAnswer);
-      else this.outcomes.refuse(queue, batch, asKafkaError(error));
+      else this.refused(queue, batch, asKafkaError(error));
     }
     this.drain();
+  }
+
+  private refused(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
+    batch.isAwaited = false;
+    if (!batch.isSettled) this.outcomes.fail(queue, batch, error);
   }
 
   private expire(now: number): void {

@@ -16,8 +16,8 @@ export interface BatchAnswer {
 export interface BatchFacts {
   readonly recordCount: number;
   readonly firstSequence: number;
-  /** Its numbers were changed after it had been sent. */
-  readonly wasRenumbered: boolean;
+  /** An earlier attempt may have been written after all. */
+  readonly mayBeWritten: boolean;
   readonly attemptsLeft: number;
   /** `undefined` for a producer that isn't idempotent. */
   readonly sequences: PartitionSequences | undefined;
@@ -29,8 +29,8 @@ export type Verdict =
   | {
       readonly type: 'retry';
       readonly error: BrokerError;
-      /** Number the partition anew under a higher epoch first. */
-      readonly bumpsEpoch: boolean;
+      /** The broker's idea of the numbering is another one: a new epoch is needed. */
+      readonly restarts: boolean;
     }
   /** Too large, but of several records: send it in parts. */
   | { readonly type: 'split'; readonly error: BrokerError }
@@ -43,8 +43,6 @@ export type Verdict =
   | {
       readonly type: 'fail';
       readonly error: BrokerError;
-      /** Whether this or an earlier attempt may have succeeded after all. */
-      readonly mayBeWritten: boolean;
     };
 
 const NONE = 0;
@@ -58,6 +56,11 @@ const UNKNOWN_OFFSET = -1;
 
 /** REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it may be in the log. */
 const ambiguous: ReadonlySet<number> = new Set([7, 13, 20]);
+
+/** Whether an answer leaves open if the batch was written. */
+export function isAmbiguous({ errorCode }: BatchAnswer): boolean {
+  return ambiguous.has(errorCode);
+}
 
 /** Judges the answer to a batch, by the rules of the Java client (KIP-98, 126, 360, 467). */
 export function judge(answer: BatchAnswer, batch: BatchFacts): Verdict {
@@ -74,7 +77,9 @@ export function judge(answer: BatchAnswer, batch: BatchFacts): Verdict {
       return { type: 'acknowledge', baseOffset: UNKNOWN_OFFSET, logAppendTimeMs: -1 };
     case MESSAGE_TOO_LARGE:
     case RECORD_LIST_TOO_LARGE:
-      return batch.recordCount > 1 ? { type: 'split', error } : refusal(error);
+      return batch.recordCount > 1 && mayBeRebuilt(batch)
+        ? { type: 'split', error }
+        : { type: 'fail', error };
     case OUT_OF_ORDER_SEQUENCE_NUMBER:
     case INVALID_PRODUCER_EPOCH:
     case UNKNOWN_PRODUCER_ID:
@@ -84,38 +89,39 @@ export function judge(answer: BatchAnswer, batch: BatchFacts): Verdict {
   }
 }
 
+/** Numbers of a batch that may be in the log must not be given to other records. */
+function mayBeRebuilt({ mayBeWritten, sequences }: BatchFacts): boolean {
+  return !mayBeWritten || sequences === undefined;
+}
+
 function judgeSequence(answer: BatchAnswer, batch: BatchFacts, error: BrokerError): Verdict {
   const { sequences } = batch;
-  if (sequences === undefined || batch.attemptsLeft <= 0) return refusal(error);
-  const retry: Verdict = { type: 'retry', error, bumpsEpoch: false };
-  if (batch.wasRenumbered) return retry;
+  if (sequences === undefined || batch.attemptsLeft <= 0) return { type: 'fail', error };
   if (answer.errorCode === UNKNOWN_PRODUCER_ID) {
     // Below Produce v5 the broker can't tell whether it lost data or just forgot the producer.
-    return answer.logStartOffset < 0 ? retry : { ...retry, bumpsEpoch: true };
+    return { type: 'retry', error, restarts: answer.logStartOffset >= 0 };
   }
   // Out of order because an earlier batch is still to be repeated: it only has to wait its turn.
   const isItsTurn = isNextSequence(sequences, batch.firstSequence);
-  return isItsTurn || sequences.isUnresolved ? { ...retry, bumpsEpoch: true } : retry;
+  const restarts = isItsTurn || sequences.disorder === 'unresolved';
+  return { type: 'retry', error, restarts };
 }
 
 function judgeOther(answer: BatchAnswer, batch: BatchFacts, error: BrokerError): Verdict {
-  const { recordErrors } = answer;
-  if (recordErrors.length > 0 && recordErrors.length < batch.recordCount) {
-    const records = new Map(
-      recordErrors.map(({ batchIndex, batchIndexErrorMessage }) => [
-        batchIndex,
-        batchIndexErrorMessage,
-      ]),
-    );
-    return { type: 'drop-records', error, records };
-  }
-  if (error.isRetriable && batch.attemptsLeft > 0) {
-    return { type: 'retry', error, bumpsEpoch: false };
-  }
-  return { type: 'fail', error, mayBeWritten: ambiguous.has(answer.errorCode) };
+  const records = refusedRecords(answer, batch);
+  if (records.size > 0 && mayBeRebuilt(batch)) return { type: 'drop-records', error, records };
+  if (error.isRetriable && batch.attemptsLeft > 0) return { type: 'retry', error, restarts: false };
+  return { type: 'fail', error };
 }
 
-/** A refusal that says that the broker has written nothing. */
-function refusal(error: BrokerError): Verdict {
-  return { type: 'fail', error, mayBeWritten: false };
+/** The records at fault; numbers that the batch doesn't have are the broker's fault. */
+function refusedRecords(
+  { recordErrors }: BatchAnswer,
+  { recordCount }: BatchFacts,
+): Map<number, string | null> {
+  return new Map(
+    recordErrors
+      .filter(({ batchIndex }) => batchIndex >= 0 && batchIndex < recordCount)
+      .map(({ batchIndex, batchIndexErrorMessage }) => [batchIndex, batchIndexErrorMessage]),
+  );
 }
