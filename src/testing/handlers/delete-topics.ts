@@ -33,6 +33,11 @@ function wantedBy({ body, version }: IncomingRequest<typeof apis.DeleteTopics>):
 
 function remove({ name, topicId }: Wanted, context: HandlerContext): TopicAnswer {
   checkController(context);
+  const isNamed = name !== null && name !== '';
+  if (isNamed === (topicId !== ZERO_UUID)) {
+    const message = 'A topic is named either by its name or by its id.';
+    throw new Rejection(Errors.INVALID_REQUEST, message);
+  }
   const topic = locateTopic(context, name ?? '', topicId);
   if (topic instanceof Rejection) throw topic;
   context.cluster.deleteTopic(topic);

@@ -11,7 +11,8 @@ export function locateTopic(
   name: string,
   topicId: string,
 ): Topic | Rejection {
-  if (topicId === ZERO_UUID) return cluster.topics.get(name) ?? unknownTopic();
+  // Where there are ids only, names are empty, and the zero id is nobody's.
+  if (topicId === ZERO_UUID && name !== '') return cluster.topics.get(name) ?? unknownTopic();
   return (
     cluster.topicById(topicId) ??
     new Rejection(Errors.UNKNOWN_TOPIC_ID, 'This server does not host this topic ID.')
