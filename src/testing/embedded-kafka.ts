@@ -122,6 +122,14 @@ export class EmbeddedKafka implements AsyncDisposable {
           ...profile.topicDefaults,
           ['min.insync.replicas', String(options.minInsyncReplicas)],
         ]),
+        maxFetchSessions: options.maxIncrementalFetchSessionCacheSlots,
+        groups: {
+          initialRebalanceDelayMs: options.groupInitialRebalanceDelayMs,
+          minSessionTimeoutMs: options.groupMinSessionTimeoutMs,
+          maxSessionTimeoutMs: options.groupMaxSessionTimeoutMs,
+          maxSize: options.groupMaxSize,
+          offsetMetadataMaxBytes: options.offsetMetadataMaxBytes,
+        },
       },
       nodes,
     );

@@ -48,6 +48,18 @@ export interface EmbeddedKafkaOptions {
   readonly validateEachRecord?: boolean;
   /** Kafka's `socket.request.max.bytes`. Default: 100 MiB. */
   readonly socketRequestMaxBytes?: number;
+  /** Kafka's `max.incremental.fetch.session.cache.slots`, of each broker. Default: 1000. */
+  readonly maxIncrementalFetchSessionCacheSlots?: number;
+  /** Kafka's `group.initial.rebalance.delay.ms`. Default: 0, unlike Kafka's 3000. */
+  readonly groupInitialRebalanceDelayMs?: number;
+  /** Kafka's `group.min.session.timeout.ms`. Default: 6000. */
+  readonly groupMinSessionTimeoutMs?: number;
+  /** Kafka's `group.max.session.timeout.ms`. Default: 1,800,000. */
+  readonly groupMaxSessionTimeoutMs?: number;
+  /** Kafka's `group.max.size`, and `group.consumer.max.size`. Default: unlimited. */
+  readonly groupMaxSize?: number;
+  /** Kafka's `offset.metadata.max.bytes`. Default: 4096. */
+  readonly offsetMetadataMaxBytes?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
   readonly features?: Readonly<Record<string, number>>;
   /** Default: a fixed one. */
@@ -74,6 +86,12 @@ const rules = {
   rackAwareFetch: flag(false),
   validateEachRecord: flag(false),
   socketRequestMaxBytes: integer(100 * 1024 * 1024, { min: 1 }),
+  maxIncrementalFetchSessionCacheSlots: integer(1000, { min: 0 }),
+  groupInitialRebalanceDelayMs: integer(0, { min: 0 }),
+  groupMinSessionTimeoutMs: integer(6000, { min: 0 }),
+  groupMaxSessionTimeoutMs: integer(1_800_000, { min: 0 }),
+  groupMaxSize: integer(0x7fff_ffff, { min: 1 }),
+  offsetMetadataMaxBytes: integer(4096, { min: 0 }),
   features: custom<Readonly<Record<string, number>>>({}, 'levels by name', isObject),
   clusterId: custom('rx-kafka-embedded-cluster', 'a string', (value) => typeof value === 'string'),
   clock: custom<Clock>(systemClock, 'a Clock', isObject),

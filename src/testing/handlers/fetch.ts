@@ -1,9 +1,12 @@
-import { apis, type RequestOf } from '../../core/protocol/index.js';
+import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
+import type { FetchQuery } from '../state/cluster.js';
 import { downConvert } from '../state/convert.js';
 import type { EpochEnd } from '../state/leader-epochs.js';
 import type { Partition } from '../state/partition.js';
+import type { FetchContext, FetchPartition, PartitionNews } from '../state/fetch-sessions.js';
 import { orRejection, Rejection } from '../state/rejection.js';
+import type { AbortedTransaction } from '../state/transactions.js';
 import {
   defineHandler,
   type HandlerContext,
@@ -22,14 +25,13 @@ import {
 
 type Request = IncomingRequest<typeof apis.Fetch>;
 type Response = ResponseBody<typeof apis.Fetch>;
-type PartitionQuery = RequestOf<typeof apis.Fetch>['topics'][number]['partitions'][number];
 type PartitionAnswer = Response['responses'][number]['partitions'][number];
 
 /** One partition of a fetch, looked up. */
 interface Target {
   readonly topic: string;
   readonly topicId: string;
-  readonly query: PartitionQuery;
+  readonly query: FetchQuery;
   readonly partition: Partition | Rejection;
 }
 
@@ -38,24 +40,23 @@ const FIRST_VERSION_OF_MAGIC_1 = 2;
 const FIRST_VERSION_OF_MAGIC_2 = 4;
 const FIRST_VERSION_WITH_ZSTD = 10;
 const FIRST_VERSION_FROM_FOLLOWERS = 11;
+const FIRST_VERSION_WITH_TOPIC_IDS = 13;
 const FIRST_VERSION_WITH_LEADER_HINTS = 16;
 const READ_COMMITTED = 1;
 const NOTHING = Buffer.alloc(0);
 
-/** Reads batches, and waits for them. Sessions are declined: every fetch is a full one (KIP-227). */
+/** Reads batches, and waits for them; in sessions that tell only what is new (KIP-227). */
 export const fetch = defineHandler(apis.Fetch, {
   handle(request, context) {
-    const { body, version } = request;
-    if (version >= 7 && body.sessionId !== 0) {
-      return { errorCode: Errors.FETCH_SESSION_ID_NOT_FOUND, responses: [] };
-    }
-    const targets = locate(request, context);
+    const session = orRejection(() => openSession(request, context));
+    if (session instanceof Rejection) return { errorCode: session.errorCode, responses: [] };
+    const lookUp = () => session.partitions.map((wanted) => locate(wanted, context));
+    const targets = lookUp();
     const isReady = () => isSatisfied(targets, request, context);
-    if (body.maxWaitMs <= 0 || isReady()) return answer(targets, request, context);
+    const respond = (found: readonly Target[]) => answer(session, found, request, context);
+    if (request.body.maxWaitMs <= 0 || isReady()) return respond(targets);
     // Looked up anew: a topic may have been deleted, or made again, meanwhile.
-    return wait(targets, request, context, isReady).then(() =>
-      answer(locate(request, context), request, context),
-    );
+    return wait(targets, request, context, isReady).then(() => respond(lookUp()));
   },
   fail: ({ body, version }, errorCode) => ({
     // From version 7 on the error of a session is one of the whole fetch.
@@ -73,18 +74,30 @@ export const fetch = defineHandler(apis.Fetch, {
 const sessionErrors: ReadonlySet<number> = new Set([
   Errors.FETCH_SESSION_ID_NOT_FOUND,
   Errors.INVALID_FETCH_SESSION_EPOCH,
+  Errors.FETCH_SESSION_TOPIC_ID_ERROR,
 ]);
 
-function locate({ body }: Request, context: HandlerContext): Target[] {
-  return body.topics.flatMap(({ topic, topicId, partitions }) => {
-    const found = locateTopic(context, topic, topicId);
-    return partitions.map((query) => ({
-      topic,
-      topicId,
-      query,
-      partition: orRejection(() => locatePartition(found, query.partition)),
-    }));
+function openSession({ body, version }: Request, { cluster, brokerId }: HandlerContext) {
+  const { sessionId, sessionEpoch: epoch, topics, forgottenTopicsData } = body;
+  return cluster.fetchSessionsOf(brokerId).open({
+    sessionId,
+    epoch,
+    usesTopicIds: version >= FIRST_VERSION_WITH_TOPIC_IDS,
+    partitions: topics.flatMap(({ topic, topicId, partitions }) =>
+      partitions.map((query) => ({ topic, topicId, partition: query.partition, query })),
+    ),
+    forgotten: forgottenTopicsData.flatMap(({ topic, topicId, partitions }) =>
+      partitions.map((partition) => ({ topic, topicId, partition, query: undefined })),
+    ),
   });
+}
+
+function locate(wanted: FetchPartition<FetchQuery>, context: HandlerContext): Target {
+  const { topic, topicId, query } = wanted;
+  const partition = orRejection(() =>
+    locatePartition(locateTopic(context, topic, topicId), query.partition),
+  );
+  return { topic, topicId, query, partition };
 }
 
 /** Whether the answer would hold `minBytes`, or something that the client should know at once. */
@@ -96,7 +109,8 @@ function isSatisfied(targets: readonly Target[], request: Request, context: Hand
     if (partition instanceof Rejection) return true;
     const state = orRejection(() => check(partition, query, request, context));
     if (state !== undefined) return true;
-    bytes += partition.log.bytesFrom(query.fetchOffset, query.partitionMaxBytes);
+    const upTo = readableUpTo(partition, request);
+    bytes += partition.log.bytesFrom(query.fetchOffset, query.partitionMaxBytes, upTo);
     if (bytes >= minBytes) return true;
   }
   return targets.length === 0 || bytes >= minBytes;
@@ -126,23 +140,53 @@ function wait(
   });
 }
 
-function answer(targets: readonly Target[], request: Request, context: HandlerContext): Response {
+function answer(
+  session: FetchContext<FetchQuery>,
+  targets: readonly Target[],
+  request: Request,
+  context: HandlerContext,
+): Response {
+  const answers = readAll(targets, request, context);
+  const verdict = orRejection(() => session.finish(answers.map(newsOf)));
+  if (verdict instanceof Rejection) return { errorCode: verdict.errorCode, responses: [] };
   const leaders = new Set<number>();
   const responses: { topic: string; topicId: string; partitions: PartitionAnswer[] }[] = [];
-  let left = maxBytesOf(request);
-  let isFirst = true;
-  for (const target of targets) {
-    const found = read(target, request, context, { maxBytes: left, isFirst });
-    left = Math.max(0, left - found.records!.length);
-    if (found.records!.length > 0) isFirst = false;
+  for (const [i, found] of answers.entries()) {
+    if (!verdict.isTold[i]!) continue;
     if (found.currentLeader !== undefined) leaders.add(found.currentLeader.leaderId!);
-    const { topic, topicId } = target;
+    const { topic, topicId } = targets[i]!;
     const last = responses.at(-1);
     if (last?.topic === topic && last.topicId === topicId) last.partitions.push(found);
     else responses.push({ topic, topicId, partitions: [found] });
   }
   const hints = leaders.size > 0 ? { nodeEndpoints: endpointsOf(leaders, context) } : {};
-  return { responses, ...hints };
+  return { sessionId: verdict.sessionId, responses, ...hints };
+}
+
+/** The partitions in turn, as far as `maxBytes` go (KIP-74). */
+function readAll(
+  targets: readonly Target[],
+  request: Request,
+  context: HandlerContext,
+): PartitionAnswer[] {
+  let left = maxBytesOf(request);
+  let isFirst = true;
+  return targets.map((target) => {
+    const found = read(target, request, context, { maxBytes: left, isFirst });
+    left = Math.max(0, left - found.records!.length);
+    if (found.records!.length > 0) isFirst = false;
+    return found;
+  });
+}
+
+function newsOf(found: PartitionAnswer): PartitionNews {
+  return {
+    errorCode: found.errorCode,
+    highWatermark: found.highWatermark,
+    logStartOffset: found.logStartOffset ?? -1,
+    hasRecords: found.records!.length > 0,
+    isUrgent: found.divergingEpoch !== undefined || found.preferredReadReplica !== undefined,
+  };
 }
 
 function maxBytesOf({ version, body }: Request): number {
@@ -166,9 +210,12 @@ function read(
   }
   const outcome = orRejection(() => {
     const elsewhere = check(partition, query, request, context);
-    const records =
-      elsewhere === undefined ? recordsOf(partition, query, request, limits) : NOTHING;
-    return { ...watermarksOf(partition, request), ...elsewhere, records };
+    if (elsewhere !== undefined) {
+      return { ...watermarksOf(partition, request, []), ...elsewhere, records: NOTHING };
+    }
+    const records = recordsOf(partition, query, request, limits);
+    const aborted = partition.log.abortedIn(query.fetchOffset, records.length);
+    return { ...watermarksOf(partition, request, aborted), records };
   });
   if (!(outcome instanceof Rejection)) return outcome;
   const isMoved =
@@ -189,7 +236,7 @@ function read(
  */
 function check(
   partition: Partition,
-  query: PartitionQuery,
+  query: FetchQuery,
   { version, body }: Request,
   context: HandlerContext,
 ): { divergingEpoch: EpochEnd } | { preferredReadReplica: number } | undefined {
@@ -212,7 +259,7 @@ function check(
 /** Where the client's log and this one part ways, if they do (KIP-595). */
 function divergence(
   { log }: Partition,
-  { lastFetchedEpoch, fetchOffset }: PartitionQuery,
+  { lastFetchedEpoch, fetchOffset }: FetchQuery,
 ): EpochEnd | undefined {
   if (lastFetchedEpoch < 0) return undefined;
   const end = log.epochs.endOf(lastFetchedEpoch, log.endOffset);
@@ -237,15 +284,23 @@ function nearerReplica(
   });
 }
 
+/** Consumers that want decided records only get none of an open transaction, nor any after it. */
+function readableUpTo(partition: Partition, { body }: Request): number {
+  const isStrict = body.isolationLevel === READ_COMMITTED;
+  return isStrict ? partition.lastStableOffset : partition.highWatermark;
+}
+
 function recordsOf(
-  { log }: Partition,
-  { fetchOffset, partitionMaxBytes }: PartitionQuery,
-  { version }: Request,
+  partition: Partition,
+  { fetchOffset, partitionMaxBytes }: FetchQuery,
+  request: Request,
   { maxBytes, isFirst }: Limits,
 ): Buffer {
+  const { version } = request;
   const isOld = version < FIRST_VERSION_WITH_MAX_BYTES;
   const limit = Math.max(0, Math.min(partitionMaxBytes, maxBytes));
-  const found = log.read(fetchOffset, limit, isFirst && !isOld);
+  const upTo = readableUpTo(partition, request);
+  const found = partition.log.read(fetchOffset, limit, isFirst && !isOld, upTo);
   // Bytes that nothing can be made of are of use only to old clients, who learn from them that
   // they need to ask for more.
   if (found.isFirstBatchCut && !isOld) return NOTHING;
@@ -253,15 +308,23 @@ function recordsOf(
   return downConvert(found.records, version >= FIRST_VERSION_OF_MAGIC_1 ? 1 : 0, fetchOffset);
 }
 
-function watermarksOf(partition: Partition, { body }: Request) {
+function watermarksOf(
+  partition: Partition,
+  { body }: Request,
+  aborted: readonly AbortedTransaction[],
+) {
   return {
     partitionIndex: partition.index,
     errorCode: Errors.NONE,
     highWatermark: partition.highWatermark,
     lastStableOffset: partition.lastStableOffset,
     logStartOffset: partition.log.startOffset,
-    abortedTransactions: body.isolationLevel === READ_COMMITTED ? [] : null,
+    abortedTransactions: body.isolationLevel === READ_COMMITTED ? aborted.map(toWire) : null,
   };
+}
+
+function toWire({ producerId, firstOffset }: AbortedTransaction) {
+  return { producerId, firstOffset };
 }
 
 function failed(partitionIndex: number, errorCode: number): PartitionAnswer {

@@ -2,23 +2,32 @@ import { alterConfigs } from './alter-configs.js';
 import { apiVersions } from './api-versions.js';
 import { createPartitions } from './create-partitions.js';
 import { createTopics } from './create-topics.js';
+import { deleteGroups } from './delete-groups.js';
 import { deleteRecords } from './delete-records.js';
 import { deleteTopics } from './delete-topics.js';
 import { describeAcls } from './describe-acls.js';
 import { describeCluster } from './describe-cluster.js';
 import { describeConfigs } from './describe-configs.js';
+import { describeGroups } from './describe-groups.js';
 import { describeLogDirs } from './describe-log-dirs.js';
 import { describeTopicPartitions } from './describe-topic-partitions.js';
 import { fetch } from './fetch.js';
 import { findCoordinator } from './find-coordinator.js';
 import type { AnyHandler } from './handler.js';
+import { heartbeat } from './heartbeat.js';
 import { incrementalAlterConfigs } from './incremental-alter-configs.js';
 import { initProducerId } from './init-producer-id.js';
+import { joinGroup } from './join-group.js';
+import { leaveGroup } from './leave-group.js';
 import { listGroups } from './list-groups.js';
 import { listOffsets } from './list-offsets.js';
 import { metadata } from './metadata.js';
+import { offsetCommit } from './offset-commit.js';
+import { offsetDelete } from './offset-delete.js';
+import { offsetFetch } from './offset-fetch.js';
 import { offsetForLeaderEpoch } from './offset-for-leader-epoch.js';
 import { produce } from './produce.js';
+import { syncGroup } from './sync-group.js';
 
 /** How each API is answered, by its key. What is not here is not advertised. */
 export const handlers: ReadonlyMap<number, AnyHandler> = new Map(
@@ -27,7 +36,14 @@ export const handlers: ReadonlyMap<number, AnyHandler> = new Map(
     fetch,
     listOffsets,
     metadata,
+    offsetCommit,
+    offsetFetch,
     findCoordinator,
+    joinGroup,
+    heartbeat,
+    leaveGroup,
+    syncGroup,
+    describeGroups,
     listGroups,
     apiVersions,
     createTopics,
@@ -40,6 +56,8 @@ export const handlers: ReadonlyMap<number, AnyHandler> = new Map(
     alterConfigs,
     describeLogDirs,
     createPartitions,
+    deleteGroups,
+    offsetDelete,
     incrementalAlterConfigs,
     describeCluster,
     describeTopicPartitions,

@@ -1,7 +1,11 @@
-import { bytesToUuid } from '../../core/protocol/index.js';
+import { bytesToUuid, type apis, type RequestOf } from '../../core/protocol/index.js';
 import type { Clock } from '../../core/util/clock.js';
 import { Errors } from '../error-codes.js';
 import type { Feature, Profile } from '../versions.js';
+import { Coordinators } from './coordinators.js';
+import { FetchSessions } from './fetch-sessions.js';
+import { Groups } from './groups/groups.js';
+import type { GroupSettings } from './groups/settings.js';
 import { NO_LEADER, Partition } from './partition.js';
 import { Rejection } from './rejection.js';
 import { complaintOnTopicName, type Topic } from './topic.js';
@@ -41,16 +45,25 @@ export interface ClusterSettings {
   readonly features: readonly Feature[];
   /** Topic settings where topics have none of their own. */
   readonly topicDefaults: ReadonlyMap<string, string>;
+  readonly groups: GroupSettings;
+  /** Kafka's `max.incremental.fetch.session.cache.slots`, of each broker. */
+  readonly maxFetchSessions: number;
 }
 
 /** The limit of a KRaft controller, without which a few bytes could demand all memory there is. */
 const MAX_PARTITIONS_AT_ONCE = 10_000;
 
+/** A partition as Fetch asks for it. */
+export type FetchQuery = RequestOf<typeof apis.Fetch>['topics'][number]['partitions'][number];
+
 /** What all brokers share: topics, logs, leaders, and who is alive. Knows no connections. */
 export class Cluster {
   readonly topics = new Map<string, Topic>();
+  readonly groups: Groups;
+  private readonly coordinators: Coordinators;
   private readonly topicsById = new Map<string, Topic>();
   private readonly transactionalIds = new Map<string, { producerId: number; epoch: number }>();
+  private readonly fetchSessions = new Map<number, FetchSessions<FetchQuery>>();
   private nextProducerId = 0;
   private nextReplica = 0;
   private nextTopicNumber = 1;
@@ -58,7 +71,10 @@ export class Cluster {
   constructor(
     readonly settings: ClusterSettings,
     readonly nodes: readonly BrokerNode[],
-  ) {}
+  ) {
+    this.coordinators = new Coordinators(nodes);
+    this.groups = new Groups(settings.groups, this.coordinators, settings.clock);
+  }
 
   get clock(): Clock {
     return this.settings.clock;
@@ -82,6 +98,16 @@ export class Cluster {
 
   topicById(id: string): Topic | undefined {
     return this.topicsById.get(id);
+  }
+
+  /** The fetch sessions that a broker keeps until it stops. */
+  fetchSessionsOf(brokerId: number): FetchSessions<FetchQuery> {
+    let sessions = this.fetchSessions.get(brokerId);
+    if (sessions === undefined) {
+      sessions = new FetchSessions(this.clock, this.settings.maxFetchSessions);
+      this.fetchSessions.set(brokerId, sessions);
+    }
+    return sessions;
   }
 
   /** Every partition there is. */
@@ -159,6 +185,7 @@ export class Cluster {
     this.topics.delete(topic.name);
     this.topicsById.delete(topic.id);
     for (const partition of topic.partitions) partition.elect(NO_LEADER);
+    this.groups.topicDeleted(topic.name);
   }
 
   /** A broker is gone: it leaves the in-sync replicas and others lead what it led. */
@@ -170,6 +197,8 @@ export class Cluster {
       if (others.length > 0) partition.isr = others;
       if (partition.leaderId === id) partition.elect(others[0] ?? NO_LEADER);
     }
+    this.groups.reassign();
+    this.fetchSessions.delete(id);
   }
 
   /** A broker is back: it catches up at once and leads what has no leader. */
@@ -188,6 +217,7 @@ export class Cluster {
         );
       }
     }
+    this.groups.reassign();
   }
 
   /** A producer id for nobody in particular, or the next epoch of a transactional id. */
@@ -203,12 +233,16 @@ export class Cluster {
     return fresh;
   }
 
-  /** The broker that coordinates a group or a transactional id. */
+  /** The broker that coordinates a group or a transactional id; `undefined` while none runs. */
   coordinatorOf(key: string): BrokerNode | undefined {
-    const running = this.runningNodes;
-    let hash = 0;
-    for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
-    return running[(hash & 0x7fff_ffff) % Math.max(1, running.length)];
+    const id = this.coordinators.of(key);
+    return id === undefined ? undefined : this.node(id);
+  }
+
+  /** Has another broker coordinate a group or a transactional id. */
+  moveCoordinator(key: string, brokerId: number): void {
+    this.coordinators.move(key, brokerId);
+    this.groups.reassign();
   }
 
   /** Metrics can't tell a dot from an underscore, so names that differ by that alone are refused. */

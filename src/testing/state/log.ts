@@ -11,6 +11,7 @@ import { ProducerStates } from './producer-states.js';
 import { Rejection } from './rejection.js';
 import { firstIndex, Segment, type StoredBatch } from './segment.js';
 import type { TopicConfig } from './topic-config.js';
+import { Transactions, type AbortedTransaction } from './transactions.js';
 
 /** What became of an append. */
 export interface Appended {
@@ -43,6 +44,7 @@ const EMPTY: LogSlice = { records: Buffer.alloc(0), isFirstBatchCut: false };
  */
 export class Log {
   readonly epochs = new LeaderEpochs();
+  private readonly transactions = new Transactions();
   readonly producers: ProducerStates;
   private segments: Segment[] = [];
   private start = 0;
@@ -63,6 +65,11 @@ export class Log {
   /** The offset that the next record will get. */
   get endOffset(): number {
     return this.end;
+  }
+
+  /** Everything below is decided: no open transaction has records there. */
+  get lastStableOffset(): number {
+    return Math.max(this.start, this.transactions.firstUnstableOffset ?? this.end);
   }
 
   get sizeBytes(): number {
@@ -107,8 +114,9 @@ export class Log {
    * cut short.
    *
    * @param atLeastOne reads the first batch whole even when it exceeds the limit (KIP-74).
+   * @param upTo where to stop: the start of a batch.
    */
-  read(offset: number, maxBytes: number, atLeastOne: boolean): LogSlice {
+  read(offset: number, maxBytes: number, atLeastOne: boolean, upTo = this.end): LogSlice {
     if (offset < this.start || offset > this.end) {
       throw new Rejection(
         Errors.OFFSET_OUT_OF_RANGE,
@@ -118,15 +126,23 @@ export class Log {
     }
     const index = firstIndex(this.segments, ({ endOffset }) => endOffset > offset);
     const segment = this.segments[index];
-    if (segment === undefined) return EMPTY;
+    if (segment === undefined || offset >= upTo) return EMPTY;
     const first = segment.batches[segment.indexOf(offset)]!;
-    const wanted = atLeastOne ? Math.max(maxBytes, first.sizeBytes) : maxBytes;
+    const allowed = atLeastOne ? Math.max(maxBytes, first.sizeBytes) : maxBytes;
+    const wanted = upTo < this.end ? Math.min(allowed, this.bytesBetween(offset, upTo)) : allowed;
     const records = this.slice(index, first.position, wanted);
     return { records, isFirstBatchCut: records.length < first.sizeBytes };
   }
 
+  /** The aborted transactions that concern a reader of so many bytes from an offset on. */
+  abortedIn(offset: number, bytes: number): AbortedTransaction[] {
+    if (!this.transactions.hasAborted) return [];
+    return this.transactions.abortedBetween(offset, this.offsetAfter(offset, bytes));
+  }
+
   /** How many bytes there are to read from an offset on, up to a limit. */
-  bytesFrom(offset: number, limit: number): number {
+  bytesFrom(offset: number, limit: number, upTo = this.end): number {
+    if (upTo < this.end) return Math.min(limit, this.bytesBetween(offset, upTo));
     let index = firstIndex(this.segments, ({ endOffset }) => endOffset > offset);
     let segment = this.segments[index];
     if (segment === undefined) return 0;
@@ -175,6 +191,7 @@ export class Log {
     }
     this.epochs.deleteBefore(offset);
     this.producers.recordsDeletedBefore(offset);
+    this.transactions.deleteBefore(offset);
   }
 
   /** Cuts the log off in front of the batch that holds `offset`, as an unclean election does. */
@@ -237,6 +254,7 @@ export class Log {
     });
     if (!isRewritten) storeBatches(segment.bytesOf(segment.batches.at(-1)!), placing);
     if (batch.producerId >= 0 && batch.baseSequence >= 0) this.producers.add(batch, this.end);
+    if (batch.isTransactional || batch.isControl) this.transactions.add(batch, this.end);
     this.end += count;
   }
 
@@ -265,11 +283,41 @@ export class Log {
     return Buffer.concat(parts);
   }
 
+  private bytesBetween(offset: number, upTo: number): number {
+    let bytes = 0;
+    for (const { batches, endOffset } of this.segments) {
+      if (endOffset <= offset) continue;
+      for (const { baseOffset, lastOffset, sizeBytes } of batches) {
+        if (baseOffset >= upTo) return bytes;
+        if (lastOffset >= offset) bytes += sizeBytes;
+      }
+    }
+    return bytes;
+  }
+
+  /** The offset that follows when so many bytes were read from the batch that holds `offset`. */
+  private offsetAfter(offset: number, bytes: number): number {
+    let left = bytes;
+    for (const { batches, endOffset } of this.segments) {
+      if (endOffset <= offset) continue;
+      for (const { lastOffset, sizeBytes } of batches) {
+        if (lastOffset < offset) continue;
+        left -= sizeBytes;
+        if (left <= 0) return lastOffset + 1;
+      }
+    }
+    return this.end;
+  }
+
   private rememberProducersAnew(): void {
     this.producers.clear();
-    for (const batch of this.batches) {
-      if (batch.producerId >= 0 && batch.baseSequence >= 0) {
-        this.producers.add(batch, batch.baseOffset);
+    this.transactions.clear();
+    for (const segment of this.segments) {
+      for (const stored of segment.batches) {
+        if (stored.producerId < 0) continue;
+        if (stored.baseSequence >= 0) this.producers.add(stored, stored.baseOffset);
+        const [batch] = readBatches(segment.bytesOf(stored));
+        if (batch!.isTransactional) this.transactions.add(batch!, stored.baseOffset);
       }
     }
   }

@@ -32,9 +32,9 @@ export class Partition {
     return this.log.endOffset;
   }
 
-  /** Everything below is decided; the end of the log as long as there are no transactions. */
+  /** Everything below is decided; the high watermark where no transaction is open. */
   get lastStableOffset(): number {
-    return this.highWatermark;
+    return this.log.lastStableOffset;
   }
 
   /** Makes another broker the leader, or none, which begins a new epoch. */

@@ -1,0 +1,18 @@
+import { apis } from '../../core/protocol/index.js';
+import { unknownMember } from '../state/groups/classic-group.js';
+import { checkGroup, errorCodeFrom } from './coordinated.js';
+import { defineHandler } from './handler.js';
+
+/** Keeps a member of a classic group alive and tells it of a rebalance. */
+export const heartbeat = defineHandler(apis.Heartbeat, {
+  handle: ({ body }, context) => ({
+    errorCode: errorCodeFrom(() => {
+      const { groupId, memberId, groupInstanceId, generationId } = body;
+      checkGroup(groupId, context);
+      const group = context.cluster.groups.get(groupId);
+      if (group === undefined) throw unknownMember(memberId);
+      group.heartbeat(memberId, groupInstanceId, generationId);
+    }),
+  }),
+  fail: (_request, errorCode) => ({ errorCode }),
+});

@@ -1,0 +1,75 @@
+import { apis } from '../../core/protocol/index.js';
+import { Errors } from '../error-codes.js';
+import { joinRefusal, unknownMember, type JoinRequest } from '../state/groups/classic-group.js';
+import type { JoinOutcome } from '../state/groups/classic-roster.js';
+import { orRejection, Rejection } from '../state/rejection.js';
+import { checkGroup, CLIENT_HOST } from './coordinated.js';
+import {
+  defineHandler,
+  type HandlerContext,
+  type IncomingRequest,
+  type ResponseBody,
+} from './handler.js';
+
+type Request = IncomingRequest<typeof apis.JoinGroup>;
+
+const FIRST_VERSION_WITH_KNOWN_IDS = 4;
+const FIRST_VERSION_WITH_NULL_PROTOCOL = 7;
+const FIRST_VERSION_THAT_SKIPS = 9;
+
+/** Lets a member into a classic group; the answer waits for the rebalance. */
+export const joinGroup = defineHandler(apis.JoinGroup, {
+  handle(request, context) {
+    const { body, version } = request;
+    const group = orRejection(() => locate(request, context));
+    if (group instanceof Rejection) {
+      return respond(joinRefusal(group.errorCode, body.memberId), version);
+    }
+    return new Promise((resolve) => {
+      group.join(toJoin(request), (outcome) => resolve(respond(outcome, version)));
+    });
+  },
+  fail: ({ body, version }, errorCode) => respond(joinRefusal(errorCode, body.memberId), version),
+});
+
+/** Only who has no member id yet may found a group. */
+function locate({ body }: Request, context: HandlerContext) {
+  const { groupId, memberId, sessionTimeoutMs } = body;
+  const { groups } = context.cluster;
+  checkGroup(groupId, context);
+  const { minSessionTimeoutMs, maxSessionTimeoutMs } = groups.settings;
+  if (sessionTimeoutMs < minSessionTimeoutMs || sessionTimeoutMs > maxSessionTimeoutMs) {
+    throw new Rejection(
+      Errors.INVALID_SESSION_TIMEOUT,
+      `Session timeouts are ${minSessionTimeoutMs} to ${maxSessionTimeoutMs} ms`,
+    );
+  }
+  if (memberId !== '' && groups.get(groupId) === undefined) throw unknownMember(memberId);
+  return groups.classic(groupId);
+}
+
+function toJoin({ body, version, header }: Request): JoinRequest {
+  const { memberId, groupInstanceId, sessionTimeoutMs, rebalanceTimeoutMs } = body;
+  return {
+    memberId,
+    instanceId: groupInstanceId,
+    clientId: header.clientId ?? '',
+    clientHost: CLIENT_HOST,
+    sessionTimeoutMs,
+    // Version 0 has one timeout for both.
+    rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? sessionTimeoutMs : rebalanceTimeoutMs,
+    protocolType: body.protocolType,
+    protocols: body.protocols,
+    mustKnowId: version >= FIRST_VERSION_WITH_KNOWN_IDS && groupInstanceId === null,
+    knowsSkippedAssignment: version >= FIRST_VERSION_THAT_SKIPS,
+  };
+}
+
+function respond(outcome: JoinOutcome, version: number): ResponseBody<typeof apis.JoinGroup> {
+  const { protocolName, skipAssignment, ...rest } = outcome;
+  return {
+    ...rest,
+    protocolName: version < FIRST_VERSION_WITH_NULL_PROTOCOL ? (protocolName ?? '') : protocolName,
+    ...(skipAssignment && { skipAssignment }),
+  };
+}

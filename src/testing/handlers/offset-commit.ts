@@ -1,0 +1,94 @@
+import { apis, type RequestOf } from '../../core/protocol/index.js';
+import { Errors } from '../error-codes.js';
+import type { CommittedOffsets } from '../state/groups/committed-offsets.js';
+import { noSuchGroup, type Group } from '../state/groups/groups.js';
+import { orRejection, Rejection } from '../state/rejection.js';
+import type { Topic } from '../state/topic.js';
+import { errorCodeFrom } from './coordinated.js';
+import {
+  defineHandler,
+  type HandlerContext,
+  type IncomingRequest,
+  type ResponseBody,
+} from './handler.js';
+import { locatePartition, locateTopic } from './locate.js';
+
+type Request = IncomingRequest<typeof apis.OffsetCommit>;
+type TopicCommit = RequestOf<typeof apis.OffsetCommit>['topics'][number];
+type PartitionCommit = TopicCommit['partitions'][number];
+
+const FIRST_VERSION_OF_MEMBER_EPOCHS = 9;
+
+/** Stores a group's offsets: those of members after checking who they are (KIP-211, KIP-848). */
+export const offsetCommit = defineHandler(apis.OffsetCommit, {
+  handle(request, context) {
+    let verdict: CommittedOffsets | Rejection | undefined;
+    // Nobody is asked who may commit while there is nothing that could be committed.
+    const store = () => (verdict ??= orRejection(() => admit(request, context)));
+    return respond(request, (partition, topic) =>
+      errorCodeFrom(() => {
+        const found = locateTopic(context, topic.name, topic.topicId);
+        locatePartition(found, partition.partitionIndex);
+        const offsets = store();
+        if (offsets instanceof Rejection) throw offsets;
+        commit(offsets, (found as Topic).name, partition, context);
+      }),
+    );
+  },
+  fail: (request, errorCode) => respond(request, () => errorCode),
+});
+
+/** Where the offsets go. @throws Rejection where they may not be committed. */
+function admit({ body, version }: Request, { cluster, brokerId }: HandlerContext) {
+  const { groupId } = body;
+  const { groups } = cluster;
+  if (version === 0) {
+    if (!cluster.profile.isKraft) return groups.zooKeeperOffsetsOf(groupId);
+    throw new Rejection(Errors.UNSUPPORTED_VERSION, 'Version 0 needs ZooKeeper');
+  }
+  groups.checkCoordinator(groupId, brokerId);
+  const epoch = body.generationIdOrMemberEpoch;
+  const group: Group | undefined = groups.get(groupId);
+  if (group === undefined && epoch >= 0) {
+    if (version >= FIRST_VERSION_OF_MEMBER_EPOCHS) throw noSuchGroup(groupId);
+    throw new Rejection(Errors.ILLEGAL_GENERATION, `Group ${groupId} has no generation ${epoch}`);
+  }
+  const { memberId, groupInstanceId: instanceId } = body;
+  // Who is no member of any group still has a group to keep the offsets.
+  (group ?? groups.classic(groupId)).checkCommit({ memberId, instanceId, epoch, version });
+  return groups.offsetsOf(groupId);
+}
+
+function commit(
+  offsets: CommittedOffsets,
+  topic: string,
+  partition: PartitionCommit,
+  { cluster }: HandlerContext,
+): void {
+  const { committedOffset, committedLeaderEpoch, committedMetadata, commitTimestamp } = partition;
+  const metadata = committedMetadata ?? '';
+  if (metadata.length > cluster.groups.settings.offsetMetadataMaxBytes) {
+    throw new Rejection(Errors.OFFSET_METADATA_TOO_LARGE, 'The metadata of the offset is too long');
+  }
+  offsets.set(topic, partition.partitionIndex, {
+    offset: committedOffset,
+    leaderEpoch: committedLeaderEpoch,
+    metadata,
+    commitTimestampMs: commitTimestamp === -1 ? cluster.clock.now() : commitTimestamp,
+  });
+}
+
+function respond(
+  { body }: Request,
+  judge: (partition: PartitionCommit, topic: TopicCommit) => number,
+): ResponseBody<typeof apis.OffsetCommit> {
+  const topics = body.topics.map((topic) => ({
+    name: topic.name,
+    topicId: topic.topicId,
+    partitions: topic.partitions.map((partition) => ({
+      partitionIndex: partition.partitionIndex,
+      errorCode: judge(partition, topic),
+    })),
+  }));
+  return { topics };
+}

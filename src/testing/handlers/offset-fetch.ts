@@ -1,0 +1,142 @@
+import { apis, ZERO_UUID, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
+import { Errors } from '../error-codes.js';
+import type { CommittedOffset, CommittedOffsets } from '../state/groups/committed-offsets.js';
+import { orRejection, Rejection } from '../state/rejection.js';
+import {
+  defineHandler,
+  type HandlerContext,
+  type IncomingRequest,
+  type ResponseBody,
+} from './handler.js';
+import { locateTopic } from './locate.js';
+
+type Request = IncomingRequest<typeof apis.OffsetFetch>;
+type Response = ResponseInput<typeof apis.OffsetFetch>;
+type GroupQuery = RequestOf<typeof apis.OffsetFetch>['groups'][number];
+type TopicQuery = NonNullable<GroupQuery['topics']>[number];
+type TopicAnswer = NonNullable<NonNullable<Response['groups']>[number]['topics']>[number];
+type PartitionAnswer = NonNullable<TopicAnswer['partitions']>[number];
+
+const FIRST_VERSION_WITH_GROUP_ERRORS = 2;
+const FIRST_VERSION_OF_LISTS = 8;
+const FIRST_VERSION_OF_TOPIC_IDS = 10;
+
+/** Reads what groups have committed, of several at once from version 8 on (KIP-709). */
+export const offsetFetch = defineHandler(apis.OffsetFetch, {
+  handle: (request, context) => answer(request, (query) => read(query, request, context)),
+  fail: (request, errorCode) => answer(request, () => new Rejection(errorCode, '')),
+});
+
+/** One group's offsets by topic. @throws Rejection when they may not be read. */
+function read(query: GroupQuery, { version }: Request, context: HandlerContext): TopicAnswer[] {
+  const { cluster, brokerId } = context;
+  const { groupId, topics } = query;
+  const { groups } = cluster;
+  if (version === 0) return readZooKeeper(query, context);
+  groups.checkCoordinator(groupId, brokerId);
+  const offsets = groups.offsetsOf(groupId);
+  const usesIds = version >= FIRST_VERSION_OF_TOPIC_IDS;
+  if (topics === null) return allOf(offsets, usesIds, context);
+  return topics.map((topic) => {
+    const { name, topicId, partitionIndexes } = topic;
+    if (!usesIds) return { ...topic, partitions: partitionIndexes.map(at(offsets, name)) };
+    const found = locateTopic(context, name, topicId);
+    if (!(found instanceof Rejection)) {
+      return { name, topicId, partitions: partitionIndexes.map(at(offsets, found.name)) };
+    }
+    const { errorCode } = found;
+    return { name, topicId, partitions: partitionIndexes.map((i) => nothing(i, errorCode)) };
+  });
+}
+
+/** Version 0 has its own store, and takes a lack of offsets for an unknown partition. */
+function readZooKeeper(
+  { groupId, topics }: GroupQuery,
+  { cluster }: HandlerContext,
+): TopicAnswer[] {
+  if (cluster.profile.isKraft) {
+    throw new Rejection(Errors.UNSUPPORTED_VERSION, 'Version 0 needs ZooKeeper');
+  }
+  const offsets = cluster.groups.zooKeeperOffsetsOf(groupId);
+  return (topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partition) =>
+      offsets.get(name, partition) === undefined
+        ? nothing(partition, Errors.UNKNOWN_TOPIC_OR_PARTITION)
+        : at(offsets, name)(partition),
+    ),
+  }));
+}
+
+function allOf(
+  offsets: CommittedOffsets,
+  usesIds: boolean,
+  { cluster }: HandlerContext,
+): TopicAnswer[] {
+  return [...offsets].map(([name, partitions]) => ({
+    name,
+    topicId: usesIds ? cluster.topics.get(name)!.id : ZERO_UUID,
+    partitions: [...partitions].map(([partition, offset]) => found(partition, offset)),
+  }));
+}
+
+function at(offsets: CommittedOffsets, topic: string) {
+  return (partition: number): PartitionAnswer => {
+    const committed = offsets.get(topic, partition);
+    return committed === undefined ? nothing(partition) : found(partition, committed);
+  };
+}
+
+function found(partitionIndex: number, committed: CommittedOffset): PartitionAnswer {
+  const { offset, leaderEpoch, metadata } = committed;
+  return {
+    partitionIndex,
+    committedOffset: offset,
+    committedLeaderEpoch: leaderEpoch,
+    metadata,
+    errorCode: Errors.NONE,
+  };
+}
+
+function nothing(partitionIndex: number, errorCode = Errors.NONE): PartitionAnswer {
+  return {
+    partitionIndex,
+    committedOffset: -1,
+    committedLeaderEpoch: -1,
+    metadata: '',
+    errorCode,
+  };
+}
+
+function answer(
+  { body, version }: Request,
+  readGroup: (query: GroupQuery) => TopicAnswer[] | Rejection,
+): ResponseBody<typeof apis.OffsetFetch> {
+  if (version >= FIRST_VERSION_OF_LISTS) {
+    const groups = body.groups.map((query) => {
+      const topics = orRejection(() => readGroup(query));
+      const isRefused = topics instanceof Rejection;
+      return {
+        groupId: query.groupId,
+        errorCode: isRefused ? topics.errorCode : Errors.NONE,
+        topics: isRefused ? [] : topics,
+      };
+    });
+    return { groups };
+  }
+  const query = soleGroup(body);
+  const topics = orRejection(() => readGroup(query));
+  if (!(topics instanceof Rejection)) return { topics: topics };
+  const { errorCode } = topics;
+  if (version >= FIRST_VERSION_WITH_GROUP_ERRORS) return { errorCode, topics: [] };
+  const failed = (query.topics ?? []).map(({ name, partitionIndexes }) => ({
+    name,
+    partitions: partitionIndexes.map((partition) => nothing(partition, errorCode)),
+  }));
+  return { topics: failed };
+}
+
+function soleGroup({ groupId, topics }: Request['body']): GroupQuery {
+  const asked = topics?.map((topic): TopicQuery => ({ ...topic, topicId: ZERO_UUID })) ?? null;
+  return { groupId, memberId: null, memberEpoch: -1, topics: asked };
+}

@@ -1,0 +1,111 @@
+import type { Clock } from '../../../core/util/clock.js';
+import { Errors } from '../../error-codes.js';
+import type { Coordinators } from '../coordinators.js';
+import { Rejection } from '../rejection.js';
+import { ClassicGroup } from './classic-group.js';
+import { CommittedOffsets } from './committed-offsets.js';
+import type { GroupSettings } from './settings.js';
+
+export type Group = ClassicGroup;
+
+/** All groups of a cluster with what they committed. Each is run by the broker it is hashed to. */
+export class Groups {
+  private readonly byId = new Map<string, Group>();
+  private readonly offsets = new Map<string, CommittedOffsets>();
+  private readonly zooKeeperOffsets = new Map<string, CommittedOffsets>();
+  /** Which broker runs a group; those that none can run are missing. */
+  private readonly hosts = new Map<string, number>();
+
+  constructor(
+    readonly settings: GroupSettings,
+    private readonly coordinators: Coordinators,
+    private readonly clock: Clock,
+  ) {}
+
+  get(groupId: string): Group | undefined {
+    return this.byId.get(groupId);
+  }
+
+  get all(): Group[] {
+    return [...this.byId.values()];
+  }
+
+  /** Those that a broker coordinates. */
+  on(brokerId: number): Group[] {
+    return this.all.filter(({ id }) => this.coordinators.of(id) === brokerId);
+  }
+
+  /** @throws Rejection unless the broker coordinates the group. */
+  checkCoordinator(groupId: string, brokerId: number): void {
+    if (this.coordinators.of(groupId) === brokerId) return;
+    throw new Rejection(Errors.NOT_COORDINATOR, 'This is not the correct coordinator.');
+  }
+
+  /** The group if it is a classic one, else a new classic one in place of an empty other. */
+  classic(groupId: string): ClassicGroup {
+    const known = this.byId.get(groupId);
+    if (known !== undefined) return known;
+    const group = new ClassicGroup(groupId, this.settings, this.clock);
+    this.byId.set(groupId, group);
+    this.host(groupId);
+    return group;
+  }
+
+  /** What a group has committed; empty for one that there is not. */
+  offsetsOf(groupId: string): CommittedOffsets {
+    return getOrMake(this.offsets, groupId);
+  }
+
+  /** What version 0 of the requests commits and fetches: ZooKeeper kept it, apart from the rest. */
+  zooKeeperOffsetsOf(groupId: string): CommittedOffsets {
+    return getOrMake(this.zooKeeperOffsets, groupId);
+  }
+
+  /** @throws Rejection when there is no such group, or when it has members. */
+  delete(groupId: string): void {
+    const group = this.byId.get(groupId);
+    if (group === undefined) throw noSuchGroup(groupId);
+    if (!group.isEmpty) {
+      throw new Rejection(Errors.NON_EMPTY_GROUP, `Group ${groupId} is not empty.`);
+    }
+    group.unload();
+    this.byId.delete(groupId);
+    this.offsets.delete(groupId);
+    this.hosts.delete(groupId);
+  }
+
+  /** Committed offsets of a topic go with it. */
+  topicDeleted(topic: string): void {
+    for (const offsets of [...this.offsets.values(), ...this.zooKeeperOffsets.values()])
+      offsets.deleteTopic(topic);
+  }
+
+  /** Brokers have started, stopped or swapped roles: groups move to those that run. */
+  reassign(): void {
+    for (const { id } of this.all) this.host(id);
+  }
+
+  private host(groupId: string): void {
+    const group = this.byId.get(groupId)!;
+    const host = this.coordinators.of(groupId);
+    const former = this.hosts.get(groupId);
+    if (host === former) return;
+    if (former !== undefined) group.unload();
+    if (host === undefined) {
+      this.hosts.delete(groupId);
+      return;
+    }
+    this.hosts.set(groupId, host);
+    group.load();
+  }
+}
+
+function getOrMake(all: Map<string, CommittedOffsets>, groupId: string): CommittedOffsets {
+  let offsets = all.get(groupId);
+  if (offsets === undefined) all.set(groupId, (offsets = new CommittedOffsets()));
+  return offsets;
+}
+
+export function noSuchGroup(groupId: string): Rejection {
+  return new Rejection(Errors.GROUP_ID_NOT_FOUND, `Group ${groupId} not found.`);
+}

@@ -1,0 +1,13 @@
+/** How groups are run; complete. */
+export interface GroupSettings {
+  /** Kafka's `group.initial.rebalance.delay.ms`. */
+  readonly initialRebalanceDelayMs: number;
+  /** Kafka's `group.min.session.timeout.ms`, of classic groups. */
+  readonly minSessionTimeoutMs: number;
+  /** Kafka's `group.max.session.timeout.ms`, of classic groups. */
+  readonly maxSessionTimeoutMs: number;
+  /** Kafka's `group.max.size`, of groups of either protocol. */
+  readonly maxSize: number;
+  /** Kafka's `offset.metadata.max.bytes`. */
+  readonly offsetMetadataMaxBytes: number;
+}
