@@ -23,12 +23,14 @@ import {
   type ClusterSnapshot,
   type StoredRecord,
 } from './control/inspect.js';
+import { snapshotGroups, snapshotOffsets, type OffsetsSnapshot } from './control/inspect-groups.js';
 import { RequestLog } from './control/request-log.js';
 import { handlers } from './handlers/index.js';
 import { MemoryNetwork, type MemoryLink, type MemoryLinkEvents } from './network/memory-network.js';
 import { TcpListener } from './network/tcp-listener.js';
 import { resolveEmbeddedOptions, type EmbeddedKafkaOptions } from './options.js';
 import { Cluster, type BrokerNode, type TopicSpec } from './state/cluster.js';
+import type { Group } from './state/groups/groups.js';
 import type { Partition } from './state/partition.js';
 import { orRejection, Rejection } from './state/rejection.js';
 import { profileOf, type Feature } from './versions.js';
@@ -412,6 +414,7 @@ export class EmbeddedKafka implements AsyncDisposable {
       controllerId,
       brokers,
       topics: snapshotTopics(this.cluster),
+      groups: snapshotGroups(this.cluster),
       requests: Object.fromEntries(counted.filter(([, count]) => count !== 0)) as Record<
         string,
         number
@@ -431,6 +434,54 @@ export class EmbeddedKafka implements AsyncDisposable {
     const found = this.cluster.topics.get(topic);
     if (found === undefined) throw noSuch(`topic ${topic}`);
     return found.partitions.flatMap((each) => recordsIn(each));
+  }
+
+  /**
+   * What a group has committed, by topic and partition; nothing for a group that there is not.
+   *
+   * @example
+   * cluster.groupOffsets('billing').orders?.[0]?.offset; // 42
+   */
+  groupOffsets(groupId: string): OffsetsSnapshot {
+    return snapshotOffsets(this.cluster.groups.offsetsOf(groupId));
+  }
+
+  /**
+   * Has the members of a group meet, or be assigned, anew.
+   *
+   * @example
+   * cluster.rebalance('billing');
+   */
+  rebalance(groupId: string): void {
+    this.group(groupId).rebalance();
+  }
+
+  /**
+   * Ends a member's session, as if no heartbeat had come for too long.
+   *
+   * @example
+   * const [member] = cluster.inspect().groups.billing!.members;
+   * cluster.expireMember('billing', member!.memberId);
+   */
+  expireMember(groupId: string, memberId: string): void {
+    const group = this.group(groupId);
+    if (!group.hasMember(memberId)) throw noSuch(`member ${memberId} of group ${groupId}`);
+    group.expire(memberId);
+  }
+
+  /**
+   * Has another broker coordinate a group or a transactional id: the former one answers
+   * NOT_COORDINATOR from now on. Others that are hashed alike move along.
+   *
+   * @param broker One that runs.
+   * @example
+   * cluster.moveCoordinator('billing', 2);
+   */
+  moveCoordinator(key: string, broker: number): void {
+    if (!this.broker(broker).node.isRunning) {
+      throw new ConfigError(`Broker ${broker} can't coordinate ${key}: it is stopped`);
+    }
+    this.cluster.moveCoordinator(key, broker);
   }
 
   /**
@@ -471,6 +522,12 @@ export class EmbeddedKafka implements AsyncDisposable {
     const broker = this.brokers.find(({ node }) => node.id === id);
     if (broker === undefined) throw noSuch(`broker ${id}`);
     return broker;
+  }
+
+  private group(groupId: string): Group {
+    const group = this.cluster.groups.get(groupId);
+    if (group === undefined) throw noSuch(`group ${groupId}`);
+    return group;
   }
 
   private partition(topic: string, index: number): Partition {

@@ -17,9 +17,12 @@ export type {
   StoredRecord,
   TopicSnapshot,
 } from './control/inspect.js';
+export type { GroupSnapshot, MemberSnapshot, OffsetsSnapshot } from './control/inspect-groups.js';
 export type { MemoryLink, MemoryLinkEvents } from './network/memory-network.js';
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
 export type { TopicSpec } from './state/cluster.js';
+export type { CommittedOffset } from './state/groups/committed-offsets.js';
+export type { PartitionsByTopic } from './state/groups/embedded-protocol.js';
 export type { EpochStart } from './state/leader-epochs.js';
 export type { ProducerSnapshot } from './state/producer-states.js';
 export { kafkaReleases, type KafkaRelease } from './versions.js';

@@ -1,4 +1,5 @@
 import { decodeRecords, type Header } from '../../core/records/index.js';
+import type { GroupSnapshot } from './inspect-groups.js';
 import type { Cluster } from '../state/cluster.js';
 import type { EpochStart } from '../state/leader-epochs.js';
 import type { Partition } from '../state/partition.js';
@@ -12,6 +13,7 @@ export interface ClusterSnapshot {
   readonly controllerId: number;
   readonly brokers: readonly BrokerSnapshot[];
   readonly topics: Readonly<Record<string, TopicSnapshot>>;
+  readonly groups: Readonly<Record<string, GroupSnapshot>>;
   /** Requests of each API by name, over all brokers, since the start. */
   readonly requests: Readonly<Record<string, number>>;
   /** Why brokers hung up on clients: unknown requests, bytes that make no sense. The newest last. */

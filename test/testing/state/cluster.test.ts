@@ -25,6 +25,14 @@ function clusterOf(brokers: number): Cluster {
       validatesEachRecord: false,
       features: [],
       topicDefaults: new Map(),
+      maxFetchSessions: 1000,
+      groups: {
+        initialRebalanceDelayMs: 0,
+        minSessionTimeoutMs: 6000,
+        maxSessionTimeoutMs: 1_800_000,
+        maxSize: 100,
+        offsetMetadataMaxBytes: 4096,
+      },
     },
     nodes,
   );

@@ -176,6 +176,10 @@ export class ClassicGroup {
     return codes;
   }
 
+  hasMember(memberId: string): boolean {
+    return this.roster.get(memberId) !== undefined;
+  }
+
   /** A member's session is over. */
   expire(memberId: string): void {
     if (this.roster.pendingIds.has(memberId)) {
