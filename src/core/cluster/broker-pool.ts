@@ -4,6 +4,9 @@ import { Dialer } from './dialer.js';
 import type { ClusterMetadata } from './metadata.js';
 import type { ClusterOptions } from './options.js';
 
+/** The owner of what all share. */
+export const SHARED = 0;
+
 /**
  * The channels to the brokers of a cluster. Before there is metadata, and when it has led nowhere,
  * the bootstrap servers stand in: they have negative ids.
@@ -21,9 +24,13 @@ export class BrokerPool {
     this.turn = Math.floor(options.clock.random() * options.bootstrapServers.length);
   }
 
-  /** The channel to a broker for a purpose; connects nothing. */
-  channel(nodeId: number, purpose: Purpose): BrokerChannel {
-    const key = `${nodeId} ${purpose}`;
+  /**
+   * The channel to a broker for a purpose; connects nothing.
+   *
+   * @param owner tells apart those who must not wait for one another.
+   */
+  channel(nodeId: number, purpose: Purpose, owner = SHARED): BrokerChannel {
+    const key = keyOf(nodeId, purpose, owner);
     let channel = this.channels.get(key);
     if (channel === undefined) {
       channel = new BrokerChannel(nodeId, purpose, this.options, this.dialer, this.addressOf);
@@ -37,9 +44,13 @@ export class BrokerPool {
    */
   any(): number {
     const ids = this.usableIds();
-    const connected = ids.find((id) => this.channels.get(`${id} control`)?.isReady === true);
+    const connected = ids.find(
+      (id) => this.channels.get(keyOf(id, 'control', SHARED))?.isReady === true,
+    );
     if (connected !== undefined) return connected;
-    const healthy = ids.filter((id) => this.channels.get(`${id} control`)?.isFailing !== true);
+    const healthy = ids.filter(
+      (id) => this.channels.get(keyOf(id, 'control', SHARED))?.isFailing !== true,
+    );
     const among = healthy.length > 0 ? healthy : ids;
     return among[this.turn++ % among.length]!;
   }
@@ -59,10 +70,23 @@ export class BrokerPool {
     }
   }
 
+  /** Closes the channels of an owner. */
+  release(owner: number): void {
+    for (const [key, channel] of this.channels) {
+      if (!key.endsWith(` ${owner}`)) continue;
+      this.channels.delete(key);
+      channel.close();
+    }
+  }
+
   close(): void {
     this.prune(() => false);
   }
 
   private readonly addressOf = (nodeId: number): Address | undefined =>
     nodeId < 0 ? this.options.bootstrapServers[-1 - nodeId] : this.metadata().brokers.get(nodeId);
+}
+
+function keyOf(nodeId: number, purpose: Purpose, owner: number): string {
+  return `${nodeId} ${purpose} ${owner}`;
 }

@@ -11,7 +11,7 @@ import {
 } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import { KafkaError, TimeoutError } from '../util/errors.js';
-import { BrokerPool } from './broker-pool.js';
+import { BrokerPool, SHARED } from './broker-pool.js';
 import type { BrokerChannel, Purpose } from './channel.js';
 import { Coordinators, type CoordinatorKind } from './coordinators.js';
 import { MetadataKeeper, type MetadataListener } from './metadata-keeper.js';
@@ -47,11 +47,33 @@ export class Cluster {
   private readonly keeper: MetadataKeeper;
   private readonly coordinators: Coordinators;
   private readonly abort = new AbortController();
+  private nextOwner = SHARED + 1;
 
-  constructor(private readonly options: ClusterOptions) {
-    this.pool = new BrokerPool(options, () => this.keeper.current);
-    this.keeper = new MetadataKeeper(options, this.pool);
-    this.coordinators = new Coordinators((kind, key, signal) => this.lookUp(kind, key, signal));
+  /**
+   * @param root the cluster whose knowledge and connections this one shares.
+   * @param owner whose the connections are that may be blocked for long.
+   */
+  constructor(
+    private readonly options: ClusterOptions,
+    private readonly root?: Cluster,
+    private readonly owner = SHARED,
+  ) {
+    if (root === undefined) {
+      this.pool = new BrokerPool(options, () => this.keeper.current);
+      this.keeper = new MetadataKeeper(options, this.pool);
+      this.coordinators = new Coordinators((kind, key, signal) => this.lookUp(kind, key, signal));
+    } else {
+      ({ pool: this.pool, keeper: this.keeper, coordinators: this.coordinators } = root);
+    }
+  }
+
+  /**
+   * The same cluster with connections of its own for fetches and for coordinators: long polls and
+   * joins block a connection, and consumers must not wait for one another. Close it when done.
+   */
+  forConsumer(): Cluster {
+    const root = this.root ?? this;
+    return new Cluster(this.options, root, root.nextOwner++);
   }
 
   /** What is known now. */
@@ -99,7 +121,8 @@ export class Cluster {
 
   /** The way to a broker for a purpose. */
   channel(nodeId: number, purpose: Purpose): BrokerChannel {
-    return this.pool.channel(nodeId, purpose);
+    const isOwn = purpose === 'fetch' || purpose === 'coordinator';
+    return this.pool.channel(nodeId, purpose, isOwn ? this.owner : SHARED);
   }
 
   /** The broker that coordinates a group or a transactional id. */
@@ -118,7 +141,7 @@ export class Cluster {
   async request<A extends ApiOrName>(
     route: Route,
     api: A,
-    body: RequestInput<Resolved<A>>,
+    body: RequestInput<Resolved<A>> | ((version: number) => RequestInput<Resolved<A>>),
     { maxVersion, timeoutMs = this.options.requestTimeoutMs, signal }: RequestOptions = {},
   ): Promise<ResponseOf<Resolved<A>>> {
     const { clock, retryBackoffMs, retryBackoffMaxMs } = this.options;
@@ -128,10 +151,12 @@ export class Cluster {
       let last: unknown;
       try {
         const nodeId = await this.resolve(route);
-        const channel = this.pool.channel(nodeId, purposeOf(route));
+        const channel = this.channel(nodeId, purposeOf(route));
         await channel.ready();
         const leftMs = Math.max(1, deadline - clock.monotonic());
-        const answer = await channel.send(api, channel.version(api, maxVersion), body, leftMs);
+        const version = channel.version(api, maxVersion);
+        const message = typeof body === 'function' ? body(version) : body;
+        const answer = await channel.send(api, version, message, leftMs);
         const error = brokerError((answer as { errorCode?: number }).errorCode ?? NONE);
         if (!error.isRetriable) return answer;
         this.noteError(route, error);
@@ -151,9 +176,13 @@ export class Cluster {
     }
   }
 
-  /** Closes every connection; whatever waits is rejected, once. */
+  /** Closes every connection, or the own ones of a consumer; whatever waits is rejected, once. */
   close(): Promise<void> {
     this.abort.abort();
+    if (this.root !== undefined) {
+      this.pool.release(this.owner);
+      return Promise.resolve();
+    }
     this.keeper.close(clientClosed());
     this.pool.close();
     return Promise.resolve();
@@ -191,7 +220,8 @@ export class Cluster {
     if (route !== 'any') this.keeper.request();
   }
 
-  private forgetCoordinator(route: Route): void {
+  /** Looks the coordinator of a group or transactional id up anew: an answer said that it has moved. */
+  forgetCoordinator(route: Route): void {
     if (typeof route === 'string') return;
     if ('group' in route) this.coordinators.forget('group', route.group);
     if ('transactionalId' in route) this.coordinators.forget('transaction', route.transactionalId);
