@@ -1,4 +1,10 @@
 export {
+  deserializeFunction,
+  type DeserializeFunction,
+  type Deserializer,
+  type DeserializerContext,
+} from './deserializer.js';
+export {
   isSerializer,
   serializeFunction,
   type Serialized,
@@ -6,11 +12,4 @@ export {
   type Serializer,
   type SerializerContext,
 } from './serializer.js';
-export {
-  bytes,
-  json,
-  passBytesAndText,
-  string,
-  type DeserializerContext,
-  type Serde,
-} from './serdes.js';
+export { bytes, json, passBytesAndText, string, type Serde } from './serdes.js';

@@ -1,9 +1,5 @@
+import type { DeserializerContext } from './deserializer.js';
 import type { Serializer } from './serializer.js';
-
-/** What a deserializer may look at besides the bytes. */
-export interface DeserializerContext {
-  readonly topic: string;
-}
 
 /** A pair of functions for keys or values of one type. */
 export interface Serde<T> {
