@@ -1,5 +1,12 @@
 import { Subject, type Observable } from 'rxjs';
 import { Cluster, type ClusterEvent } from './cluster/index.js';
+import {
+  Consumer,
+  type ConsumerEvent,
+  type ConsumerOptions,
+  type DeserializerOptions,
+  type DrainReport,
+} from './consumer/index.js';
 import { resolveKafkaOptions, type KafkaOptions } from './kafka-options.js';
 import {
   Producer,
@@ -10,7 +17,7 @@ import {
 import type { Clock } from './util/clock.js';
 
 /** Everything that a client and its handles report. */
-export type LifecycleEvent = ClusterEvent | ProducerEvent;
+export type LifecycleEvent = ClusterEvent | ProducerEvent | ConsumerEvent;
 
 /**
  * A client of one cluster. Made with {@link createKafka}; opens no connection until something needs
@@ -23,6 +30,7 @@ export class Kafka implements AsyncDisposable {
   private readonly cluster: Cluster;
   private readonly clock: Clock;
   private readonly producers = new Set<Producer>();
+  private readonly consumers = new Set<Consumer<unknown, unknown>>();
 
   /** @internal */
   constructor(options: KafkaOptions) {
@@ -53,12 +61,58 @@ export class Kafka implements AsyncDisposable {
   }
 
   /**
+   * A consumer: one member of its group, for one subscription at a time. Close it when done.
+   *
+   * @throws ConfigError naming an option that can't work.
+   * @example
+   * const consumer = kafka.consumer({ groupId: 'billing', valueDeserializer: json<Order>() });
+   */
+  consumer<K = Buffer | null, V = Buffer | null>(
+    options: ConsumerOptions & DeserializerOptions<K, V> = {},
+  ): Consumer<K, V> {
+    const consumer = this.detachedConsumer(options);
+    const anyConsumer = consumer as unknown as Consumer<unknown, unknown>;
+    this.consumers.add(anyConsumer);
+    consumer.lifecycle.subscribe({
+      next: (event) => this.events.next(event),
+      complete: () => this.consumers.delete(anyConsumer),
+    });
+    return consumer;
+  }
+
+  /** @internal One that nobody keeps track of: for checking options, until it is subscribed to. */
+  detachedConsumer<K, V>(options: ConsumerOptions & DeserializerOptions<K, V>): Consumer<K, V> {
+    return new Consumer<K, V>(this.cluster.forConsumer(), this.clock, options);
+  }
+
+  /**
+   * The orderly way to end: consumers deliver nothing more, finish what is in hand, commit and leave;
+   * then producers finish what they were given; then everything is closed.
+   *
+   * @param options.timeoutMs how long work in hand is awaited. Default each consumer's `drainTimeoutMs`.
+   * @returns what the consumers did.
+   * @example
+   * process.once('SIGTERM', () => void kafka.drain({ timeoutMs: 10_000 }));
+   */
+  async drain(options: { timeoutMs?: number } = {}): Promise<DrainReport> {
+    const consumers = [...this.consumers];
+    const reports = await Promise.all(consumers.map((consumer) => consumer.close(options)));
+    await this.close(options);
+    return {
+      recordsFinished: reports.reduce((sum, report) => sum + report.recordsFinished, 0),
+      recordsAbandoned: reports.reduce((sum, report) => sum + report.recordsAbandoned, 0),
+      offsetsCommitted: reports.flatMap((report) => report.offsetsCommitted),
+    };
+  }
+
+  /**
    * Closes every handle, then the connections. Producers first finish what they were given, at most
    * for `timeoutMs`.
    *
    * @param options.timeoutMs default 30,000.
    */
   async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
+    await Promise.all([...this.consumers].map((consumer) => consumer.close({ timeoutMs })));
     await Promise.all([...this.producers].map((producer) => producer.close({ timeoutMs })));
     await this.cluster.close();
     this.events.complete();

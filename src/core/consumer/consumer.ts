@@ -1,0 +1,411 @@
+import { Observable, Subject, type Subscriber } from 'rxjs';
+import type { Cluster, ClusterEvent } from '../cluster/index.js';
+import type { GroupMetadata, TopicPartition } from '../group/index.js';
+import type { Metrics } from '../metrics/index.js';
+import type { Clock } from '../util/clock.js';
+import { KafkaError } from '../util/errors.js';
+import type { AssignedPartition } from './assigned-partition.js';
+import type { ConsumerRecord } from './consumer-record.js';
+import type { ConsumerContext, Patience } from './context.js';
+import { Decoder, type DeserializerOptions } from './decoder.js';
+import { nameOf } from './errors.js';
+import type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
+import { FetchOutlets, type FetchHandle } from './fetch-outlets.js';
+import { fetchCommitted, type CommittedOffset, type OffsetToCommit } from './group-offsets.js';
+import { iterateRecords, type IterateOptions } from './iterate.js';
+import { EARLIEST, LATEST, listOffsets, type FoundOffset } from './list-offsets.js';
+import { ConsumerMetrics } from './metrics.js';
+import { resolveConsumerOptions, type ConsumerOptions } from './options.js';
+import { singleOutlet, type Outlets } from './outlets.js';
+import { PartitionOutlets, type PartitionStream } from './partition-outlets.js';
+import { ConsumerRun } from './run.js';
+import { resolveTopics, startPosition, type ConsumerTopics, type StartAt } from './topics.js';
+
+type AnyRecord = ConsumerRecord<unknown, unknown>;
+
+const NOTHING_DONE: DrainReport = { recordsFinished: 0, recordsAbandoned: 0, offsetsCommitted: [] };
+
+/** What was found of a partition, with which. */
+export type ForPartition<T> = TopicPartition & T;
+
+/**
+ * Reads records from topics. Made with `kafka.consumer(options)`; opens no connection before
+ * something is subscribed to or asked for.
+ *
+ * A consumer serves one subscription at a time: it is one member of its group. Make another consumer
+ * for another pipeline.
+ *
+ * **Guarantees.** Records of a partition are delivered in order. With a group, a record is delivered
+ * at least once: an offset is committed only when it and all before it are acked. At most
+ * `maxUnackedRecords` of a partition and `maxBufferedBytes` in all are at hand, one batch a partition
+ * excepted; a slow pipeline leads to fewer fetches, never to a longer queue.
+ *
+ * @example
+ * const consumer = kafka.consumer({ groupId: 'billing', valueDeserializer: json<Order>() });
+ * consumer.records('orders').pipe(processEach((order) => charge(order.value))).subscribe();
+ * consumer.lag({ topic: 'orders', partition: 0 });
+ * await consumer.drain();
+ */
+export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisposable {
+  /**
+   * What happens to this consumer, in one order. Never errors; completes when the consumer has
+   * closed.
+   */
+  readonly lifecycle: Observable<ConsumerEvent | ClusterEvent>;
+  private readonly events = new Subject<ConsumerEvent | ClusterEvent>();
+  private readonly context: ConsumerContext;
+  private readonly decoder: Decoder;
+  private readonly measured: ConsumerMetrics;
+  private readonly pausedKeys = new Map<string, TopicPartition>();
+  private readonly abort = new AbortController();
+  private run: ConsumerRun | undefined;
+  private isClosed = false;
+
+  /** @internal Made by `kafka.consumer()`. */
+  constructor(cluster: Cluster, clock: Clock, given: ConsumerOptions & DeserializerOptions<K, V>) {
+    const { keyDeserializer, valueDeserializer, ...rest } = given;
+    const options = resolveConsumerOptions(rest);
+    this.decoder = new Decoder({
+      ...(keyDeserializer !== undefined && { keyDeserializer }),
+      ...(valueDeserializer !== undefined && { valueDeserializer }),
+    });
+    this.lifecycle = this.events.asObservable();
+    this.measured = new ConsumerMetrics(clock);
+    this.context = { cluster, clock, options, emit: (event) => this.events.next(event) };
+  }
+
+  /**
+   * The records of topics. Each subscription joins the group anew and leaves it at its end.
+   *
+   * ```
+   * topic 0  -a--b------c-
+   * topic 1  ---x---y-----
+   * records  -a-xb--y---c-
+   * ```
+   *
+   * **Errors.** AuthorizationError, FencedError, CorruptRecordError, SerializationError and other
+   * KafkaErrors that retrying can't cure, after the member has left, so that `retry()` begins with
+   * a clean one.
+   *
+   * @example
+   * consumer.records(/orders-.+/).subscribe((record) => { print(record); record.ack(); });
+   */
+  records(topics: ConsumerTopics): Observable<ConsumerRecord<K, V>> {
+    return this.stream<AnyRecord>(topics, (subscriber) => singleOutlet(subscriber)) as Observable<
+      ConsumerRecord<K, V>
+    >;
+  }
+
+  /**
+   * What is fetched, as handles: subscribing to `handle.records` delivers, and its completion lets
+   * the partition's next handle come. So stock operators make the pace.
+   *
+   * @example
+   * consumer.fetches('orders').pipe(concatMap((fetch) => fetch.records)).subscribe();
+   */
+  fetches(topics: ConsumerTopics): Observable<FetchHandle<K, V>> {
+    return this.stream<FetchHandle<unknown, unknown>>(
+      topics,
+      (subscriber, wake) => new FetchOutlets(subscriber, wake),
+    ) as Observable<FetchHandle<K, V>>;
+  }
+
+  /**
+   * A stream for each partition, from its assignment until it is given up.
+   *
+   * @example
+   * consumer.partitions('orders').pipe(mergeMap(({ records }) => records.pipe(concatMap(charge)))).subscribe();
+   */
+  partitions(topics: ConsumerTopics): Observable<PartitionStream<K, V>> {
+    return this.stream<PartitionStream<unknown, unknown>>(
+      topics,
+      (subscriber, wake) => new PartitionOutlets(subscriber, wake),
+    ) as Observable<PartitionStream<K, V>>;
+  }
+
+  /**
+   * Records one by one, for `for await`. A record is acked when the next is asked for; `break` and
+   * `throw` don't ack the last one. With `{ ack: 'manual' }` the body acks.
+   *
+   * @example
+   * for await (const order of consumer.iterate('orders')) await charge(order.value);
+   */
+  iterate(
+    topics: ConsumerTopics,
+    options?: IterateOptions,
+  ): AsyncIterableIterator<ConsumerRecord<K, V>> {
+    return iterateRecords(this.records(topics), options);
+  }
+
+  /** The partitions that are assigned now. */
+  get assignment(): readonly TopicPartition[] {
+    return this.held.map(({ topic, partition }) => ({ topic, partition }));
+  }
+
+  /** Who this consumer is in its group, for `sendOffsets` of a transaction; `undefined` outside a generation. */
+  get groupMetadata(): GroupMetadata | undefined {
+    return this.run?.groupMetadata;
+  }
+
+  /** The offset of the next record to be delivered; `undefined` when it is not known, or not ours. */
+  position(partition: TopicPartition): number | undefined {
+    const held = this.run?.find(partition);
+    return held?.hasPosition === true ? held.position : undefined;
+  }
+
+  /** Records between the position and the end of the log; `undefined` when that is not known. */
+  lag(partition: TopicPartition): number | undefined {
+    const held = this.run?.find(partition);
+    const lag = held === undefined ? -1 : this.lagOf(held);
+    return lag < 0 ? undefined : lag;
+  }
+
+  /** Where the log ended when the partition was fetched last; `undefined` when that is not known. */
+  highWatermark(partition: TopicPartition): number | undefined {
+    const known = this.run?.find(partition)?.highWatermark ?? -1;
+    return known < 0 ? undefined : known;
+  }
+
+  /**
+   * Goes on elsewhere in a partition. What was delivered before and is not acked counts for nothing:
+   * a new epoch begins.
+   *
+   * @throws KafkaError with code `NOT_ASSIGNED`.
+   * @example
+   * consumer.seek({ topic: 'orders', partition: 0 }, 'beginning');
+   * consumer.seek({ topic: 'orders', partition: 0 }, { timestamp: Date.now() - 3_600_000 });
+   */
+  seek(partition: TopicPartition, to: StartAt): void {
+    const held = this.run?.find(partition);
+    if (held === undefined) throw notAssigned(partition);
+    this.run!.seek([held], startPosition(to, this.context.clock.now()));
+  }
+
+  /** Delivers nothing more of partitions, until {@link Consumer.resume}; also over rebalances. */
+  pause(partitions: readonly TopicPartition[] = this.assignment): void {
+    for (const partition of partitions) {
+      this.pausedKeys.set(nameOf(partition), partition);
+      const held = this.run?.find(partition);
+      if (held !== undefined) held.isPaused = true;
+    }
+  }
+
+  resume(partitions: readonly TopicPartition[] = this.paused): void {
+    for (const partition of partitions) {
+      this.pausedKeys.delete(nameOf(partition));
+      const held = this.run?.find(partition);
+      if (held !== undefined) held.isPaused = false;
+    }
+    this.run?.wake();
+  }
+
+  /** The partitions that are paused, assigned or not. */
+  get paused(): readonly TopicPartition[] {
+    return [...this.pausedKeys.values()];
+  }
+
+  /**
+   * Commits what is acked, or given offsets, now.
+   *
+   * @throws KafkaError saying why it could not be done.
+   * @example
+   * await consumer.commit();
+   * await consumer.commit([{ topic: 'orders', partition: 0, offset: 42, metadata: 'by hand' }]);
+   */
+  async commit(offsets?: readonly OffsetToCommit[]): Promise<void> {
+    const { run } = this;
+    if (run === undefined) throw notRunning('commit');
+    await run.commit(offsets, this.context.options.defaultApiTimeoutMs);
+  }
+
+  /** What the group has committed for partitions; those it has nothing for are left out. */
+  async committed(
+    partitions: readonly TopicPartition[] = this.assignment,
+  ): Promise<readonly ForPartition<CommittedOffset>[]> {
+    const { groupId } = this.context.options;
+    if (groupId === undefined) throw noGroup();
+    const member = () => this.groupMetadata;
+    const found = await fetchCommitted(this.context, groupId, member, partitions, this.patience());
+    return withPartitions(partitions, found);
+  }
+
+  /** The first offset that each partition still has. */
+  beginningOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return this.offsetsAt(partitions, EARLIEST);
+  }
+
+  /** The offset after the last record of each partition; with `read_committed` the last stable one. */
+  endOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return this.offsetsAt(partitions, LATEST);
+  }
+
+  /** The first record of each partition at or after a time; those that have none are left out. */
+  async offsetsForTimes(
+    queries: readonly (TopicPartition & { readonly timestamp: number | Date })[],
+  ): Promise<readonly ForPartition<FoundOffset>[]> {
+    const asked = queries.map(({ topic, partition, timestamp }) => ({
+      topic,
+      partition,
+      timestamp: BigInt(Number(timestamp)),
+    }));
+    const found = await listOffsets(this.context, asked, this.patience());
+    return withPartitions(queries, found).filter(({ offset }) => offset >= 0);
+  }
+
+  /**
+   * Figures about what was consumed, by Kafka's names.
+   *
+   * @example
+   * consumer.metrics()['consumer-fetch-manager-metrics']?.['records-lag-max'];
+   */
+  metrics(): Metrics {
+    return this.measured.snapshot({
+      partitions: this.held.map((each) => ({
+        topic: each.topic,
+        partition: each.partition,
+        lag: this.lagOf(each),
+        unacked: each.ledger.unacked,
+      })),
+      bufferedBytes: this.run?.budget.heldBytes ?? 0,
+      peakBufferedBytes: this.run?.budget.peakBytes ?? 0,
+    });
+  }
+
+  /**
+   * The orderly way to end: delivers nothing more, waits for work in hand, commits, leaves the group,
+   * and says what was done. The stream completes.
+   *
+   * @param options.timeoutMs how long work in hand is awaited. Default `drainTimeoutMs`.
+   */
+  async drain({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    const { run } = this;
+    if (run === undefined) return NOTHING_DONE;
+    return run.end('drained', timeoutMs);
+  }
+
+  /** Drains, and ends the lifecycle: the consumer can't be used any more. */
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    this.isClosed = true;
+    const report = await this.drain(options);
+    this.abort.abort();
+    await this.context.cluster.close();
+    this.events.complete();
+    return report;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  private get held(): readonly AssignedPartition[] {
+    return this.run?.partitions ?? [];
+  }
+
+  /** A cold stream over one run. */
+  private stream<T>(
+    topics: ConsumerTopics,
+    outletsFor: (subscriber: Subscriber<T>, wake: () => void) => Outlets,
+  ): Observable<T> {
+    const { options, clock } = this.context;
+    resolveTopics(topics, clock.now());
+    return new Observable<T>((subscriber) => {
+      const before = this.run;
+      if (this.isClosed || before?.isEnding === false) {
+        subscriber.error(this.isClosed ? closed() : inUse());
+        return;
+      }
+      let run: ConsumerRun | undefined;
+      const start = () => {
+        if (subscriber.closed) return;
+        run = this.begin(topics, (wake) => outletsFor(subscriber, wake));
+      };
+      // One that is still leaving is waited for: a member must not race with its predecessor.
+      if (before === undefined) start();
+      else void before.end('unsubscribed').then(start);
+      return () => void run?.end(options.abandonOnUnsubscribe ? 'abandoned' : 'unsubscribed');
+    });
+  }
+
+  private begin(topics: ConsumerTopics, outletsFor: (wake: () => void) => Outlets): ConsumerRun {
+    const run: ConsumerRun = new ConsumerRun(this.context, {
+      source: resolveTopics(topics, this.context.clock.now()),
+      outlets: outletsFor(() => run.wake()),
+      decoder: this.decoder,
+      metrics: this.measured,
+      paused: this.pausedKeys,
+    });
+    this.run = run;
+    run.onEnded(() => {
+      if (this.run === run) this.run = undefined;
+    });
+    run.start();
+    return run;
+  }
+
+  private lagOf(partition: AssignedPartition): number {
+    const isCommittedOnly = this.context.options.isolationLevel === 'read_committed';
+    const end = partition.endOfLog(isCommittedOnly);
+    return end < 0 || !partition.hasPosition ? -1 : Math.max(0, end - partition.position);
+  }
+
+  private async offsetsAt(
+    partitions: readonly TopicPartition[],
+    timestamp: bigint,
+  ): Promise<readonly PartitionOffset[]> {
+    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }));
+    const found = await listOffsets(this.context, queries, this.patience());
+    return withPartitions(partitions, found).map(({ topic, partition, offset }) => ({
+      topic,
+      partition,
+      offset,
+    }));
+  }
+
+  private patience(): Patience {
+    const { clock, options } = this.context;
+    if (this.isClosed) throw closed();
+    return {
+      deadline: clock.monotonic() + options.defaultApiTimeoutMs,
+      signal: this.abort.signal,
+    };
+  }
+}
+
+function withPartitions<T>(
+  partitions: readonly TopicPartition[],
+  found: ReadonlyMap<string, T>,
+): ForPartition<T>[] {
+  return partitions.flatMap(({ topic, partition }) => {
+    const value = found.get(nameOf({ topic, partition }));
+    return value === undefined ? [] : [{ topic, partition, ...value }];
+  });
+}
+
+function closed(): KafkaError {
+  return new KafkaError('The consumer is closed', { code: 'CONSUMER_CLOSED' });
+}
+
+function inUse(): KafkaError {
+  return new KafkaError(
+    'The consumer already has a subscription: it is one member of its group. Make another consumer ' +
+      'for another pipeline, or use share() to give several the same records',
+    { code: 'CONSUMER_IN_USE' },
+  );
+}
+
+function notRunning(what: string): KafkaError {
+  return new KafkaError(`Cannot ${what}: nothing is subscribed`, { code: 'NOT_SUBSCRIBED' });
+}
+
+function noGroup(): KafkaError {
+  return new KafkaError('There are no committed offsets: the consumer has no groupId', {
+    code: 'NO_GROUP',
+  });
+}
+
+function notAssigned({ topic, partition }: TopicPartition): KafkaError {
+  return new KafkaError(`Cannot seek: ${topic}-${partition} is not assigned to this consumer`, {
+    code: 'NOT_ASSIGNED',
+    context: { topic, partition },
+  });
+}

@@ -1,0 +1,19 @@
+import type { Cluster } from '../cluster/index.js';
+import type { Clock } from '../util/clock.js';
+import type { ResolvedConsumerOptions } from './options.js';
+import type { ConsumerEvent } from './events.js';
+
+/** What a consumer's parts share. */
+export interface ConsumerContext {
+  readonly cluster: Cluster;
+  readonly clock: Clock;
+  readonly options: ResolvedConsumerOptions;
+  readonly emit: (event: ConsumerEvent) => void;
+}
+
+/** A bound on something that waits. */
+export interface Patience {
+  /** On the monotonic clock; Infinity to go on until aborted. */
+  readonly deadline: number;
+  readonly signal: AbortSignal;
+}

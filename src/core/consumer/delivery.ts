@@ -1,0 +1,93 @@
+import type { RecordSource } from '../records/index.js';
+import type { MemoryLease } from './byte-budget.js';
+import type { ConsumerRecord } from './consumer-record.js';
+import type { Ledger } from './ledger.js';
+import type { Pipeline } from './pipeline.js';
+
+/** Whom the records of a partition report to. */
+export interface DeliveryOwner {
+  readonly topic: string;
+  readonly partition: number;
+  /** Aborts when the partition is taken away, or given up with work in hand. */
+  readonly signal: AbortSignal;
+  /** A record was acked, for the first time and in time. */
+  acked(ledger: Ledger): void;
+  /** An ack that came too late: the epoch is over. */
+  ackedLate(): void;
+  nacked(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void;
+  /** A record that nobody has started to work on came back. */
+  returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
+  /** Being given up: work that was not started is to be returned. */
+  readonly isDraining: boolean;
+  /** Whom operators that hold records back listen to. */
+  readonly pipeline: Pipeline;
+  /** Every record of a batch is acked. */
+  finished(delivery: Delivery): void;
+}
+
+/**
+ * What the records of one opened batch share: where they lie, and where their acks go. Holds the
+ * memory until all of them are acked.
+ */
+export class Delivery {
+  private unacked = 0;
+  private isWhole = false;
+  private isReleased = false;
+
+  constructor(
+    readonly owner: DeliveryOwner,
+    readonly ledger: Ledger,
+    readonly source: RecordSource,
+    readonly leaderEpoch: number,
+    private readonly memory: MemoryLease,
+  ) {}
+
+  get topic(): string {
+    return this.owner.topic;
+  }
+
+  get partition(): number {
+    return this.owner.partition;
+  }
+
+  get signal(): AbortSignal {
+    return this.owner.signal;
+  }
+
+  /** One more record of the batch is out. */
+  delivered(): void {
+    this.unacked++;
+  }
+
+  /** No more records of the batch will be delivered. */
+  complete(): void {
+    this.isWhole = true;
+    if (this.unacked === 0) this.release();
+  }
+
+  ack(sequence: number): void {
+    const { ledger } = this;
+    if (!ledger.ack(sequence)) {
+      if (ledger.isFenced) this.owner.ackedLate();
+      return;
+    }
+    if (--this.unacked === 0 && this.isWhole) this.release();
+    this.owner.acked(ledger);
+  }
+
+  nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void {
+    if (this.ledger.nack(sequence)) this.owner.nacked(record, sequence, reason);
+  }
+
+  return(record: ConsumerRecord<unknown, unknown>, sequence: number): void {
+    if (this.ledger.nack(sequence)) this.owner.returned(record, sequence);
+  }
+
+  /** Lets go of the memory: all is acked, or nothing of it counts any more. */
+  release(): void {
+    if (this.isReleased) return;
+    this.isReleased = true;
+    this.memory.release();
+    this.owner.finished(this);
+  }
+}

@@ -1,0 +1,22 @@
+import type { BrokerError } from '../protocol/index.js';
+import { AuthorizationError, KafkaError, type ErrorContext } from '../util/errors.js';
+
+/** What a broker refused of a consumer, and where. */
+export function consumerError(what: string, error: BrokerError, context: ErrorContext): KafkaError {
+  const message = `Cannot ${what}: the broker said ${error.name}: ${error.message}`;
+  if (error.isAuthorization) {
+    return new AuthorizationError(message, { code: error.name, context });
+  }
+  return new KafkaError(message, { code: error.name, context, isRetriable: error.isRetriable });
+}
+
+export function nameOf({ topic, partition }: { topic: string; partition: number }): string {
+  return `${topic}-${partition}`;
+}
+
+/** Whatever was thrown, as an error of this library. */
+export function asKafkaError(error: unknown, what: string, code: string): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new KafkaError(`${what}: ${reason}`, { code, cause: error });
+}

@@ -1,0 +1,61 @@
+import type { AssignedPartition } from './assigned-partition.js';
+
+/** How much may be fetched ahead. */
+export interface FetchLimits {
+  readonly maxPartitionFetchBytes: number;
+  readonly fetchMaxBytes: number;
+}
+
+/** What to ask one broker for. */
+export interface BrokerPlan {
+  readonly node: number;
+  readonly wanted: readonly AssignedPartition[];
+  /** Whether partitions were left out for now that are being worked on. */
+  readonly leavesOutMoving: boolean;
+}
+
+/** What stands between a partition and its next fetch. */
+export type FetchObstacle =
+  /** Nothing. */
+  | 'none'
+  /** Enough of it waits to be delivered. */
+  | 'buffered'
+  | 'backing-off'
+  /** It is paused, being given up, at its end, without a position, or being fetched. */
+  | 'other';
+
+/**
+ * Whether a partition may be fetched, derived afresh each time: there is no flag that could go
+ * stale. It may while at most one answer's worth waits to be delivered, so that the next answer
+ * comes while this one is delivered, and never more than two are at hand: a low and a high
+ * watermark without memory.
+ */
+export function obstacleOf(
+  partition: AssignedPartition,
+  now: number,
+  { maxPartitionFetchBytes }: FetchLimits,
+): FetchObstacle {
+  const { phase, isPaused, isDraining, fetch, buffer, retryAt, fetchOffset, endOffset } = partition;
+  if (phase !== 'active' || isPaused || isDraining || fetch !== undefined) return 'other';
+  if (fetchOffset >= endOffset) return 'other';
+  if (buffer.sizeBytes > maxPartitionFetchBytes) return 'buffered';
+  // Delivered but unacked records fill the window: one answer ahead is enough.
+  if (partition.ledger.free <= 0 && buffer.current !== undefined) return 'buffered';
+  return now < retryAt ? 'backing-off' : 'none';
+}
+
+/**
+ * The bytes that one fetch may bring: a fair share of what is free, so that one broker's long poll
+ * leaves room for the others.
+ *
+ * @param brokers how many brokers are to be asked, this one included.
+ */
+export function shareOf(
+  freeBytes: number,
+  brokers: number,
+  partitions: number,
+  limits: FetchLimits,
+): number {
+  const wanted = Math.min(limits.fetchMaxBytes, partitions * limits.maxPartitionFetchBytes);
+  return Math.min(wanted, Math.floor(freeBytes / brokers));
+}

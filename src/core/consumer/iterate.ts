@@ -1,0 +1,109 @@
+import type { Observable, Subscription } from 'rxjs';
+import { Queue } from '../util/queue.js';
+import type { ConsumerRecord } from './consumer-record.js';
+
+export interface IterateOptions {
+  /**
+   * `'auto'`: a record is acked when the next is asked for. `'manual'`: by the body, which may then
+   * work on several at once. Default `'auto'`.
+   */
+  readonly ack?: 'auto' | 'manual';
+}
+
+/**
+ * Turns a stream of records into an async iterator. What was delivered waits here, bounded by the
+ * window of its partition: it is unacked.
+ */
+export function iterateRecords<K, V>(
+  source: Observable<ConsumerRecord<K, V>>,
+  { ack = 'auto' }: IterateOptions = {},
+): AsyncIterableIterator<ConsumerRecord<K, V>> {
+  return new RecordIterator(source, ack === 'auto');
+}
+
+type Result<K, V> = IteratorResult<ConsumerRecord<K, V>>;
+
+interface Waiter<K, V> {
+  readonly resolve: (result: Result<K, V>) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>> {
+  private readonly ready = new Queue<ConsumerRecord<K, V>>();
+  private readonly waiters = new Queue<Waiter<K, V>>();
+  private subscription: Subscription | undefined;
+  private ending: { readonly error: unknown } | 'complete' | undefined;
+  private last: ConsumerRecord<K, V> | undefined;
+
+  constructor(
+    private readonly source: Observable<ConsumerRecord<K, V>>,
+    private readonly isAutoAck: boolean,
+  ) {}
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  next(): Promise<Result<K, V>> {
+    if (this.isAutoAck) this.last?.ack();
+    this.last = undefined;
+    this.subscription ??= this.begin();
+    const record = this.ready.shift();
+    if (record !== undefined) return Promise.resolve(this.give(record));
+    if (this.ending === 'complete') return Promise.resolve({ done: true, value: undefined });
+    if (this.ending !== undefined) {
+      const { error } = this.ending;
+      this.ending = 'complete';
+      return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+    }
+    return new Promise((resolve, reject) => this.waiters.push({ resolve, reject }));
+  }
+
+  /** `break`: gives back what was not looked at; the last record stays unacked. */
+  return(): Promise<Result<K, V>> {
+    this.ending = 'complete';
+    this.subscription?.unsubscribe();
+    for (let next = this.ready.shift(); next !== undefined; next = this.ready.shift()) {
+      next.giveBack();
+    }
+    if (this.isAutoAck) this.last?.giveBack();
+    this.last = undefined;
+    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) {
+      waiter.resolve({ done: true, value: undefined });
+    }
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  private begin(): Subscription {
+    return this.source.subscribe({
+      next: (record) => {
+        record.takeOver();
+        const waiter = this.waiters.shift();
+        if (waiter === undefined) this.ready.push(record);
+        else waiter.resolve(this.give(record));
+      },
+      error: (error: unknown) => {
+        const waiter = this.waiters.shift();
+        if (waiter === undefined) this.ending = { error };
+        else waiter.reject(error);
+        this.endWaiters();
+      },
+      complete: () => {
+        this.ending ??= 'complete';
+        this.endWaiters();
+      },
+    });
+  }
+
+  private give(record: ConsumerRecord<K, V>): Result<K, V> {
+    this.last = record;
+    return { done: false, value: record };
+  }
+
+  private endWaiters(): void {
+    this.ending ??= 'complete';
+    for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) {
+      waiter.resolve({ done: true, value: undefined });
+    }
+  }
+}
