@@ -22,7 +22,15 @@ export {
   type SerializerOptions,
   type SharedProducerOptions,
 } from './core/producer/index.js';
-export { bytes, json, string, type Serde, type Serializer } from './core/serde/index.js';
+export {
+  bytes,
+  json,
+  string,
+  type Deserializer,
+  type DeserializerContext,
+  type Serde,
+  type Serializer,
+} from './core/serde/index.js';
 export type { Clock } from './core/util/clock.js';
 export {
   AuthenticationError,
@@ -41,3 +49,47 @@ export {
 export { sendAll, type Pullable, type SendAllOptions } from './sinks/send-all.js';
 export type { Overflow, SendFailure } from './sinks/sink-run.js';
 export { toTopic, type SinkRecord, type ToTopicOptions } from './sinks/to-topic.js';
+export {
+  Consumer,
+  ConsumerRecord,
+  iterateRecords as iterate,
+  type CommittedOffset,
+  type ConsumerEvent,
+  type ConsumerOptions,
+  type ConsumerTopics,
+  type DeriveOptions,
+  type DerivedRecord,
+  type DeserializationFailure,
+  type DeserializerOptions,
+  type DrainReport,
+  type FetchHandle,
+  type FoundOffset,
+  type IterateOptions,
+  type NackFailure,
+  type OffsetToCommit,
+  type PartitionOffset,
+  type PartitionStart,
+  type PartitionStream,
+  type StartAt,
+} from './core/consumer/index.js';
+export type {
+  Assignor,
+  BuiltInAssignor,
+  GroupEvent,
+  GroupMetadata,
+  TopicPartition,
+} from './core/group/index.js';
+export { ackEach } from './operators/ack-each.js';
+export { filterEach } from './operators/filter-each.js';
+export { ofType } from './operators/of-type.js';
+export {
+  processEach,
+  type ProcessContext,
+  type ProcessEachOptions,
+} from './operators/process-each.js';
+export { fromFetches } from './sources/from-fetches.js';
+export { fromOffsetRange, type OffsetRange } from './sources/from-offset-range.js';
+export { fromPartitions } from './sources/from-partitions.js';
+export { fromTopics } from './sources/from-topics.js';
+export { fromTopicsByPartition } from './sources/from-topics-by-partition.js';
+export type { SourceOptions } from './sources/with-consumer.js';

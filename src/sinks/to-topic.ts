@@ -1,7 +1,6 @@
 import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import {
-  checkProducerOptions,
   Producer,
   serializersOf,
   type ProducerOptions,
@@ -91,7 +90,7 @@ export function toTopic<T, K, V, R>(
     abandonOnUnsubscribe = false,
     ...producerOptions
   } = options;
-  checkTarget('toTopic', target, producerOptions);
+  checkTarget(target, producerOptions);
   const serializers = serializersOf('toTopic', keySerializer, valueSerializer);
   const onFailure: OnFailure<T, R> =
     typeof onError === 'function' ? (failure) => from(onError(failure)) : onError;
@@ -124,22 +123,11 @@ export function toTopic<T, K, V, R>(
     });
 }
 
-/**
- * Checks the options of the producer that each subscription will make. Where one is given, there can
- * be none.
- */
-export function checkTarget(
-  sink: string,
-  target: Kafka | Producer,
-  producerOptions: ProducerOptions,
-): void {
-  if (!(target instanceof Producer)) {
-    checkProducerOptions(sink, producerOptions);
-    return;
-  }
+/** Options that belong to the producer can't be given where the producer already exists. */
+export function checkTarget(target: Kafka | Producer, producerOptions: object): void {
   const [name] = Object.keys(producerOptions);
-  if (name === undefined) return;
+  if (name === undefined || !(target instanceof Producer)) return;
   throw new ConfigError(
-    `${sink}: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
+    `toTopic: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
   );
 }

@@ -5,7 +5,6 @@ import type { Cancel, Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
 import { Accumulator, type Appended, type EncodedRecord, type Headers } from './accumulator.js';
-import { complaintAbout, headerList, serialized } from './check-record.js';
 import {
   invalidRecord,
   metadataTimedOut,
@@ -19,7 +18,7 @@ import { IdentityHolder } from './identity.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
-import type { ProducerRecord, Submitter } from './record.js';
+import type { HeadersInput, ProducerRecord, Submitter } from './record.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
 import { WaitingTopic } from './waiting-topic.js';
@@ -230,26 +229,22 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   private encode(
     topic: string,
-    record: Unaddressed,
+    { key, value, headers, partition, timestamp }: Unaddressed,
     submitter: Submitter,
     token: unknown,
   ): EncodedRecord | KafkaError {
     if (this.isClosing) return this.fatal ?? producerClosed();
     if (this.fatal !== undefined) return this.fatal;
-    const complaint = complaintAbout(record);
-    if (complaint !== undefined) return invalidRecord(topic, complaint);
-    const { key, value, headers, partition, timestamp } = record;
     const context = this.serializerContext(topic);
     let keyBytes: Serialized = null;
     let valueBytes: Serialized = null;
     let part: 'key' | 'value' = 'key';
     try {
-      if (key !== undefined && key !== null) {
-        keyBytes = serialized(submitter.serializeKey(key as never, context));
-      }
+      if (key !== undefined && key !== null)
+        keyBytes = submitter.serializeKey(key as never, context);
       part = 'value';
       if (value !== undefined && value !== null) {
-        valueBytes = serialized(submitter.serializeValue(value as never, context));
+        valueBytes = submitter.serializeValue(value as never, context);
       }
     } catch (error) {
       return serializationFailure(topic, part, error);
@@ -314,7 +309,6 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     try {
       return this.accumulator.append(topic, record);
     } catch (error) {
-      if (error instanceof KafkaError) return error;
       const reason = error instanceof Error ? error.message : String(error);
       return invalidRecord(topic, `the partitioner failed: ${reason}`, error);
     }
@@ -421,6 +415,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       this.roomListeners.shift()!();
     }
   }
+}
+
+/** Headers of either form as an ordered list. */
+export function headerList(headers: HeadersInput | undefined): Headers {
+  if (headers === undefined) return NO_HEADERS;
+  return Array.isArray(headers) ? (headers as Headers) : Object.entries(headers);
 }
 
 /** An upper bound of the bytes that a record takes, without looking into strings. */
