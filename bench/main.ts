@@ -1,10 +1,13 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { build } from './child.js';
 
 const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }>>> = {
   records: () => import('./records.js'),
   protocol: () => import('./protocol.js'),
+  produce: () => import('./produce.js'),
+  'produce-memory': () => import('./produce-memory.js'),
 };
 
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('-'));
@@ -19,4 +22,5 @@ if (!existsSync(`${here}/node_modules`)) {
   console.log('Installing the clients to compare with ...');
   execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: here, stdio: 'inherit' });
 }
+build();
 for (const name of wanted) await (await suites[name]!()).run();

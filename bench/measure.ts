@@ -1,6 +1,5 @@
-import { fork } from 'node:child_process';
 import { performance } from 'node:perf_hooks';
-import { fileURLToPath } from 'node:url';
+import { inChild, type Task } from './child.js';
 
 /** One way of doing the same work. `run` does it once and returns how many items it handled. */
 export interface Contender {
@@ -15,13 +14,6 @@ export interface Result {
   readonly roundsNs: readonly number[];
 }
 
-/** Where a contender is made: a function exported by a module of this folder, and its arguments. */
-export interface ContenderSource {
-  readonly module: string;
-  readonly factory: string;
-  readonly args: readonly unknown[];
-}
-
 const WARM_UP_MS = 600;
 const ROUND_MS = 400;
 
@@ -31,10 +23,12 @@ const ROUND_MS = 400;
  * the garbage of those before it, and for what V8 has seen them do to shared code. CPU time is
  * taken, not time: nothing here waits, and a machine that is shared takes its own turns.
  */
-export async function compare(sources: readonly ContenderSource[], rounds = 5): Promise<Result[]> {
-  const turns = sources.map((): Turn[] => []);
+export async function compare(makers: readonly Task[], rounds = 5): Promise<Result[]> {
+  const turns = makers.map((): Turn[] => []);
   for (let round = 0; round < rounds; round++) {
-    for (const [i, source] of sources.entries()) turns[i]!.push(await turnOf(source));
+    for (const [i, maker] of makers.entries()) {
+      turns[i]!.push(await inChild({ module: './measure.js', call: 'takeTurn', args: [maker] }));
+    }
   }
   return turns.map((own) => {
     const roundsNs = own.map(({ nsPerItem }) => nsPerItem);
@@ -53,24 +47,11 @@ interface Turn {
   readonly nsPerItem: number;
 }
 
-function turnOf(source: ContenderSource): Promise<Turn> {
-  const child = fork(fileURLToPath(import.meta.url));
-  return new Promise((resolve, reject) => {
-    let turn: Turn | undefined;
-    child.on('message', (message: Turn) => (turn = message));
-    child.on('error', reject);
-    child.on('exit', (code) => {
-      if (turn !== undefined && code === 0) resolve(turn);
-      else reject(new Error(`a contender of ${source.module} ended with code ${code}`));
-    });
-    child.send(source);
-  });
-}
-
-async function takeTurn({ module, factory, args }: ContenderSource): Promise<Turn> {
+/** In the process of its own: makes the contender, warms it up, and times it. */
+export async function takeTurn({ module, call, args }: Task): Promise<Turn> {
   type Factory = (...args: readonly unknown[]) => Contender | Promise<Contender>;
   const exported = (await import(module)) as Record<string, Factory>;
-  const contender = await exported[factory]!(...args);
+  const contender = await exported[call]!(...args);
   await timeFor(contender, WARM_UP_MS);
   return { name: contender.name, nsPerItem: await timeFor(contender, ROUND_MS) };
 }
@@ -87,10 +68,4 @@ async function timeFor({ run }: Contender, ms: number): Promise<number> {
   }
   const { user, system } = process.cpuUsage(before);
   return ((user + system) * 1000) / items;
-}
-
-if (process.argv[1] === fileURLToPath(import.meta.url) && process.send !== undefined) {
-  process.once('message', (source: ContenderSource) => {
-    void takeTurn(source).then((turn) => process.send!(turn, () => process.disconnect()));
-  });
 }

@@ -19,8 +19,8 @@ export async function run(): Promise<void> {
   const names = Object.keys(bodies());
   const results = await compare(
     names.flatMap((name) => [
-      { module: import.meta.url, factory: 'encoder', args: [name] },
-      { module: import.meta.url, factory: 'decoder', args: [name] },
+      { module: './protocol.js', call: 'encoder', args: [name] },
+      { module: './protocol.js', call: 'decoder', args: [name] },
     ]),
   );
   const rows = results.map(({ name, nsPerItem }) => [

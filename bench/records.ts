@@ -1,5 +1,7 @@
 import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { createBatchBuilder, decodeRecords, readBatches } from '../src/core/records/index.js';
+import type { Task } from './child.js';
 import { compare, type Contender, type Result } from './measure.js';
 import { report, table, versionOf } from './report.js';
 
@@ -24,9 +26,9 @@ export async function run(): Promise<void> {
   ];
   for (const headers of [0, 1]) {
     lines.push(`### ${headers === 0 ? 'without headers' : 'with one header'}`, '');
-    const decoded = await compare(sources('decoder', Object.keys(decoders), headers));
+    const decoded = await compare(makers('decoder', Object.keys(decoders), headers));
     lines.push(...rows('decode, every key and value read', decoded), '');
-    const encoded = await compare(sources('encoder', Object.keys(encoders), headers));
+    const encoded = await compare(makers('encoder', Object.keys(encoders), headers));
     lines.push(...rows('encode', encoded), '');
   }
   report('records', lines);
@@ -42,8 +44,8 @@ export async function encoder(name: string, headers: number): Promise<Contender>
   return { name, run: await encoders[name]!(makeInputs(headers)) };
 }
 
-function sources(factory: string, names: readonly string[], headers: number) {
-  return names.map((name) => ({ module: import.meta.url, factory, args: [name, headers] }));
+function makers(call: string, names: readonly string[], headers: number): Task[] {
+  return names.map((name) => ({ module: './records.js', call, args: [name, headers] }));
 }
 
 function rows(what: string, results: readonly Result[]): string[] {
@@ -205,8 +207,8 @@ interface PlatformaticProtocol {
 }
 
 async function platformaticProtocol(): Promise<PlatformaticProtocol> {
-  const folder = new URL('./node_modules/@platformatic/kafka/dist/protocol/', import.meta.url);
-  const records = (await import(new URL('records.js', folder).href)) as object;
-  const reader = (await import(new URL('reader.js', folder).href)) as object;
+  const folder = join(dirname(require.resolve('@platformatic/kafka')), 'protocol');
+  const records = (await import(join(folder, 'records.js'))) as object;
+  const reader = (await import(join(folder, 'reader.js'))) as object;
   return { ...records, ...reader } as PlatformaticProtocol;
 }

@@ -1,0 +1,82 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { classpathOf } from '../test/support/kafka/classpath.js';
+import { findRelease } from '../test/support/kafka/releases.js';
+import type { ProducerSetup } from './clients/client.js';
+import type { Throughput } from './produce-run.js';
+
+export const javaSettings =
+  'batch.size 64 KiB, linger.ms 5, no keys; CPU with the start of the JVM';
+
+/** What Kafka's own ProducerPerformance measures, warmed up. It has no keys. */
+export async function producerPerformance(
+  version: string,
+  { bootstrapServers, topic, valueBytes, compression }: ProducerSetup,
+  { records, warmUp }: { records: number; warmUp: number },
+): Promise<Throughput> {
+  const properties = {
+    'bootstrap.servers': bootstrapServers,
+    acks: 'all',
+    'enable.idempotence': 'true',
+    'batch.size': 64 * 1024,
+    'linger.ms': 5,
+    'compression.type': compression,
+  };
+  const { output, cpuSeconds, peakRssMiB } = await runJava(version, [
+    'org.apache.kafka.tools.ProducerPerformance',
+    ...['--topic', topic, '--num-records', String(records), '--record-size', String(valueBytes)],
+    ...['--throughput', '-1', '--warmup-records', String(warmUp), '--command-property'],
+    ...Object.entries(properties).map(([name, value]) => `${name}=${value}`),
+  ]);
+  const steady = /^\d+ steady state records sent, ([\d.]+) records\/sec/m.exec(output);
+  if (steady === null) throw new Error(`ProducerPerformance said:\n${output}`);
+  return {
+    recordsPerSecond: Number(steady[1]),
+    cpuUsPerRecord: (cpuSeconds * 1e6) / records,
+    peakRssMiB,
+  };
+}
+
+interface JavaRun {
+  readonly output: string;
+  readonly cpuSeconds: number;
+  readonly peakRssMiB: number;
+}
+
+/** Runs a class of a release of Kafka with the JVM's defaults but for its memory. */
+async function runJava(version: string, args: readonly string[]): Promise<JavaRun> {
+  const classpath = await classpathOf(findRelease(version));
+  const command = ['java', '-Xmx512m', '-cp', classpath, ...args];
+  // The shell knows what CPU its child has used; the child's own memory is read while it runs.
+  const child = spawn('bash', ['-c', '"$@"; code=$?; times >&2; exit $code', 'run', ...command]);
+  let output = '';
+  let errors = '';
+  child.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  child.stderr.on('data', (chunk: Buffer) => (errors += chunk.toString()));
+  let peakRssMiB = 0;
+  const look = setInterval(() => {
+    peakRssMiB = Math.max(peakRssMiB, peakRssOfChild(child.pid!));
+  }, 100);
+  const code = await new Promise((resolve) => child.once('close', resolve));
+  clearInterval(look);
+  if (code !== 0) throw new Error(`${args[0]} ended with ${String(code)}:\n${output}\n${errors}`);
+  const [user = 0, system = 0] = [
+    ...errors
+      .trim()
+      .split('\n')
+      .at(-1)!
+      .matchAll(/(\d+)m([\d.]+)s/g),
+  ].map(([, minutes, seconds]) => Number(minutes) * 60 + Number(seconds));
+  return { output, cpuSeconds: user + system, peakRssMiB };
+}
+
+/** 0 where /proc is missing or the process has gone. */
+function peakRssOfChild(parent: number): number {
+  try {
+    const children = readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim();
+    const status = readFileSync(`/proc/${children.split(' ')[0]!}/status`, 'utf8');
+    return Number(/VmHWM:\s+(\d+)/.exec(status)?.[1] ?? 0) / 1024;
+  } catch {
+    return 0;
+  }
+}

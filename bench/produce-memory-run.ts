@@ -1,0 +1,89 @@
+import { Subject, type Observable } from 'rxjs';
+import { createKafka, sendAll, toTopic, type Producer, type Receipt } from '../src/index.js';
+
+export interface MemoryRun {
+  readonly acknowledged: number;
+  readonly baseRssMiB: number;
+  readonly peakRssMiB: number;
+}
+
+interface Made {
+  readonly key: string;
+  readonly value: Buffer;
+}
+
+const VALUE_BYTES = 100;
+/** What a record takes of `bufferMemory`, about. */
+const HELD_BYTES = VALUE_BYTES + 16 + 80;
+
+/** Sends records that are made one after the other, and looks how much memory it took. */
+export async function sendMany(
+  bootstrapServers: string,
+  topic: string,
+  way: 'sendAll' | 'toTopic',
+  records: number,
+  bufferMemory: number,
+): Promise<MemoryRun> {
+  const kafka = createKafka({ bootstrapServers });
+  const producer = kafka.producer({ bufferMemory, batchSize: 64 * 1024 });
+  await producer.partitionsFor(topic);
+  const baseRssMiB = process.memoryUsage.rss() / 1024 / 1024;
+  const source = make(records);
+  const acknowledged = await (way === 'sendAll'
+    ? countAll(sendAll(producer, topic, source))
+    : pushAll(producer, topic, source, Math.floor((bufferMemory * 0.9) / HELD_BYTES)));
+  const peakRssMiB = process.resourceUsage().maxRSS / 1024;
+  await producer.close();
+  return { acknowledged, baseRssMiB, peakRssMiB };
+}
+
+function* make(records: number): IterableIterator<Made> {
+  for (let i = 0; i < records; i++) {
+    yield { key: `key-${i % 10_000}`, value: Buffer.alloc(VALUE_BYTES, i) };
+  }
+}
+
+function countAll(receipts: Observable<Receipt<unknown>>, each?: () => void): Promise<number> {
+  return new Promise((resolve, reject) => {
+    let count = 0;
+    receipts.subscribe({
+      next: () => {
+        count++;
+        each?.();
+      },
+      error: reject,
+      complete: () => resolve(count),
+    });
+  });
+}
+
+/** A push source that keeps as many records unacknowledged as the buffer takes. */
+function pushAll(
+  producer: Producer,
+  topic: string,
+  source: Iterator<Made>,
+  limit: number,
+): Promise<number> {
+  const records = new Subject<Made>();
+  let open = 0;
+  let isPushing = false;
+  const push = () => {
+    isPushing = true;
+    while (open < limit) {
+      const { done, value } = source.next() as IteratorResult<Made, undefined>;
+      if (done === true) {
+        records.complete();
+        return;
+      }
+      open++;
+      records.next(value);
+    }
+    isPushing = false;
+  };
+  const acknowledged = countAll(records.pipe(toTopic(producer, topic)), () => {
+    open--;
+    if (!isPushing) push();
+  });
+  push();
+  return acknowledged;
+}

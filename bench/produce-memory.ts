@@ -1,0 +1,43 @@
+import { PARTITIONS, startBroker } from './broker.js';
+import { inChild } from './child.js';
+import type { MemoryRun } from './produce-memory-run.js';
+import { report, table } from './report.js';
+
+const TOPIC = 'bench';
+const RECORDS = 5_000_000;
+const MIB = 1024 * 1024;
+const BUFFERS_MIB = [8, 32, 64];
+const ALLOWED_MIB = 80;
+
+/** Peak memory for any amount of input, pulled by sendAll and pushed through toTopic. */
+export async function run(): Promise<void> {
+  await using broker = await startBroker();
+  await broker.createTopic(TOPIC, { partitions: PARTITIONS });
+  const rows: string[][] = [];
+  for (const way of ['sendAll', 'toTopic'] as const) {
+    for (const bufferMiB of BUFFERS_MIB) {
+      const args = [broker.bootstrapServers, TOPIC, way, RECORDS, bufferMiB * MIB];
+      const task = { module: './produce-memory-run.js', call: 'sendMany', args };
+      const { acknowledged, baseRssMiB, peakRssMiB } = await inChild<MemoryRun>(task, 300_000);
+      if (acknowledged !== RECORDS) throw new Error(`${acknowledged} records were acknowledged`);
+      rows.push([
+        way,
+        `${bufferMiB}`,
+        baseRssMiB.toFixed(0),
+        peakRssMiB.toFixed(0),
+        `${bufferMiB + ALLOWED_MIB}`,
+        peakRssMiB <= bufferMiB + ALLOWED_MIB ? 'yes' : 'no',
+      ]);
+    }
+  }
+  report('produce-memory', [
+    `${RECORDS.toLocaleString('en')} records of 100 B, made as they are sent. The process has the ` +
+      'first RSS before it sends anything.',
+    '',
+    ...table(
+      ['way', 'bufferMemory MiB', 'RSS before MiB', 'peak RSS MiB', 'allowed MiB', 'within'],
+      rows,
+    ),
+    '',
+  ]);
+}
