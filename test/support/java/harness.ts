@@ -29,7 +29,10 @@ export class JavaHarness implements AsyncDisposable {
   }
 
   /** Compiles a program against a release of kafka-clients, once, and starts it. */
-  static async start(program: 'Messages' | 'Records', kafkaVersion: string): Promise<JavaHarness> {
+  static async start(
+    program: 'Assignors' | 'Messages' | 'Records',
+    kafkaVersion: string,
+  ): Promise<JavaHarness> {
     const classpath = await resolveClasspath(`clients-${kafkaVersion}`, [
       `org.apache.kafka:kafka-clients:${kafkaVersion}`,
       'com.fasterxml.jackson.core:jackson-databind:2.17.2',
