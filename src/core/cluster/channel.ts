@@ -13,8 +13,11 @@ import { ConnectionError } from '../util/errors.js';
 import type { Dialer } from './dialer.js';
 import type { ClusterOptions } from './options.js';
 
-/** What a connection is for: fetches never queue behind produce or coordinator calls. */
-export type Purpose = 'produce' | 'fetch' | 'coordinator' | 'control';
+/**
+ * What a connection is for: fetches never queue behind produce or coordinator calls, and those not
+ * behind a JoinGroup, which the coordinator leaves unanswered until the whole group has joined.
+ */
+export type Purpose = 'produce' | 'fetch' | 'coordinator' | 'join' | 'control';
 
 /**
  * The way to one broker for one purpose. Connects when asked to be ready, and again after the

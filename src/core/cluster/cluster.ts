@@ -9,6 +9,7 @@ import {
   resolveApi,
   type Api,
 } from '../protocol/index.js';
+import type { BrokerCapabilities } from '../network/index.js';
 import { backoffMs } from '../util/backoff.js';
 import { KafkaError, TimeoutError } from '../util/errors.js';
 import { BrokerPool, SHARED } from './broker-pool.js';
@@ -33,7 +34,15 @@ export interface RequestOptions {
   /** Time for all attempts together, in ms. Default `requestTimeoutMs`. */
   readonly timeoutMs?: number;
   readonly signal?: AbortSignal;
+  /** Which connection to use, for a request that must neither wait for others nor hold them up. */
+  readonly purpose?: Purpose;
+  /** Told of each attempt that failed and will be repeated. */
+  readonly onRetry?: (reason: KafkaError) => void;
 }
+
+/** A body, or how to make it for the version that was negotiated. */
+export type RequestBody<A extends ApiOrName> =
+  RequestInput<Resolved<A>> | ((version: number) => RequestInput<Resolved<A>>);
 
 const NONE = 0;
 
@@ -121,7 +130,7 @@ export class Cluster {
 
   /** The way to a broker for a purpose. */
   channel(nodeId: number, purpose: Purpose): BrokerChannel {
-    const isOwn = purpose === 'fetch' || purpose === 'coordinator';
+    const isOwn = purpose === 'fetch' || purpose === 'coordinator' || purpose === 'join';
     return this.pool.channel(nodeId, purpose, isOwn ? this.owner : SHARED);
   }
 
@@ -141,29 +150,51 @@ export class Cluster {
   async request<A extends ApiOrName>(
     route: Route,
     api: A,
-    body: RequestInput<Resolved<A>> | ((version: number) => RequestInput<Resolved<A>>),
-    { maxVersion, timeoutMs = this.options.requestTimeoutMs, signal }: RequestOptions = {},
+    body: RequestBody<A>,
+    options: RequestOptions = {},
   ): Promise<ResponseOf<Resolved<A>>> {
+    const { name } = resolveApi(api) as Api;
+    return this.insist(route, name, options, async (channel, leftMs) => {
+      const version = channel.version(api, options.maxVersion);
+      const input = typeof body === 'function' ? body(version) : body;
+      const answer = await channel.send(api, version, input, leftMs);
+      const error = brokerError((answer as { errorCode?: number }).errorCode ?? NONE);
+      if (!error.isRetriable) return answer;
+      this.noteError(route, error);
+      return new Refusal(error);
+    });
+  }
+
+  /** What the broker that answers for a route can do; connects to it if need be. */
+  capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
+    return this.insist(route, 'ApiVersions', options, (channel) =>
+      Promise.resolve(channel.capabilities!),
+    );
+  }
+
+  /** Tries until it succeeds, can't succeed, or the time is up. */
+  private async insist<T>(
+    route: Route,
+    name: string,
+    {
+      timeoutMs = this.options.requestTimeoutMs,
+      purpose = purposeOf(route),
+      signal,
+      onRetry,
+    }: RequestOptions,
+    attempt: (channel: BrokerChannel, leftMs: number) => Promise<T | Refusal>,
+  ): Promise<T> {
     const { clock, retryBackoffMs, retryBackoffMaxMs } = this.options;
     const deadline = clock.monotonic() + timeoutMs;
-    const name = (resolveApi(api) as Api).name;
     for (let failures = 0; ; failures++) {
-      let last: unknown;
+      let last: KafkaError;
       try {
         const nodeId = await this.resolve(route);
-        const channel = this.channel(nodeId, purposeOf(route));
+        const channel = this.channel(nodeId, purpose);
         await channel.ready();
-        const leftMs = Math.max(1, deadline - clock.monotonic());
-        const version = channel.version(api, maxVersion);
-        const message = typeof body === 'function' ? body(version) : body;
-        const answer = await channel.send(api, version, message, leftMs);
-        const error = brokerError((answer as { errorCode?: number }).errorCode ?? NONE);
-        if (!error.isRetriable) return answer;
-        this.noteError(route, error);
-        last = new KafkaError(`the broker said ${error.name}: ${error.message}`, {
-          code: error.name,
-          isRetriable: true,
-        });
+        const result = await attempt(channel, Math.max(1, deadline - clock.monotonic()));
+        if (!(result instanceof Refusal)) return result;
+        last = result.reason;
       } catch (error) {
         if (!(error instanceof KafkaError) || !error.isRetriable) throw error;
         this.noteFailure(route);
@@ -172,6 +203,7 @@ export class Cluster {
       if (signal?.aborted === true || this.abort.signal.aborted) throw clientClosed();
       const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
       if (clock.monotonic() + waitMs >= deadline) throw timedOut(name, timeoutMs, last);
+      onRetry?.(last);
       await this.pause(waitMs, signal);
     }
   }
@@ -260,6 +292,18 @@ export class Cluster {
       const stop = () => done(() => reject(clientClosed()));
       const cancel = this.options.clock.schedule(waitMs, () => done(resolve));
       for (const each of signals) each.addEventListener('abort', stop, { once: true });
+    });
+  }
+}
+
+/** An answer with an error that may pass. */
+class Refusal {
+  readonly reason: KafkaError;
+
+  constructor({ name, message }: BrokerError) {
+    this.reason = new KafkaError(`the broker said ${name}: ${message}`, {
+      code: name,
+      isRetriable: true,
     });
   }
 }

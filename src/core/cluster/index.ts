@@ -1,6 +1,6 @@
 export { parseBootstrapServers } from './bootstrap.js';
 export type { BrokerChannel, Purpose } from './channel.js';
-export { Cluster, type RequestOptions, type Route } from './cluster.js';
+export { Cluster, type RequestBody, type RequestOptions, type Route } from './cluster.js';
 export type { CoordinatorKind } from './coordinators.js';
 export type { ClusterEvent } from './events.js';
 export type {
