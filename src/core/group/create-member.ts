@@ -1,5 +1,6 @@
 import type { Cluster } from '../cluster/index.js';
 import type { Clock } from '../util/clock.js';
+import { GroupMember } from './group-member.js';
 import type { GroupHandler, Member } from './member.js';
 import type { GroupOptions, Subscription } from './options.js';
 
@@ -14,5 +15,5 @@ export interface MemberContext {
 
 /** A membership that begins with {@link Member.join}. Connects nothing until then. */
 export function createMember(context: MemberContext): Member {
-  throw new Error(`a member of ${context.options.groupId} can't be made yet`);
+  return new GroupMember(context);
 }

@@ -55,8 +55,9 @@ export interface Member {
    */
   requestRejoin(reason: string): void;
   /**
-   * Stops heartbeats and leaves. Nothing is called back from now on: the consumer hands back what it
-   * has first. Never rejects; resolves when the coordinator knows, or can't be told in time.
+   * Stops heartbeats and leaves. Nothing but the event `left` is called back from now on: the
+   * consumer hands back what it has first. Never rejects; resolves when the coordinator knows, or
+   * can't be told within `requestTimeoutMs`.
    *
    * @param options.keepsMembership stay known to the group until the session times out. Default:
    * static members do, others don't.
