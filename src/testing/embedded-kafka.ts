@@ -30,7 +30,7 @@ import { MemoryNetwork, type MemoryLink, type MemoryLinkEvents } from './network
 import { TcpListener } from './network/tcp-listener.js';
 import { resolveEmbeddedOptions, type EmbeddedKafkaOptions } from './options.js';
 import { Cluster, type BrokerNode, type TopicSpec } from './state/cluster.js';
-import type { Group } from './state/groups/groups.js';
+import type { Group } from './state/groups/group.js';
 import type { Partition } from './state/partition.js';
 import { orRejection, Rejection } from './state/rejection.js';
 import { profileOf, type Feature } from './versions.js';
@@ -130,6 +130,9 @@ export class EmbeddedKafka implements AsyncDisposable {
           minSessionTimeoutMs: options.groupMinSessionTimeoutMs,
           maxSessionTimeoutMs: options.groupMaxSessionTimeoutMs,
           maxSize: options.groupMaxSize,
+          consumerSessionTimeoutMs: options.groupConsumerSessionTimeoutMs,
+          consumerHeartbeatIntervalMs: options.groupConsumerHeartbeatIntervalMs,
+          assignmentIntervalMs: options.groupConsumerAssignmentIntervalMs,
           offsetMetadataMaxBytes: options.offsetMetadataMaxBytes,
         },
       },

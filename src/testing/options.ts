@@ -58,6 +58,12 @@ export interface EmbeddedKafkaOptions {
   readonly groupMaxSessionTimeoutMs?: number;
   /** Kafka's `group.max.size`, and `group.consumer.max.size`. Default: unlimited. */
   readonly groupMaxSize?: number;
+  /** Kafka's `group.consumer.session.timeout.ms`. Default: 45,000. */
+  readonly groupConsumerSessionTimeoutMs?: number;
+  /** Kafka's `group.consumer.heartbeat.interval.ms`. Default: 5000. */
+  readonly groupConsumerHeartbeatIntervalMs?: number;
+  /** Kafka's `group.consumer.assignment.interval.ms`. Default: 0, unlike Kafka's 1000. */
+  readonly groupConsumerAssignmentIntervalMs?: number;
   /** Kafka's `offset.metadata.max.bytes`. Default: 4096. */
   readonly offsetMetadataMaxBytes?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
@@ -91,6 +97,9 @@ const rules = {
   groupMinSessionTimeoutMs: integer(6000, { min: 0 }),
   groupMaxSessionTimeoutMs: integer(1_800_000, { min: 0 }),
   groupMaxSize: integer(0x7fff_ffff, { min: 1 }),
+  groupConsumerSessionTimeoutMs: integer(45_000, { min: 1 }),
+  groupConsumerHeartbeatIntervalMs: integer(5000, { min: 1 }),
+  groupConsumerAssignmentIntervalMs: integer(0, { min: 0 }),
   offsetMetadataMaxBytes: integer(4096, { min: 0 }),
   features: custom<Readonly<Record<string, number>>>({}, 'levels by name', isObject),
   clusterId: custom('rx-kafka-embedded-cluster', 'a string', (value) => typeof value === 'string'),

@@ -7,7 +7,9 @@ import {
   readSubscription,
   type PartitionsByTopic,
 } from '../state/groups/embedded-protocol.js';
-import type { Group } from '../state/groups/groups.js';
+import type { ConsumerGroup } from '../state/groups/consumer-group.js';
+import type { Group } from '../state/groups/group.js';
+import { toList, type Partitions } from '../state/groups/partitions.js';
 
 /** A group at one moment. */
 export interface GroupSnapshot {
@@ -56,7 +58,7 @@ export function snapshotOffsets(offsets: CommittedOffsets): OffsetsSnapshot {
 
 function snapshotGroup(group: Group, cluster: Cluster): GroupSnapshot {
   return {
-    ...snapshotClassic(group),
+    ...(group.type === 'classic' ? snapshotClassic(group) : snapshotConsumer(group, cluster)),
     coordinator: cluster.coordinatorOf(group.id)?.id ?? -1,
     offsets: snapshotOffsets(cluster.groups.offsetsOf(group.id)),
   };
@@ -81,4 +83,37 @@ function snapshotClassic(group: ClassicGroup): Omit<GroupSnapshot, 'coordinator'
       assignment: readAssignment(member.assignment) ?? {},
     })),
   };
+}
+
+function snapshotConsumer(
+  group: ConsumerGroup,
+  cluster: Cluster,
+): Omit<GroupSnapshot, 'coordinator' | 'offsets'> {
+  const { id, type, state, protocolType, assignor, epoch } = group;
+  return {
+    groupId: id,
+    type,
+    state,
+    protocolType,
+    assignor,
+    epoch,
+    leader: null,
+    members: [...group.members.values()].map((member) => ({
+      memberId: member.id,
+      instanceId: member.instanceId,
+      clientId: member.clientId,
+      epoch: member.epoch,
+      topics: group.topicNamesOf(member),
+      assignment: byName(member.assigned, cluster),
+    })),
+  };
+}
+
+function byName(partitions: Partitions, cluster: Cluster): PartitionsByTopic {
+  const named = toList(partitions).map(({ topicId, partitions: indexes }) => [
+    // A topic that was deleted has no name any more.
+    cluster.topicById(topicId)?.name ?? topicId,
+    indexes,
+  ]);
+  return Object.fromEntries(named) as PartitionsByTopic;
 }

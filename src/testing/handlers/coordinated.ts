@@ -14,6 +14,14 @@ export function checkGroup(groupId: string, { cluster, brokerId }: HandlerContex
   cluster.groups.checkCoordinator(groupId, brokerId);
 }
 
+/** @throws Rejection while the consumer protocol is switched off (`group.version` 0). */
+export function checkConsumerProtocol({ cluster }: HandlerContext): void {
+  const feature = cluster.settings.features.find(({ name }) => name === 'group.version');
+  if (feature !== undefined && feature.finalized > 0) return;
+  const message = 'The consumer protocol is not enabled in the cluster.';
+  throw new Rejection(Errors.UNSUPPORTED_VERSION, message);
+}
+
 /** Runs what has no result; the code of its rejection, or that of success. */
 export function errorCodeFrom(attempt: () => void): number {
   const outcome = orRejection(attempt);

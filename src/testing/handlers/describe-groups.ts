@@ -32,7 +32,8 @@ function locate(groupId: string, { cluster, brokerId }: HandlerContext): Classic
   cluster.groups.checkCoordinator(groupId, brokerId);
   const group = cluster.groups.get(groupId);
   if (group === undefined) throw noSuchGroup(groupId);
-  return group;
+  if (group.type === 'classic') return group;
+  throw new Rejection(Errors.GROUP_ID_NOT_FOUND, `Group ${groupId} is not a classic group.`);
 }
 
 function describe(group: ClassicGroup): GroupAnswer {

@@ -10,7 +10,7 @@ export const heartbeat = defineHandler(apis.Heartbeat, {
       const { groupId, memberId, groupInstanceId, generationId } = body;
       checkGroup(groupId, context);
       const group = context.cluster.groups.get(groupId);
-      if (group === undefined) throw unknownMember(memberId);
+      if (group?.type !== 'classic') throw unknownMember(memberId);
       group.heartbeat(memberId, groupInstanceId, generationId);
     }),
   }),

@@ -1,5 +1,7 @@
 import { alterConfigs } from './alter-configs.js';
 import { apiVersions } from './api-versions.js';
+import { consumerGroupDescribe } from './consumer-group-describe.js';
+import { consumerGroupHeartbeat } from './consumer-group-heartbeat.js';
 import { createPartitions } from './create-partitions.js';
 import { createTopics } from './create-topics.js';
 import { deleteGroups } from './delete-groups.js';
@@ -58,6 +60,8 @@ export const handlers: ReadonlyMap<number, AnyHandler> = new Map(
     createPartitions,
     deleteGroups,
     offsetDelete,
+    consumerGroupHeartbeat,
+    consumerGroupDescribe,
     incrementalAlterConfigs,
     describeCluster,
     describeTopicPartitions,

@@ -30,16 +30,17 @@ export const offsetFetch = defineHandler(apis.OffsetFetch, {
 /** One group's offsets by topic. @throws Rejection when they may not be read. */
 function read(query: GroupQuery, { version }: Request, context: HandlerContext): TopicAnswer[] {
   const { cluster, brokerId } = context;
-  const { groupId, topics } = query;
+  const { groupId, topics, memberId, memberEpoch } = query;
   const { groups } = cluster;
   if (version === 0) return readZooKeeper(query, context);
   groups.checkCoordinator(groupId, brokerId);
+  const group = groups.get(groupId);
+  if (group?.type === 'consumer') group.checkFetch(memberId, memberEpoch);
   const offsets = groups.offsetsOf(groupId);
   const usesIds = version >= FIRST_VERSION_OF_TOPIC_IDS;
   if (topics === null) return allOf(offsets, usesIds, context);
-  return topics.map((topic) => {
-    const { name, topicId, partitionIndexes } = topic;
-    if (!usesIds) return { ...topic, partitions: partitionIndexes.map(at(offsets, name)) };
+  return topics.map(({ name, topicId, partitionIndexes }) => {
+    if (!usesIds) return { name, partitions: partitionIndexes.map(at(offsets, name)) };
     const found = locateTopic(context, name, topicId);
     if (!(found instanceof Rejection)) {
       return { name, topicId, partitions: partitionIndexes.map(at(offsets, found.name)) };
@@ -75,7 +76,7 @@ function allOf(
 ): TopicAnswer[] {
   return [...offsets].map(([name, partitions]) => ({
     name,
-    topicId: usesIds ? cluster.topics.get(name)!.id : ZERO_UUID,
+    ...(usesIds && { topicId: cluster.topics.get(name)!.id }),
     partitions: [...partitions].map(([partition, offset]) => found(partition, offset)),
   }));
 }

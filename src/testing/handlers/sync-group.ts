@@ -18,7 +18,7 @@ export const syncGroup = defineHandler(apis.SyncGroup, {
         checkProtocol(request);
         checkGroup(groupId, context);
         const group = context.cluster.groups.get(groupId);
-        if (group === undefined) throw unknownMember(memberId);
+        if (group?.type !== 'classic') throw unknownMember(memberId);
         group.sync(toSync(request), resolve);
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;

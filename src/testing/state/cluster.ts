@@ -73,7 +73,7 @@ export class Cluster {
     readonly nodes: readonly BrokerNode[],
   ) {
     this.coordinators = new Coordinators(nodes);
-    this.groups = new Groups(settings.groups, this.coordinators, settings.clock);
+    this.groups = new Groups(settings.groups, this.coordinators, settings.clock, this.topics);
   }
 
   get clock(): Clock {

@@ -40,7 +40,7 @@ export class ClassicMember {
       protocolType: options.protocolType ?? 'consumer',
       protocols: (options.protocols ?? ['range']).map((offer) => {
         const [name, metadata] = typeof offer === 'string' ? [offer, ''] : offer;
-        return { name, metadata: Buffer.from(metadata) };
+        return { name, metadata: Buffer.from(metadata, 'latin1') };
       }),
     });
     this.memberId = answer.memberId;

@@ -14,6 +14,7 @@ import {
   type SyncOutcome,
 } from './classic-roster.js';
 import { readSubscription } from './embedded-protocol.js';
+import type { CommitIdentity } from './group.js';
 import { newMemberId } from './member-id.js';
 import type { GroupSettings } from './settings.js';
 
@@ -42,16 +43,6 @@ export interface SyncRequest {
   readonly protocolName: string | null;
   /** Of the leader: what each member shall have. */
   readonly assignments: ReadonlyMap<string, Buffer>;
-}
-
-/** Who commits offsets. */
-export interface CommitIdentity {
-  readonly memberId: string;
-  readonly instanceId: string | null;
-  /** The generation, or the member's epoch; -1 for a consumer that is no member. */
-  readonly epoch: number;
-  /** Of OffsetCommit. */
-  readonly version: number;
 }
 
 /** What a coordinator finds again after it moved to another broker. */

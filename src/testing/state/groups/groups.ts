@@ -2,11 +2,12 @@ import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
 import type { Coordinators } from '../coordinators.js';
 import { Rejection } from '../rejection.js';
+import type { Topic } from '../topic.js';
 import { ClassicGroup } from './classic-group.js';
 import { CommittedOffsets } from './committed-offsets.js';
+import { ConsumerGroup, type ConsumerHeartbeat, type ConsumerVerdict } from './consumer-group.js';
+import type { Group } from './group.js';
 import type { GroupSettings } from './settings.js';
-
-export type Group = ClassicGroup;
 
 /** All groups of a cluster with what they committed. Each is run by the broker it is hashed to. */
 export class Groups {
@@ -20,6 +21,7 @@ export class Groups {
     readonly settings: GroupSettings,
     private readonly coordinators: Coordinators,
     private readonly clock: Clock,
+    private readonly topics: ReadonlyMap<string, Topic>,
   ) {}
 
   get(groupId: string): Group | undefined {
@@ -41,14 +43,42 @@ export class Groups {
     throw new Rejection(Errors.NOT_COORDINATOR, 'This is not the correct coordinator.');
   }
 
-  /** The group if it is a classic one, else a new classic one in place of an empty other. */
+  /**
+   * The group if it is a classic one, else a new classic one in place of an empty other.
+   *
+   * @throws Rejection when members of the other protocol are in it.
+   */
   classic(groupId: string): ClassicGroup {
     const known = this.byId.get(groupId);
-    if (known !== undefined) return known;
-    const group = new ClassicGroup(groupId, this.settings, this.clock);
-    this.byId.set(groupId, group);
-    this.host(groupId);
-    return group;
+    if (known?.type === 'classic') return known;
+    if (known?.isEmpty === false) {
+      throw new Rejection(
+        Errors.INCONSISTENT_GROUP_PROTOCOL,
+        `Cannot join the consumer group ${groupId} with the classic protocol because the group ` +
+          `migration is disabled.`,
+      );
+    }
+    return this.replace(new ClassicGroup(groupId, this.settings, this.clock));
+  }
+
+  /**
+   * Has a member of a consumer group join, live on or leave. The first one founds the group, also in
+   * place of an empty classic one.
+   *
+   * @throws Rejection that tells the member what to do.
+   */
+  consumerHeartbeat(groupId: string, request: ConsumerHeartbeat): ConsumerVerdict {
+    const known = this.byId.get(groupId);
+    if (known?.type === 'consumer') return known.heartbeat(request);
+    if (known !== undefined && (!known.isEmpty || request.epoch !== 0)) {
+      const message = `Group ${groupId} is not a consumer group.`;
+      throw new Rejection(Errors.GROUP_ID_NOT_FOUND, message);
+    }
+    if (request.epoch !== 0) throw noSuchGroup(groupId);
+    const group = new ConsumerGroup(groupId, this.settings, this.clock, this.topics);
+    const verdict = group.heartbeat(request);
+    this.replace(group);
+    return verdict;
   }
 
   /** What a group has committed; empty for one that there is not. */
@@ -83,6 +113,14 @@ export class Groups {
   /** Brokers have started, stopped or swapped roles: groups move to those that run. */
   reassign(): void {
     for (const { id } of this.all) this.host(id);
+  }
+
+  private replace<G extends Group>(group: G): G {
+    this.byId.get(group.id)?.unload();
+    this.byId.set(group.id, group);
+    this.hosts.delete(group.id);
+    this.host(group.id);
+    return group;
   }
 
   private host(groupId: string): void {

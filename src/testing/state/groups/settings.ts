@@ -8,6 +8,12 @@ export interface GroupSettings {
   readonly maxSessionTimeoutMs: number;
   /** Kafka's `group.max.size`, of groups of either protocol. */
   readonly maxSize: number;
+  /** Kafka's `group.consumer.session.timeout.ms`. */
+  readonly consumerSessionTimeoutMs: number;
+  /** Kafka's `group.consumer.heartbeat.interval.ms`. */
+  readonly consumerHeartbeatIntervalMs: number;
+  /** Kafka's `group.consumer.assignment.interval.ms`. */
+  readonly assignmentIntervalMs: number;
   /** Kafka's `offset.metadata.max.bytes`. */
   readonly offsetMetadataMaxBytes: number;
 }

@@ -1,0 +1,427 @@
+import type { Clock } from '../../../core/util/clock.js';
+import { Errors } from '../../error-codes.js';
+import { Rejection } from '../rejection.js';
+import { Timers } from '../timers.js';
+import type { Topic } from '../topic.js';
+import {
+  AWAY,
+  checkCommitEpoch,
+  checkEpoch,
+  keyOf,
+  newMember,
+  reconcile,
+  type ConsumerMember,
+  type MemberSubscription,
+} from './consumer-member.js';
+import type { CommitIdentity, PartitionCheck } from './group.js';
+import { each, isSame, NO_PARTITIONS, type Partitions } from './partitions.js';
+import { serverAssignors } from './server-assignors.js';
+import type { GroupSettings } from './settings.js';
+import { TopicPatterns } from './topic-patterns.js';
+
+export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable';
+
+/** A ConsumerGroupHeartbeat: what is `null` is as before. */
+export interface ConsumerHeartbeat {
+  readonly memberId: string;
+  readonly epoch: number;
+  readonly instanceId: string | null;
+  readonly rackId: string | null;
+  /** -1 where it is as before. */
+  readonly rebalanceTimeoutMs: number;
+  readonly topicNames: readonly string[] | null;
+  readonly regex: string | null;
+  readonly serverAssignor: string | null;
+  readonly owned: Partitions | null;
+  readonly clientId: string;
+  readonly clientHost: string;
+}
+
+/** The answer to it. */
+export interface ConsumerVerdict {
+  readonly memberId: string;
+  readonly epoch: number;
+  /** `null` where it is as before. */
+  readonly assignment: Partitions | null;
+}
+
+const LEAVE = -1;
+const JOIN = 0;
+const FIRST_VERSION_OF_MEMBER_EPOCHS = 9;
+
+/** A group of the consumer protocol, whose broker assigns, step by step and member by member (KIP-848). */
+export class ConsumerGroup {
+  readonly type = 'consumer';
+  readonly protocolType = 'consumer';
+  readonly members = new Map<string, ConsumerMember>();
+  /** Rises whenever members have to be assigned anew. */
+  epoch = 0;
+  /** The group epoch that the target assignment was made for. */
+  assignmentEpoch = 0;
+  assignor: string;
+  private target = new Map<string, Partitions>();
+  /** What members read has changed since the last group epoch. */
+  private isStale = true;
+  private assignedAtMs = -Infinity;
+  /** What is known of the topics that are read, to notice when it changes. */
+  private topicFacts = '';
+  private readonly patterns: TopicPatterns;
+  private readonly timers: Timers;
+
+  constructor(
+    readonly id: string,
+    private readonly settings: GroupSettings,
+    private readonly clock: Clock,
+    private readonly topics: ReadonlyMap<string, Topic>,
+  ) {
+    this.timers = new Timers(clock);
+    this.patterns = new TopicPatterns(clock, topics);
+    this.assignor = [...serverAssignors.keys()][0]!;
+  }
+
+  get isEmpty(): boolean {
+    return this.members.size === 0;
+  }
+
+  get state(): ConsumerGroupState {
+    if (this.isEmpty) return 'Empty';
+    if (this.epoch > this.assignmentEpoch) return 'Assigning';
+    const isSettled = [...this.members.values()].every((member) => this.isSettled(member));
+    return isSettled ? 'Stable' : 'Reconciling';
+  }
+
+  hasMember(memberId: string): boolean {
+    return this.members.has(memberId);
+  }
+
+  /** The topics that a member reads, by whatever it said. */
+  topicNamesOf(member: ConsumerMember): string[] {
+    return [...new Set([...member.topicNames, ...this.patterns.topicsOf(member.regex)])].sort();
+  }
+
+  /** What a member shall have in the end. */
+  targetOf(memberId: string): Partitions {
+    return this.target.get(memberId) ?? NO_PARTITIONS;
+  }
+
+  /** Takes a member in, along or out. @throws Rejection that tells it what to do. */
+  heartbeat(request: ConsumerHeartbeat): ConsumerVerdict {
+    if (request.epoch === LEAVE || request.epoch === AWAY) return this.signOff(request);
+    this.isStale ||= this.patterns.resolve();
+    const before = this.subscribe(request);
+    const member = { ...before, ...changesOf(request, before) };
+    const readsOther = !hasSameTopics(member, before);
+    // Nothing is changed before it is clear that all of it can be.
+    if (member.regex !== '' && readsOther) this.patterns.check(member.regex);
+    this.takeIn(member);
+    this.patterns.require([...this.members.values()].map(({ regex }) => regex));
+    this.refreshTopics(readsOther);
+    this.assign();
+    const reconciled = this.reconcile(member, request.owned, readsOther);
+    this.keepAlive(reconciled);
+    const isTold =
+      request.epoch === JOIN ||
+      isFullRequest(request) ||
+      !isSame(before.assigned, reconciled.assigned);
+    return {
+      memberId: reconciled.id,
+      epoch: reconciled.epoch,
+      assignment: isTold ? reconciled.assigned : null,
+    };
+  }
+
+  /** A member is out: its session is over, or it took too long to give partitions back. */
+  expire(memberId: string): void {
+    if (!this.members.delete(memberId)) return;
+    this.timers.cancel(memberId);
+    this.timers.cancel(revocationOf(memberId));
+    this.target.delete(memberId);
+    this.epoch++;
+  }
+
+  /** Removes members as an administrator does; the error code of each in turn. */
+  leave(leaving: readonly { memberId: string; instanceId: string | null }[]): number[] {
+    return leaving.map(({ memberId, instanceId }) => {
+      try {
+        const known = instanceId === null ? undefined : this.ofInstance(instanceId)?.id;
+        const id = memberId === '' ? (known ?? '') : memberId;
+        const member = instanceId === null ? this.member(id) : this.owner(instanceId, id);
+        this.expire(member.id);
+        return Errors.NONE;
+      } catch (error) {
+        if (!(error instanceof Rejection)) throw error;
+        return error.errorCode;
+      }
+    });
+  }
+
+  /** Has all members be assigned anew. */
+  rebalance(): void {
+    this.epoch++;
+  }
+
+  /** @throws Rejection unless a member may commit; what is left to be checked for a partition. */
+  checkCommit({ memberId, epoch, version }: CommitIdentity): PartitionCheck | undefined {
+    if (epoch < 0 && this.isEmpty) return undefined;
+    const member = this.member(memberId);
+    if (version < FIRST_VERSION_OF_MEMBER_EPOCHS) {
+      const message = 'Members of the consumer protocol commit with version 9 or above';
+      throw new Rejection(Errors.UNSUPPORTED_VERSION, message);
+    }
+    if (epoch === member.epoch) return undefined;
+    if (epoch > member.epoch) throw stale(epoch, member);
+    return (topicId, index) => checkCommitEpoch(member, epoch, topicId, index);
+  }
+
+  /** @throws Rejection unless a member, or somebody who does not claim to be one, may read. */
+  checkFetch(memberId: string | null, epoch: number): void {
+    if (memberId === null && epoch < 0) return;
+    const member = this.member(memberId ?? '');
+    if (epoch !== member.epoch) throw stale(epoch, member);
+  }
+
+  /** Offsets of topics that nobody reads may be deleted at any time. */
+  checkOffsetDelete(): void {
+    // Nothing stands in the way.
+  }
+
+  isSubscribedTo(topic: string): boolean {
+    return [...this.members.values()].some((member) => this.topicNamesOf(member).includes(topic));
+  }
+
+  /** The coordinator moves; all that members were told is kept in its log. */
+  unload(): void {
+    this.timers.cancelAll();
+  }
+
+  load(): void {
+    for (const member of this.members.values()) {
+      this.keepAlive(member);
+      if (member.state === 'unrevoked') this.limitRevocation(member);
+    }
+  }
+
+  private signOff({ memberId, instanceId, epoch }: ConsumerHeartbeat): ConsumerVerdict {
+    const member = instanceId === null ? this.member(memberId) : this.owner(instanceId, memberId);
+    if (epoch === AWAY) {
+      this.members.set(member.id, { ...member, epoch: AWAY, revoking: NO_PARTITIONS });
+      this.timers.cancel(revocationOf(member.id));
+    } else {
+      this.expire(member.id);
+    }
+    return { memberId: member.id, epoch, assignment: null };
+  }
+
+  /** The member that a heartbeat is from, possibly a new one. */
+  private subscribe(request: ConsumerHeartbeat): ConsumerMember {
+    const { memberId, epoch, instanceId, owned } = request;
+    if (instanceId !== null) return this.subscribeStatic(request, instanceId);
+    const known = this.members.get(memberId);
+    if (known === undefined && epoch === JOIN) return this.found(request);
+    const member = this.member(memberId);
+    checkEpoch(member, epoch, owned);
+    return member;
+  }
+
+  private subscribeStatic(request: ConsumerHeartbeat, instanceId: string): ConsumerMember {
+    const { memberId, epoch, owned } = request;
+    const known = this.ofInstance(instanceId);
+    if (epoch !== JOIN) {
+      const member = this.owner(instanceId, memberId);
+      checkEpoch(member, epoch, owned);
+      return member;
+    }
+    if (known === undefined) return this.found(request);
+    if (known.epoch !== AWAY) {
+      throw new Rejection(
+        Errors.UNRELEASED_INSTANCE_ID,
+        `Static member ${memberId} with instance id ${instanceId} cannot join the group ` +
+          `because the instance id is owned by ${known.id} member.`,
+      );
+    }
+    return { ...known, id: memberId, epoch: 0, previousEpoch: 0 };
+  }
+
+  private found({ memberId, instanceId, clientId, clientHost }: ConsumerHeartbeat): ConsumerMember {
+    if (this.members.size >= this.settings.maxSize) {
+      const message = `The consumer group has reached its maximum capacity.`;
+      throw new Rejection(Errors.GROUP_MAX_SIZE_REACHED, message);
+    }
+    return newMember(memberId, {
+      instanceId,
+      rackId: null,
+      rebalanceTimeoutMs: -1,
+      topicNames: [],
+      regex: '',
+      serverAssignor: null,
+      clientId,
+      clientHost,
+    });
+  }
+
+  /** Puts a member in its place, which is that of its instance where that was away. */
+  private takeIn(member: ConsumerMember): void {
+    const former = member.instanceId === null ? undefined : this.ofInstance(member.instanceId);
+    if (former !== undefined && former.id !== member.id) {
+      this.target.set(member.id, this.targetOf(former.id));
+      this.target.delete(former.id);
+      this.members.delete(former.id);
+      this.timers.cancel(former.id);
+    }
+    this.members.set(member.id, member);
+  }
+
+  /** Begins a new group epoch where what members read, or the topics themselves, have changed. */
+  private refreshTopics(readsOther: boolean): void {
+    const facts = [...this.topicSizes()].map(([id, size]) => `${id}:${size}`).join();
+    if (!readsOther && !this.isStale && facts === this.topicFacts) return;
+    this.topicFacts = facts;
+    this.isStale = false;
+    this.epoch++;
+  }
+
+  /** Makes a new target assignment where the group epoch is ahead of the last one. */
+  private assign(): void {
+    const now = this.clock.monotonic();
+    if (this.epoch === this.assignmentEpoch) return;
+    if (now - this.assignedAtMs < this.settings.assignmentIntervalMs) return;
+    this.assignor = this.electAssignor();
+    const assignees = [...this.members.values()].map((member) => ({
+      id: member.id,
+      instanceId: member.instanceId,
+      topicIds: this.topicIdsOf(member),
+      current: this.targetOf(member.id),
+    }));
+    this.target = serverAssignors.get(this.assignor)!(assignees, this.topicSizes());
+    this.assignmentEpoch = this.epoch;
+    this.assignedAtMs = now;
+  }
+
+  private electAssignor(): string {
+    const votes = new Map<string, number>();
+    for (const { serverAssignor } of this.members.values()) {
+      if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1);
+    }
+    const [first] = [...votes].sort(([, a], [, b]) => b - a);
+    return first?.[0] ?? [...serverAssignors.keys()][0]!;
+  }
+
+  private reconcile(
+    member: ConsumerMember,
+    owned: Partitions | null,
+    hasNewSubscription: boolean,
+  ): ConsumerMember {
+    if (!hasNewSubscription && this.isSettled(member)) return member;
+    const held = this.heldPartitions();
+    const reconciled = reconcile(member, {
+      target: this.targetOf(member.id),
+      targetEpoch: this.assignmentEpoch,
+      owned,
+      subscribedTopicIds: this.topicIdsOf(member),
+      hasNewSubscription,
+      isFree: (topicId, index) => !held.has(keyOf(topicId, index)),
+    });
+    if (reconciled === member) return member;
+    this.members.set(member.id, reconciled);
+    if (reconciled.state === 'unrevoked') this.limitRevocation(reconciled);
+    else this.timers.cancel(revocationOf(member.id));
+    return reconciled;
+  }
+
+  private heldPartitions(): Set<string> {
+    const held = new Set<string>();
+    for (const { assigned, revoking } of this.members.values()) {
+      for (const [topicId, index] of each(assigned)) held.add(keyOf(topicId, index));
+      for (const [topicId, index] of each(revoking)) held.add(keyOf(topicId, index));
+    }
+    return held;
+  }
+
+  private isSettled({ state, epoch }: ConsumerMember): boolean {
+    return state === 'stable' && epoch === this.assignmentEpoch;
+  }
+
+  private keepAlive({ id }: ConsumerMember): void {
+    this.timers.set(id, this.settings.consumerSessionTimeoutMs, () => this.expire(id));
+  }
+
+  /** A member that does not give partitions back in time is out, for others wait for them. */
+  private limitRevocation({ id, epoch, rebalanceTimeoutMs }: ConsumerMember): void {
+    this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => {
+      if (this.members.get(id)?.epoch === epoch) this.expire(id);
+    });
+  }
+
+  private topicIdsOf(member: ConsumerMember): Set<string> {
+    const found = this.topicNamesOf(member).map((name) => this.topics.get(name)?.id);
+    return new Set(found.filter((id) => id !== undefined));
+  }
+
+  /** How many partitions each topic that is read has, by its id. */
+  private topicSizes(): Map<string, number> {
+    const names = [...this.members.values()].flatMap((member) => this.topicNamesOf(member));
+    const topics = [...new Set(names)].sort().map((name) => this.topics.get(name));
+    return new Map(
+      topics.flatMap((topic) => (topic === undefined ? [] : [[topic.id, topic.partitions.length]])),
+    );
+  }
+
+  private member(memberId: string): ConsumerMember {
+    const member = this.members.get(memberId);
+    if (member !== undefined) return member;
+    const message = `Member ${memberId} is not a member of group ${this.id}.`;
+    throw new Rejection(Errors.UNKNOWN_MEMBER_ID, message);
+  }
+
+  private ofInstance(instanceId: string): ConsumerMember | undefined {
+    return [...this.members.values()].find((member) => member.instanceId === instanceId);
+  }
+
+  /** The static member that runs an instance. @throws Rejection when another one does. */
+  private owner(instanceId: string, memberId: string): ConsumerMember {
+    const member = this.ofInstance(instanceId);
+    if (member === undefined) {
+      throw new Rejection(Errors.UNKNOWN_MEMBER_ID, `Instance id ${instanceId} is unknown.`);
+    }
+    if (member.id === memberId) return member;
+    throw new Rejection(
+      Errors.FENCED_INSTANCE_ID,
+      `Static member ${memberId} with instance id ${instanceId} was fenced by member ${member.id}.`,
+    );
+  }
+}
+
+/** What a heartbeat says anew. */
+function changesOf(request: ConsumerHeartbeat, before: ConsumerMember): MemberSubscription {
+  const { rebalanceTimeoutMs, topicNames } = request;
+  return {
+    instanceId: request.instanceId ?? before.instanceId,
+    rackId: request.rackId ?? before.rackId,
+    rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : rebalanceTimeoutMs,
+    topicNames: topicNames === null ? before.topicNames : [...new Set(topicNames)].sort(),
+    regex: request.regex ?? before.regex,
+    serverAssignor: request.serverAssignor ?? before.serverAssignor,
+    clientId: request.clientId,
+    clientHost: request.clientHost,
+  };
+}
+
+function hasSameTopics(a: MemberSubscription, b: MemberSubscription): boolean {
+  return a.regex === b.regex && a.topicNames.join() === b.topicNames.join();
+}
+
+/** A member that repeats everything has not understood the last answer. */
+function isFullRequest({ rebalanceTimeoutMs, topicNames, regex, owned }: ConsumerHeartbeat) {
+  return rebalanceTimeoutMs !== -1 && (topicNames !== null || regex !== null) && owned !== null;
+}
+
+function revocationOf(memberId: string): string {
+  return `revocation of ${memberId}`;
+}
+
+function stale(epoch: number, member: ConsumerMember): Rejection {
+  return new Rejection(
+    Errors.STALE_MEMBER_EPOCH,
+    `The member epoch is ${member.epoch}, not ${epoch}`,
+  );
+}
