@@ -81,9 +81,9 @@ export class Faults {
 
   failNext(api: ApiOrName, error: string | number, times: number, scope: FaultScope): Undo {
     const fault = faultOf(api, scope, errorCodeOf(error), times);
-    this.failures.push(fault);
+    this.failures = [...this.failures, fault];
     return () => {
-      fault.left = 0;
+      this.failures = this.failures.filter((other) => other !== fault);
     };
   }
 
@@ -105,9 +105,9 @@ export class Faults {
 
   drop(api: ApiOrName, times: number, when: DropMoment, scope: FaultScope): Undo {
     const fault = faultOf(api, scope, when, times);
-    this.drops.push(fault);
+    this.drops = [...this.drops, fault];
     return () => {
-      fault.left = 0;
+      this.drops = this.drops.filter((other) => other !== fault);
     };
   }
 
