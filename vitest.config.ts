@@ -12,6 +12,8 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts'],
           exclude: [kafkaTests, layerTests],
+          // Ends tests that hang, not those that a busy machine makes slow.
+          testTimeout: 30_000,
         },
       },
       {
