@@ -151,6 +151,7 @@ export class AssignedPartition implements DeliveryOwner {
   begin(offset: number, leaderEpoch: number): void {
     this.endEpoch();
     this.ledger = new Ledger(this.window, offset, leaderEpoch);
+    this.abort = undefined;
     this.fetchOffset = offset;
     this.lastFetchedEpoch = leaderEpoch;
     this.validatedEpoch = -1;
@@ -191,10 +192,10 @@ export class AssignedPartition implements DeliveryOwner {
     this.abortWork();
   }
 
-  /** Tells those at work on records that it is pointless now. */
+  /** Tells those at work on records that it is pointless now, also those that ask later. */
   abortWork(): void {
-    this.abort?.abort();
-    this.abort = undefined;
+    this.abort ??= new AbortController();
+    this.abort.abort();
   }
 
   /** Opens a batch for delivery. */

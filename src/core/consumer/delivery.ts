@@ -51,7 +51,8 @@ export class Delivery {
   }
 
   get signal(): AbortSignal {
-    return this.owner.signal;
+    // The owner may be in its next epoch by now.
+    return this.ledger.isFenced ? AbortSignal.abort() : this.owner.signal;
   }
 
   /** One more record of the batch is out. */

@@ -14,6 +14,8 @@ export interface PipelineListener {
 /** The operators that hold back records of one subscription. */
 export class Pipeline {
   private readonly listeners = new Set<PipelineListener>();
+  /** The subscription has ended: nothing more will be told. */
+  isOver = false;
 
   /** Whether somebody wants to know that nothing more can come. */
   get holdsBack(): boolean {
@@ -33,5 +35,10 @@ export class Pipeline {
 
   draining(): void {
     for (const listener of [...this.listeners]) listener.onDraining?.();
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.listeners.clear();
   }
 }

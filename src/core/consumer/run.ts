@@ -589,6 +589,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       recordsAbandoned: this.abandoned,
       offsetsCommitted,
     };
+    this.pipeline.end();
     this.ended();
     this.context.emit({ type: 'drained', ...report });
     if (this.failure !== undefined) this.run.outlets.fail(this.failure);
