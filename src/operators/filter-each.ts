@@ -1,4 +1,4 @@
-import { Observable, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs';
+import { filter, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
 
 /**
@@ -27,24 +27,15 @@ export function filterEach<K, V>(
 export function filterEach<K, V>(
   predicate: (record: ConsumerRecord<K, V>, index: number) => boolean,
 ): MonoTypeOperatorFunction<ConsumerRecord<K, V>> {
-  return (source) =>
-    new Observable((subscriber) => {
-      let index = 0;
-      return source.subscribe({
-        next(record) {
-          let isWanted: boolean;
-          try {
-            isWanted = predicate(record, index++);
-          } catch (error) {
-            record.giveBack();
-            subscriber.error(error);
-            return;
-          }
-          if (isWanted) subscriber.next(record);
-          else record.ack();
-        },
-        error: (error: unknown) => subscriber.error(error),
-        complete: () => subscriber.complete(),
-      });
-    });
+  return filter((record, index) => {
+    let isWanted: boolean;
+    try {
+      isWanted = predicate(record, index);
+    } catch (error) {
+      record.giveBack();
+      throw error;
+    }
+    if (!isWanted) record.ack();
+    return isWanted;
+  });
 }

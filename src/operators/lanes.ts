@@ -10,10 +10,55 @@ export interface LaneRecord {
   readonly rawKey: Buffer | null;
 }
 
-interface Lane<T> {
-  readonly name: string;
-  readonly waiting: Queue<T>;
-  isBusy: boolean;
+/** Records that are worked on one after the other. Most hold one: a queue is made for the second. */
+class Lane<T> {
+  /** The record in work. */
+  current: T | undefined;
+  /** Waits for its turn among the lanes that may start. */
+  isReady = false;
+  private first: T | undefined;
+  private others: Queue<T> | undefined;
+
+  constructor(
+    /** Where it is registered while it has records; a partition's own lane stays. */
+    readonly home: Map<string, Lane<T>> | undefined,
+    readonly name: string,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.first === undefined;
+  }
+
+  push(record: T): void {
+    if (this.first === undefined) this.first = record;
+    else (this.others ??= new Queue<T>()).push(record);
+  }
+
+  shift(): T | undefined {
+    const { first } = this;
+    this.first = this.others?.shift();
+    return first;
+  }
+
+  /** Moves what is wanted out of it into a list. */
+  takeInto(taken: T[], isWanted: (record: T) => boolean): void {
+    const left = (this.first === undefined ? 0 : 1) + (this.others?.length ?? 0);
+    for (let i = 0; i < left; i++) {
+      const record = this.shift()!;
+      if (isWanted(record)) taken.push(record);
+      else this.push(record);
+    }
+  }
+}
+
+export type { Lane };
+
+/** The lanes of one partition: one for all its records, or for those without a key, and one a key. */
+interface PartitionLanes<T> {
+  readonly topic: string;
+  readonly partition: number;
+  readonly whole: Lane<T>;
+  readonly byKey: Map<string, Lane<T>>;
 }
 
 /**
@@ -21,12 +66,13 @@ interface Lane<T> {
  * for no other. Constant time for each record.
  */
 export class Lanes<T extends LaneRecord> {
-  private readonly lanes = new Map<string, Lane<T>>();
+  private readonly partitions = new Map<string, PartitionLanes<T>>();
+  /** Records mostly come in runs of one partition. */
+  private latest: PartitionLanes<T> | undefined;
   /** Lanes whose first record may start, in the order in which they became so. */
   private readonly ready = new Queue<Lane<T>>();
-  private readonly inWork = new Map<T, Lane<T>>();
-  private waitingCount = 0;
-  private unordered = 0;
+  private inWork = 0;
+  private waiting = 0;
 
   constructor(
     private readonly order: LaneOrder,
@@ -34,71 +80,86 @@ export class Lanes<T extends LaneRecord> {
   ) {}
 
   get isEmpty(): boolean {
-    return this.waitingCount === 0 && this.inWork.size === 0;
+    return this.waiting === 0 && this.inWork === 0;
   }
 
   push(record: T): void {
     const lane = this.laneOf(record);
-    lane.waiting.push(record);
-    this.waitingCount++;
-    if (lane.waiting.length === 1 && !lane.isBusy) this.ready.push(lane);
+    lane.push(record);
+    this.waiting++;
+    this.offer(lane);
   }
 
-  /** The next record to work on; `undefined` while all hands are busy or nothing may start. */
-  start(): T | undefined {
-    while (this.inWork.size < this.concurrency) {
+  /** A lane whose current record is to be worked on; `undefined` while nothing may start. */
+  start(): Lane<T> | undefined {
+    while (this.inWork < this.concurrency) {
       const lane = this.ready.shift();
       if (lane === undefined) return undefined;
-      const record = lane.waiting.shift();
-      // It was taken out meanwhile.
-      if (record === undefined) continue;
-      this.waitingCount--;
-      lane.isBusy = true;
-      this.inWork.set(record, lane);
-      return record;
+      lane.isReady = false;
+      lane.current = lane.shift();
+      // What it held was taken out meanwhile.
+      if (lane.current === undefined) continue;
+      this.waiting--;
+      this.inWork++;
+      return lane;
     }
     return undefined;
   }
 
-  /** A record's work is over: the next of its lane may start. */
-  finish(record: T): void {
-    const lane = this.inWork.get(record);
-    if (lane === undefined) return;
-    this.inWork.delete(record);
-    lane.isBusy = false;
-    if (lane.waiting.length > 0) this.ready.push(lane);
-    else this.lanes.delete(lane.name);
+  /** The work on a lane's current record is over: its next one may start. */
+  finish(lane: Lane<T>): void {
+    lane.current = undefined;
+    this.inWork--;
+    if (lane.isEmpty) lane.home?.delete(lane.name);
+    else this.offer(lane);
   }
 
   /** Takes records out that were not started. */
   takeWaiting(isWanted: (record: T) => boolean): T[] {
     const taken: T[] = [];
-    for (const lane of this.lanes.values()) {
-      for (let left = lane.waiting.length; left > 0; left--) {
-        const record = lane.waiting.shift()!;
-        if (isWanted(record)) taken.push(record);
-        else lane.waiting.push(record);
-      }
-      if (lane.waiting.length === 0 && !lane.isBusy) this.lanes.delete(lane.name);
+    if (this.order === 'none') {
+      for (const lane of this.ready) lane.takeInto(taken, isWanted);
     }
-    this.waitingCount -= taken.length;
+    for (const { whole, byKey } of this.partitions.values()) {
+      whole.takeInto(taken, isWanted);
+      for (const lane of byKey.values()) {
+        lane.takeInto(taken, isWanted);
+        if (lane.isEmpty && lane.current === undefined) byKey.delete(lane.name);
+      }
+    }
+    this.waiting -= taken.length;
     return taken;
   }
 
-  private laneOf(record: T): Lane<T> {
-    const name = this.nameOf(record);
-    let lane = this.lanes.get(name);
-    if (lane === undefined) {
-      lane = { name, waiting: new Queue<T>(), isBusy: false };
-      this.lanes.set(name, lane);
-    }
-    return lane;
+  private offer(lane: Lane<T>): void {
+    if (lane.isReady || lane.current !== undefined) return;
+    lane.isReady = true;
+    this.ready.push(lane);
   }
 
   /** Records without a key have no order to keep among keys: they keep their partition's. */
-  private nameOf({ topic, partition, rawKey }: T): string {
-    if (this.order === 'none') return String(this.unordered++);
-    const lane = `${topic}-${partition}`;
-    return this.order === 'key' && rawKey !== null ? `${lane} ${rawKey.toString('latin1')}` : lane;
+  private laneOf(record: T): Lane<T> {
+    if (this.order === 'none') return new Lane<T>(undefined, '');
+    const { whole, byKey } = this.lanesOf(record);
+    if (this.order === 'partition') return whole;
+    const key = record.rawKey?.toString('latin1');
+    if (key === undefined) return whole;
+    let lane = byKey.get(key);
+    if (lane === undefined) byKey.set(key, (lane = new Lane<T>(byKey, key)));
+    return lane;
+  }
+
+  private lanesOf({ topic, partition }: T): PartitionLanes<T> {
+    const { latest } = this;
+    if (latest?.partition === partition && latest.topic === topic) return latest;
+    const name = `${topic}-${partition}`;
+    let lanes = this.partitions.get(name);
+    if (lanes === undefined) {
+      const whole = new Lane<T>(undefined, name);
+      lanes = { topic, partition, whole, byKey: new Map<string, Lane<T>>() };
+      this.partitions.set(name, lanes);
+    }
+    this.latest = lanes;
+    return lanes;
   }
 }

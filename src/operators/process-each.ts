@@ -2,12 +2,13 @@ import {
   from,
   Observable,
   Subscription,
+  takeWhile,
   type ObservableInput,
   type OperatorFunction,
   type Subscriber,
 } from 'rxjs';
-import type { ConsumerRecord } from '../core/consumer/index.js';
-import { Lanes, type LaneOrder } from './lanes.js';
+import type { ConsumerRecord, Pipeline } from '../core/consumer/index.js';
+import { Lanes, type Lane, type LaneOrder } from './lanes.js';
 import { checkProcessOptions } from './process-options.js';
 
 export interface ProcessEachOptions {
@@ -75,12 +76,15 @@ export function processEach<K, V, R = never>(
   const { concurrency, order } = checkProcessOptions(options);
   return (source) =>
     new Observable<R>((subscriber) => {
-      const processing = new Processing(project, new Lanes(order, concurrency), subscriber);
-      const subscription = source.subscribe(processing);
-      return () => {
-        subscription.unsubscribe();
-        processing.stop();
-      };
+      const lanes = new Lanes<ConsumerRecord<K, V>>(order, concurrency);
+      const processing = new Processing(project, lanes, subscriber);
+      const isWanted = () => !processing.isStopped;
+      const upstream = new Subscription();
+      // The source first: then a consumer knows that nothing more is wanted when records come back.
+      subscriber.add(upstream);
+      subscriber.add(() => processing.stop());
+      // One that emits as it is subscribed to can't be unsubscribed yet.
+      upstream.add(source.pipe(takeWhile(isWanted, true)).subscribe(processing));
     });
 }
 
@@ -89,10 +93,11 @@ export function processEach<K, V, R = never>(
  * that outlive the subscription are more than stock operators can express.
  */
 class Processing<K, V, R> {
+  isStopped = false;
   private isUpstreamDone = false;
-  private isStopped = false;
   private isStarting = false;
-  private stopListening: (() => void) | undefined;
+  private latest: Pipeline | undefined;
+  private readonly listening = new Map<Pipeline, () => void>();
   private readonly cancels = new Set<() => void>();
 
   constructor(
@@ -102,10 +107,13 @@ class Processing<K, V, R> {
   ) {}
 
   next(record: ConsumerRecord<K, V>): void {
+    if (this.isStopped) {
+      record.giveBack();
+      return;
+    }
     record.takeOver();
-    this.stopListening ??= record.source.owner.pipeline.listen({
-      onDraining: () => this.returnDraining(),
-    });
+    const { pipeline } = record.source.owner;
+    if (pipeline !== this.latest) this.listenTo(pipeline);
     this.lanes.push(record);
     this.startAll();
   }
@@ -123,56 +131,75 @@ class Processing<K, V, R> {
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.stopListening?.();
+    for (const stopListening of this.listening.values()) stopListening();
     for (const record of this.lanes.takeWaiting(() => true)) record.giveBack();
     for (const cancel of [...this.cancels]) cancel();
+  }
+
+  /** There may be several: consumers that are merged, or that follow one another with retry(). */
+  private listenTo(pipeline: Pipeline): void {
+    this.latest = pipeline;
+    if (this.listening.has(pipeline)) return;
+    for (const known of this.listening.keys()) if (known.isOver) this.listening.delete(known);
+    this.listening.set(pipeline, pipeline.listen({ onDraining: () => this.returnDraining() }));
   }
 
   private startAll(): void {
     // Work that is done at once would recurse as deep as there are records waiting.
     if (this.isStarting) return;
     this.isStarting = true;
-    for (let next = this.lanes.start(); next !== undefined; next = this.lanes.start()) {
-      this.work(next);
+    for (let lane = this.lanes.start(); lane !== undefined; lane = this.lanes.start()) {
+      // Its partition was taken away, or begun anew elsewhere: nothing done for it would count.
+      if (lane.current!.source.ledger.isFenced) this.lanes.finish(lane);
+      else this.work(lane);
     }
     this.isStarting = false;
   }
 
-  private work(record: ConsumerRecord<K, V>): void {
-    let result: ObservableInput<R> | Nothing;
+  private work(lane: Lane<ConsumerRecord<K, V>>): void {
+    const record = lane.current!;
+    let result: PromiseLike<R> | Observable<R> | undefined;
     try {
-      result = this.project(record, new RecordContext(record));
+      result = asResult(this.project(record, new RecordContext(record)));
     } catch (error) {
       this.failed(record, error);
       return;
     }
-    if (result === undefined) this.done(record);
-    else if (isPromise(result)) this.await(record, result);
-    else this.observe(record, result);
+    if (result === undefined) this.done(lane, record);
+    else if (result instanceof Observable) this.observe(lane, record, result);
+    else this.await(lane, record, result);
   }
 
   /** A promise can't be cancelled: its outcome counts also after the stream has ended. */
-  private await(record: ConsumerRecord<K, V>, result: PromiseLike<R>): void {
+  private await(
+    lane: Lane<ConsumerRecord<K, V>>,
+    record: ConsumerRecord<K, V>,
+    result: PromiseLike<R>,
+  ): void {
     result.then(
       (value) => {
-        // Before the result is emitted: a sink behind may ack a derived record at once.
-        const isHandedOver = record.isDerived;
         if (!this.isStopped) this.subscriber.next(value);
-        else if (isHandedOver) record.giveBack();
-        this.done(record);
+        // Nobody is there to write it.
+        else if (record.isDerived) record.giveBack();
+        this.done(lane, record);
       },
       (error: unknown) => this.failed(record, error),
     );
   }
 
-  private observe(record: ConsumerRecord<K, V>, result: ObservableInput<R>): void {
+  private observe(
+    lane: Lane<ConsumerRecord<K, V>>,
+    record: ConsumerRecord<K, V>,
+    result: Observable<R>,
+  ): void {
     const subscription = new Subscription();
     const cancel = () => {
       subscription.unsubscribe();
       record.giveBack();
     };
     this.cancels.add(cancel);
-    const inner = from(result).subscribe({
+    // What emits as it is subscribed to can't be unsubscribed yet.
+    const inner = result.pipe(takeWhile(() => !this.isStopped)).subscribe({
       next: (value) => this.subscriber.next(value),
       error: (error: unknown) => {
         this.cancels.delete(cancel);
@@ -180,16 +207,16 @@ class Processing<K, V, R> {
       },
       complete: () => {
         this.cancels.delete(cancel);
-        this.done(record);
+        this.done(lane, record);
       },
     });
     subscription.add(inner);
   }
 
-  private done(record: ConsumerRecord<K, V>): void {
+  private done(lane: Lane<ConsumerRecord<K, V>>, record: ConsumerRecord<K, V>): void {
     if (!record.isDerived) record.ack();
-    this.lanes.finish(record);
-    if (this.isStopped) return;
+    this.lanes.finish(lane);
+    if (this.isStopped || this.isStarting) return;
     this.startAll();
     this.checkEnd();
   }
@@ -223,6 +250,14 @@ class RecordContext implements ProcessContext {
   }
 }
 
+/** @throws TypeError when it is nothing that can be waited for. */
+function asResult<R>(
+  given: ObservableInput<R> | Nothing,
+): PromiseLike<R> | Observable<R> | undefined {
+  if (given === undefined) return undefined;
+  return isPromise(given) ? given : from(given);
+}
+
 function isPromise<R>(result: ObservableInput<R>): result is PromiseLike<R> {
-  return typeof (result as Partial<PromiseLike<R>>).then === 'function';
+  return typeof (result as Partial<PromiseLike<R>> | null)?.then === 'function';
 }

@@ -1,0 +1,112 @@
+import { EMPTY, from, map, NEVER, range, Subject, take, throwError } from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { filterEach } from '../../src/index.js';
+import { marbles } from '../support/marbles.js';
+import { TestPartition, type TestRecord } from '../support/records.js';
+
+const isEven = (record: TestRecord) => record.offset % 2 === 0;
+
+describe('filterEach', () => {
+  test('lets through what is wanted, unacked, and acks the rest', () => {
+    const partition = new TestPartition();
+    const through: TestRecord[] = [];
+    from(partition.deliver('a', 'b', 'c', 'd'))
+      .pipe(filterEach(isEven))
+      .subscribe((record) => through.push(record));
+    expect(through.map(({ offset }) => offset)).toEqual([0, 2]);
+    expect(partition.unacked).toBe(2);
+    for (const record of through) record.ack();
+    expect(partition.committable).toBe(4);
+  });
+
+  test('counts what it is asked about, for each subscriber from 0', () => {
+    const asked: number[][] = [];
+    const records = from(new TestPartition().deliver('a', 'b'));
+    const filtered = records.pipe(
+      filterEach((_, index) => {
+        asked.at(-1)!.push(index);
+        return true;
+      }),
+    );
+    for (let i = 0; i < 2; i++) {
+      asked.push([]);
+      filtered.subscribe();
+    }
+    expect(asked).toEqual([
+      [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  test('never, empty and failing sources stay what they are', () => {
+    const seen: string[] = [];
+    const note = (name: string) => ({
+      complete: () => seen.push(`${name} complete`),
+      error: () => seen.push(`${name} error`),
+    });
+    NEVER.pipe(filterEach(isEven)).subscribe(note('never'));
+    EMPTY.pipe(filterEach(isEven)).subscribe(note('empty'));
+    throwError(() => new Error('gone'))
+      .pipe(filterEach(isEven))
+      .subscribe(note('failing'));
+    expect(seen).toEqual(['empty complete', 'failing error']);
+  });
+
+  test('a predicate that throws ends the stream; the record goes back', () => {
+    const partition = new TestPartition();
+    const source = new Subject<TestRecord>();
+    let told: unknown;
+    source
+      .pipe(
+        filterEach(() => {
+          throw new Error('can’t tell');
+        }),
+      )
+      .subscribe({ error: (error: unknown) => (told = error) });
+    for (const record of partition.deliver('a', 'b')) source.next(record);
+    expect(told).toEqual(new Error('can’t tell'));
+    expect(source.observed).toBe(false);
+    expect(partition.returned).toEqual([0]);
+    expect(partition.committable).toBe(0);
+  });
+
+  test('an endless, synchronous source ends where enough was taken', () => {
+    const partition = new TestPartition();
+    const offsets: number[] = [];
+    range(0, Infinity)
+      .pipe(
+        map((i) => partition.deliver(String(i))[0]!),
+        filterEach(isEven),
+        take(3),
+      )
+      .subscribe(({ offset }) => offsets.push(offset));
+    expect(offsets).toEqual([0, 2, 4]);
+  });
+
+  test('unsubscribing ends the source', () => {
+    const source = new Subject<TestRecord>();
+    source.pipe(filterEach(isEven)).subscribe().unsubscribe();
+    expect(source.observed).toBe(false);
+  });
+
+  test(
+    'holds nothing back',
+    marbles(({ cold, expectObservable }) => {
+      const [a, b, c] = new TestPartition().deliver('a', 'b', 'c');
+      const values = { a: a!, b: b!, c: c! };
+      const filtered = cold<TestRecord>('-a-b-c-|', values).pipe(filterEach(isEven));
+      expectObservable(filtered).toBe(' -a---c-|', values);
+    }),
+  );
+
+  test('what it drops after the partition was lost changes nothing', () => {
+    const partition = new TestPartition();
+    const records = partition.deliver('a', 'b');
+    partition.lose();
+    from(records)
+      .pipe(filterEach(() => false))
+      .subscribe();
+    expect(partition.ackedLate).toBe(2);
+    expect(partition.committable).toBe(0);
+  });
+});

@@ -1,0 +1,128 @@
+import { AssignedPartition, type Redelivery } from '../../src/core/consumer/assigned-partition.js';
+import { ByteBudget } from '../../src/core/consumer/byte-budget.js';
+import { ConsumerRecord } from '../../src/core/consumer/consumer-record.js';
+import { Delivery } from '../../src/core/consumer/delivery.js';
+import { Pipeline } from '../../src/core/consumer/pipeline.js';
+import { encodeRecords, readBatches, type RecordContent } from '../../src/core/records/index.js';
+
+export type TestRecord = ConsumerRecord;
+
+interface PartitionOptions {
+  readonly topic?: string;
+  readonly partition?: number;
+  /** What operators listen to. Default: one of its own. */
+  readonly pipeline?: Pipeline;
+}
+
+/**
+ * A partition without a consumer: what it delivers are real records over a real ledger, so that acks,
+ * returns and fences mean what they mean in a consumer.
+ *
+ * @example
+ * const partition = new TestPartition();
+ * const [a, b] = partition.deliver('a', 'b');
+ * a.ack();
+ * partition.committable; // 1
+ */
+export class TestPartition {
+  readonly pipeline: Pipeline;
+  /** Offsets that came back without having been worked on. */
+  readonly returned: number[] = [];
+  readonly nacked: { readonly offset: number; readonly reason: unknown }[] = [];
+  ackedLate = 0;
+  private readonly assigned: AssignedPartition;
+  private readonly budget = new ByteBudget(2 ** 30, () => undefined);
+  private readonly redeliveries: Redelivery[] = [];
+
+  constructor({
+    topic = 'orders',
+    partition = 0,
+    pipeline = new Pipeline(),
+  }: PartitionOptions = {}) {
+    this.pipeline = pipeline;
+    this.assigned = new AssignedPartition(topic, partition, 2 ** 20, {
+      pipeline,
+      onAcked: () => undefined,
+      onAckedLate: () => this.ackedLate++,
+      onNacked: (_, { record }, reason) => this.nacked.push({ offset: record.offset, reason }),
+      onReturned: (_, redelivery) => {
+        this.returned.push(redelivery.record.offset);
+        this.redeliveries.push(redelivery);
+      },
+    });
+    this.assigned.begin(0, -1);
+  }
+
+  /** Records with these values, the next of the log; `key=value` gives a key as well. */
+  deliver(...values: readonly string[]): TestRecord[] {
+    return this.deliverContents(
+      values.map((text) => {
+        const [value = '', key] = text.split('=').reverse();
+        return key === undefined ? { value } : { key, value };
+      }),
+    );
+  }
+
+  deliverContents(contents: readonly RecordContent[]): TestRecord[] {
+    const { assigned } = this;
+    const bytes = encodeRecords(contents, { baseOffset: assigned.position });
+    const records: TestRecord[] = [];
+    for (const batch of readBatches(bytes)) {
+      const cursor = batch.cursor();
+      const memory = this.budget.hold(bytes.length);
+      const delivery = new Delivery(assigned, assigned.ledger, cursor.source, -1, memory);
+      assigned.openBatch(batch, cursor, delivery);
+      while (cursor.next()) {
+        const record = ConsumerRecord.at(cursor, delivery) as TestRecord;
+        record.delivered(assigned.ledger.deliver(cursor.offset, -1, 0));
+        delivery.delivered();
+        records.push(record);
+      }
+      assigned.closeBatch();
+    }
+    return records;
+  }
+
+  /** What came back, once more. */
+  redeliver(): TestRecord[] {
+    return this.redeliveries.splice(0).flatMap(({ record, sequence }) => {
+      return this.assigned.ledger.redeliver(sequence, 0) ? [record.again(sequence)] : [];
+    }) as TestRecord[];
+  }
+
+  /** Where the next owner would begin. */
+  get committable(): number {
+    return this.assigned.ledger.commitPosition.offset;
+  }
+
+  /** Records that somebody is at work on. */
+  get inHand(): number {
+    return this.assigned.ledger.inHand;
+  }
+
+  get unacked(): number {
+    return this.assigned.ledger.unacked;
+  }
+
+  /** Bytes that unacked records keep. */
+  get heldBytes(): number {
+    return this.budget.heldBytes;
+  }
+
+  /** Begins to be given up. */
+  drain(): void {
+    this.assigned.isDraining = true;
+    this.pipeline.draining();
+  }
+
+  /** Is taken away: late acks count for nothing. */
+  lose(): void {
+    this.assigned.endEpoch();
+  }
+
+  /** Is assigned once more, at an offset. */
+  begin(offset: number): void {
+    this.assigned.isDraining = false;
+    this.assigned.begin(offset, -1);
+  }
+}
