@@ -2,7 +2,7 @@
  * What goes over the wire, step by step: find out what a broker is, create a topic, write a batch of
  * records, read it back, clean up.
  *
- *     npm run demo [-- --bootstrap-servers localhost:9092]
+ *     npm run demo:protocol [-- --bootstrap-servers localhost:9092]
  */
 import { parseArgs } from 'node:util';
 import { ConnectionError } from '../src/index.js';
@@ -135,5 +135,5 @@ try {
 This demo needs a Kafka broker. To start one on localhost:9092:
   npm run kafka -- start 4.3      with Java 17 and Maven
   docker compose up -d            with Docker
-then again: npm run demo`);
+then again: npm run demo:protocol`);
 }
