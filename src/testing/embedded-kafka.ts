@@ -84,7 +84,15 @@ export async function startEmbeddedKafka(
   }
 }
 
-/** A running cluster and the controls of it. Made by {@link startEmbeddedKafka}. */
+/**
+ * A running cluster and the controls of it. Made by {@link startEmbeddedKafka}.
+ *
+ * **Guarantees** A control has taken effect when it returns, or when its promise resolves: the next
+ * request that a broker gets is treated accordingly.
+ *
+ * **Errors** {@link ConfigError} naming a topic, partition or broker that there is not, or a replica
+ * that can't do what is asked of it.
+ */
 export class EmbeddedKafka implements AsyncDisposable {
   /** Connects without sockets. */
   readonly transport: EmbeddedTransport;
@@ -262,7 +270,12 @@ export class EmbeddedKafka implements AsyncDisposable {
     return this.faults.throttle(api, ms, scope);
   }
 
-  /** Takes back all interceptors, failures, delays, drops and throttles. */
+  /**
+   * Takes back all interceptors, failures, delays, drops and throttles.
+   *
+   * @example
+   * afterEach(() => cluster.clearFaults());
+   */
   clearFaults(): void {
     this.faults.clear();
   }
@@ -278,7 +291,12 @@ export class EmbeddedKafka implements AsyncDisposable {
     orKafkaError(() => this.cluster.createTopic(name, spec));
   }
 
-  /** Deletes a topic; one that is made anew has another id. */
+  /**
+   * Deletes a topic; one that is made anew has another id.
+   *
+   * @example
+   * cluster.deleteTopic('orders');
+   */
   deleteTopic(name: string): void {
     const topic = this.cluster.topics.get(name);
     if (topic === undefined) throw noSuch(`topic ${name}`);
@@ -363,38 +381,16 @@ export class EmbeddedKafka implements AsyncDisposable {
     await this.inTurn(broker, () => this.halt(node));
   }
 
-  private async halt(node: BrokerNode): Promise<void> {
-    if (!node.isRunning) return;
-    const broker = node.id;
-    node.isRunning = false;
-    this.cluster.brokerStopped(broker);
-    const close = this.closers.get(broker)!;
-    this.closers.delete(broker);
-    await close();
-  }
-
-  /** Starts a stopped broker again, on the same port. It is in sync at once and leads nothing yet. */
+  /**
+   * Starts a stopped broker again, on the same port. It is in sync at once, and leads only what has
+   * no leader.
+   *
+   * @example
+   * await cluster.start(2);
+   */
   async start(broker: number): Promise<void> {
     const stopped = this.broker(broker);
     await this.inTurn(broker, () => this.launch(stopped));
-  }
-
-  private async launch(stopped: Broker): Promise<void> {
-    const { node } = stopped;
-    if (node.isRunning) return;
-    const accept = stopped.accept.bind(stopped);
-    const tcp =
-      this.options.listen === 'tcp'
-        ? await TcpListener.listen(node.host, node.port, accept)
-        : undefined;
-    if (tcp !== undefined) node.port = tcp.port;
-    const endMemory = this.memory.listen(node.host, node.port, accept);
-    this.closers.set(node.id, async () => {
-      endMemory();
-      await tcp?.close();
-    });
-    node.isRunning = true;
-    this.cluster.brokerStarted(node.id);
   }
 
   /**
@@ -506,6 +502,34 @@ export class EmbeddedKafka implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  private async halt(node: BrokerNode): Promise<void> {
+    if (!node.isRunning) return;
+    const broker = node.id;
+    node.isRunning = false;
+    this.cluster.brokerStopped(broker);
+    const close = this.closers.get(broker)!;
+    this.closers.delete(broker);
+    await close();
+  }
+
+  private async launch(stopped: Broker): Promise<void> {
+    const { node } = stopped;
+    if (node.isRunning) return;
+    const accept = stopped.accept.bind(stopped);
+    const tcp =
+      this.options.listen === 'tcp'
+        ? await TcpListener.listen(node.host, node.port, accept)
+        : undefined;
+    if (tcp !== undefined) node.port = tcp.port;
+    const endMemory = this.memory.listen(node.host, node.port, accept);
+    this.closers.set(node.id, async () => {
+      endMemory();
+      await tcp?.close();
+    });
+    node.isRunning = true;
+    this.cluster.brokerStarted(node.id);
   }
 
   /** Starts and stops of one broker, one after the other, however they are called. */

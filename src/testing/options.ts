@@ -14,14 +14,19 @@ import { kafkaReleases, type KafkaRelease } from './versions.js';
 
 /** One broker to start. */
 export interface EmbeddedBrokerOptions {
+  /** Kafka's `broker.id`, from 0 on. */
   readonly id: number;
   /** Kafka's `broker.rack`. Default: none. */
   readonly rack?: string;
-  /** Default: any that is free, and the same again after a restart. */
+  /** TCP port on loopback. Default: any that is free, and the same again after a restart. */
   readonly port?: number;
 }
 
-/** How to start an embedded cluster. */
+/**
+ * How to start an embedded cluster. Each option has a default, and an empty object will do.
+ *
+ * @see {@link startEmbeddedKafka}
+ */
 export interface EmbeddedKafkaOptions {
   /** How many brokers, with ids from 1 on; or the brokers one by one. Default: 1. */
   readonly brokers?: number | readonly EmbeddedBrokerOptions[];
@@ -46,7 +51,7 @@ export interface EmbeddedKafkaOptions {
    * judged by their headers and checksums, which is faster. Default: false.
    */
   readonly validateEachRecord?: boolean;
-  /** Kafka's `socket.request.max.bytes`. Default: 100 MiB. */
+  /** Kafka's `socket.request.max.bytes`: clients that claim more are hung up on. Default: 100 MiB. */
   readonly socketRequestMaxBytes?: number;
   /** Kafka's `max.incremental.fetch.session.cache.slots`, of each broker. Default: 1000. */
   readonly maxIncrementalFetchSessionCacheSlots?: number;
@@ -68,7 +73,7 @@ export interface EmbeddedKafkaOptions {
   readonly offsetMetadataMaxBytes?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
   readonly features?: Readonly<Record<string, number>>;
-  /** Default: a fixed one. */
+  /** What Metadata calls the cluster. Default: a fixed one. */
   readonly clusterId?: string;
   /** Where time comes from: long polls, delays, LogAppendTime. Default: the machine's. */
   readonly clock?: Clock;

@@ -16,7 +16,11 @@ export const kafkaReleases = [
   '4.3',
 ] as const;
 
-/** A Kafka line, as in `'4.3'`. */
+/**
+ * A Kafka line, as in `'4.3'`.
+ *
+ * @see {@link kafkaReleases}
+ */
 export type KafkaRelease = (typeof kafkaReleases)[number];
 
 /** What brokers of one Kafka line understand and how they differ from others. */

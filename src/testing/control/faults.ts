@@ -20,14 +20,20 @@ export interface FaultScope {
 /** A request that an {@link Interceptor} may answer. */
 export interface InterceptedRequest<A extends Api = Api> {
   readonly api: A;
+  /** The version that it came in. */
   readonly version: number;
+  /** Decoded: every field is there. */
   readonly body: RequestOf<A>;
   /** Id of the broker that got it. */
   readonly broker: number;
   readonly header: { readonly correlationId: number; readonly clientId: string | null };
 }
 
-/** The answer to give instead of the broker's own; `undefined` lets the broker answer. */
+/**
+ * Gives the answer instead of the broker, now or later; `undefined` lets the broker answer.
+ *
+ * @see `EmbeddedKafka.intercept`
+ */
 export type Interceptor<A extends Api = Api> = (
   request: InterceptedRequest<A>,
 ) => ResponseBody<A> | undefined | Promise<ResponseBody<A> | undefined>;
@@ -44,7 +50,7 @@ interface Fault<T> {
   left: number;
 }
 
-/** When a dropped request is dropped. */
+/** When a request is dropped: before anything was done, or after, so that only the answer is lost. */
 export type DropMoment = 'before' | 'after';
 
 /** Everything that was asked to go wrong. */

@@ -5,9 +5,18 @@ import type { EpochStart } from '../state/leader-epochs.js';
 import type { Partition } from '../state/partition.js';
 import type { ProducerSnapshot } from '../state/producer-states.js';
 
-/** A whole cluster at one moment: plain data, to be compared and printed. */
+/**
+ * A whole cluster at one moment: plain data, to be compared and printed. What happens later does not
+ * change it.
+ *
+ * @example
+ * const { topics, requests } = cluster.inspect();
+ * expect(topics.orders?.partitions[0]).toMatchObject({ leader: 2, records: 10 });
+ * expect(requests.Produce).toBe(1);
+ */
 export interface ClusterSnapshot {
   readonly clusterId: string;
+  /** The Kafka line it passes for, as in `'4.3'`. */
   readonly version: string;
   /** -1 when no broker runs. */
   readonly controllerId: number;
@@ -20,6 +29,7 @@ export interface ClusterSnapshot {
   readonly complaints: readonly string[];
 }
 
+/** One broker at one moment. */
 export interface BrokerSnapshot {
   readonly id: number;
   readonly host: string;
@@ -28,23 +38,32 @@ export interface BrokerSnapshot {
   readonly isRunning: boolean;
   /** Open connections. */
   readonly connections: number;
+  /** Requests of each API by name that it got since the start. */
   readonly requests: Readonly<Record<string, number>>;
 }
 
+/** One topic at one moment. */
 export interface TopicSnapshot {
+  /** 22 characters of base64url; another one for a topic that was made anew (KIP-516). */
   readonly topicId: string;
   /** The settings that differ from the defaults. */
   readonly configs: Readonly<Record<string, string>>;
   readonly partitions: readonly PartitionSnapshot[];
 }
 
+/** One partition with its log at one moment. */
 export interface PartitionSnapshot {
+  /** Its index in the topic. */
   readonly partition: number;
   /** -1 when there is none. */
   readonly leader: number;
+  /** Raised by one with each change of leader. */
   readonly leaderEpoch: number;
+  /** Broker ids, the preferred leader first. */
   readonly replicas: readonly number[];
+  /** Those of the replicas that are in sync. */
   readonly isr: readonly number[];
+  /** The first offset there is. */
   readonly logStartOffset: number;
   readonly highWatermark: number;
   readonly logEndOffset: number;
@@ -52,8 +71,11 @@ export interface PartitionSnapshot {
   readonly batches: number;
   /** Records that can be read. */
   readonly records: number;
+  /** Bytes in the log, as they are stored. */
   readonly sizeBytes: number;
+  /** Which leader epoch began where in the log, the oldest first. */
   readonly leaderEpochs: readonly EpochStart[];
+  /** What is remembered of idempotent producers. */
   readonly producers: readonly ProducerSnapshot[];
 }
 
@@ -62,9 +84,11 @@ export interface StoredRecord {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
+  /** Milliseconds since 1970; -1 when there is none. */
   readonly timestamp: number;
   readonly key: Buffer | null;
   readonly value: Buffer | null;
+  /** As on the wire: ordered, names may come twice. */
   readonly headers: readonly Header[];
 }
 

@@ -3,7 +3,9 @@ import type { Accept, ServerLink } from './link.js';
 
 /** What the client's end of a connection in memory reports. */
 export interface MemoryLinkEvents {
+  /** A broker has taken the connection; bytes may be written. */
   onOpen(): void;
+  /** The bytes may be kept, and are never written to. */
   onBytes(bytes: Buffer): void;
   /** Exactly once, whether the link was open or never came to be. */
   onClose(error: Error | undefined): void;
@@ -11,9 +13,11 @@ export interface MemoryLinkEvents {
 
 /** The client's end of a connection in memory. */
 export interface MemoryLink {
+  /** Sends the chunks in order and together; they are copied. */
   write(chunks: readonly Uint8Array[]): void;
   /** Always 0: what was written is delivered in the same turn of the event loop. */
   readonly queuedBytes: number;
+  /** Ends the connection for both sides, after what is on its way. */
   destroy(error?: Error): void;
 }
 

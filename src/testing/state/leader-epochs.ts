@@ -1,6 +1,7 @@
 /** Where a leader's reign began in the log. */
 export interface EpochStart {
   readonly epoch: number;
+  /** Offset of the first record written in it. */
   readonly startOffset: number;
 }
 

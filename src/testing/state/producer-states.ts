@@ -22,7 +22,9 @@ interface ProducerEntry {
 export interface ProducerSnapshot {
   readonly producerId: number;
   readonly epoch: number;
+  /** -1 when no batch is remembered. */
   readonly lastSequence: number;
+  /** Offset of the last record; -1 when no batch is remembered. */
   readonly lastOffset: number;
 }
 
