@@ -29,15 +29,23 @@ interface Query {
   readonly topic?: string;
   readonly partition?: number;
   readonly currentLeaderEpoch?: number;
+  readonly isolationLevel?: number;
 }
 
 async function ask(
   client: EmbeddedClient,
   timestamp: number,
-  { version = 11, topic = 'orders', partition = 0, currentLeaderEpoch = -1 }: Query = {},
+  {
+    version = 11,
+    topic = 'orders',
+    partition = 0,
+    currentLeaderEpoch = -1,
+    isolationLevel = 0,
+  }: Query = {},
 ) {
   const { topics } = await client.request('ListOffsets', version, {
     replicaId: -1,
+    ...(version >= 2 ? { isolationLevel } : {}),
     topics: [
       {
         name: topic,
@@ -112,6 +120,21 @@ test('the latest offset comes with the current epoch, also where it wrote nothin
   const { leaderEpoch } = cluster.inspect().topics['orders']!.partitions[0]!;
   expect(leaderEpoch).toBeGreaterThan(1);
   expect(await ask(new EmbeddedClient(cluster), -1)).toMatchObject({ leaderEpoch });
+});
+
+test('with read_committed, records of an open transaction are not there yet', async () => {
+  await using cluster = await start();
+  const open = encodeRecords([{ value: 'v', timestamp: 400 }], {
+    isTransactional: true,
+    producer: { producerId: 1, producerEpoch: 0, baseSequence: 0 },
+  });
+  cluster.append('orders', 0, open);
+  const client = new EmbeddedClient(cluster);
+  const committed = { isolationLevel: 1 };
+  expect(await ask(client, -1)).toMatchObject({ offset: 5 });
+  expect(await ask(client, -1, committed)).toMatchObject({ offset: 4 });
+  expect(await ask(client, 350)).toMatchObject({ offset: 4, timestamp: 400 });
+  expect(await ask(client, 350, committed)).toMatchObject({ offset: -1, timestamp: -1 });
 });
 
 describe('an error', () => {

@@ -174,6 +174,16 @@ describe('a read', () => {
     expect(log.bytesFrom(5, 10)).toBe(10);
     expect(log.bytesFrom(12, Infinity)).toBe(0);
   });
+
+  test('can be measured over the ends of segments, as far as wanted', () => {
+    const log = newLog();
+    const value = 'x'.repeat(6000);
+    for (let i = 0; i < 10; i++) log.append(readBatches(encodeRecords([{ value }])), 0, NOW);
+    const size = log.sizeBytes / 10;
+    expect(log.segmentStarts.length).toBeGreaterThan(2);
+    expect(log.bytesFrom(1, Infinity)).toBe(9 * size);
+    expect(log.bytesFrom(1, 5 * size)).toBe(5 * size);
+  });
 });
 
 describe('a search by time', () => {
