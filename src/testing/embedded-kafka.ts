@@ -141,6 +141,7 @@ export class EmbeddedKafka implements AsyncDisposable {
           consumerSessionTimeoutMs: options.groupConsumerSessionTimeoutMs,
           consumerHeartbeatIntervalMs: options.groupConsumerHeartbeatIntervalMs,
           assignmentIntervalMs: options.groupConsumerAssignmentIntervalMs,
+          migrationPolicy: options.groupConsumerMigrationPolicy,
           offsetMetadataMaxBytes: options.offsetMetadataMaxBytes,
         },
       },

@@ -23,6 +23,7 @@ export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
 export type { TopicSpec } from './state/cluster.js';
 export type { CommittedOffset } from './state/groups/committed-offsets.js';
 export type { PartitionsByTopic } from './state/groups/embedded-protocol.js';
+export type { MigrationPolicy } from './state/groups/settings.js';
 export type { EpochStart } from './state/leader-epochs.js';
 export type { ProducerSnapshot } from './state/producer-states.js';
 export { kafkaReleases, type KafkaRelease } from './versions.js';

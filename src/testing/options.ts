@@ -10,6 +10,7 @@ import {
   type ResolvedOptions,
 } from '../core/util/options.js';
 import type { TopicSpec } from './state/cluster.js';
+import type { MigrationPolicy } from './state/groups/settings.js';
 import { kafkaReleases, type KafkaRelease } from './versions.js';
 
 /** One broker to start. */
@@ -69,6 +70,11 @@ export interface EmbeddedKafkaOptions {
   readonly groupConsumerHeartbeatIntervalMs?: number;
   /** Kafka's `group.consumer.assignment.interval.ms`. Default: 0, unlike Kafka's 1000. */
   readonly groupConsumerAssignmentIntervalMs?: number;
+  /**
+   * Kafka's `group.consumer.migration.policy`: whether groups change from the classic to the consumer
+   * protocol, and back, with their members. Default: `'bidirectional'`.
+   */
+  readonly groupConsumerMigrationPolicy?: MigrationPolicy;
   /** Kafka's `offset.metadata.max.bytes`. Default: 4096. */
   readonly offsetMetadataMaxBytes?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
@@ -105,6 +111,13 @@ const rules = {
   groupConsumerSessionTimeoutMs: integer(45_000, { min: 1 }),
   groupConsumerHeartbeatIntervalMs: integer(5000, { min: 1 }),
   groupConsumerAssignmentIntervalMs: integer(0, { min: 0 }),
+  groupConsumerMigrationPolicy: oneOf<MigrationPolicy>(
+    'bidirectional',
+    'disabled',
+    'upgrade',
+    'downgrade',
+    'bidirectional',
+  ),
   offsetMetadataMaxBytes: integer(4096, { min: 0 }),
   features: custom<Readonly<Record<string, number>>>({}, 'levels by name', isObject),
   clusterId: custom('rx-kafka-embedded-cluster', 'a string', (value) => typeof value === 'string'),

@@ -11,6 +11,8 @@ import { defineHandler, type HandlerContext } from './handler.js';
 type GroupAnswer = ResponseInput<typeof apis.ConsumerGroupDescribe>['groups'][number];
 type MemberAnswer = GroupAnswer['members'][number];
 
+/** How the types of members are numbered. */
+const CLASSIC_MEMBER = 0;
 const CONSUMER_MEMBER = 1;
 
 /** State, members and assignments of consumer groups (KIP-848). */
@@ -67,7 +69,7 @@ function describeMember(
     subscribedTopicRegex: member.regex === '' ? null : member.regex,
     assignment: toAssignment(member.assigned, context),
     targetAssignment: toAssignment(group.targetOf(member.id), context),
-    memberType: CONSUMER_MEMBER,
+    memberType: member.classic === null ? CONSUMER_MEMBER : CLASSIC_MEMBER,
   };
 }
 

@@ -1,5 +1,6 @@
 import { apis } from '../../core/protocol/index.js';
 import { unknownMember } from '../state/groups/classic-group.js';
+import { heartbeatToConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import { checkGroup, errorCodeFrom } from './coordinated.js';
 import { defineHandler } from './handler.js';
 
@@ -10,8 +11,10 @@ export const heartbeat = defineHandler(apis.Heartbeat, {
       const { groupId, memberId, groupInstanceId, generationId } = body;
       checkGroup(groupId, context);
       const group = context.cluster.groups.get(groupId);
-      if (group?.type !== 'classic') throw unknownMember(memberId);
-      group.heartbeat(memberId, groupInstanceId, generationId);
+      if (group === undefined) throw unknownMember(memberId);
+      const identity = { memberId, instanceId: groupInstanceId, generationId };
+      if (group.type === 'classic') group.heartbeat(memberId, groupInstanceId, generationId);
+      else heartbeatToConsumerGroup(group, identity);
     }),
   }),
   fail: (_request, errorCode) => ({ errorCode }),

@@ -1,6 +1,7 @@
 import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
 import { joinRefusal, unknownMember, type JoinRequest } from '../state/groups/classic-group.js';
+import { joinConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import type { JoinOutcome } from '../state/groups/classic-roster.js';
 import { orRejection, Rejection } from '../state/rejection.js';
 import { checkGroup, CLIENT_HOST } from './coordinated.js';
@@ -21,16 +22,22 @@ const FIRST_VERSION_THAT_SKIPS = 9;
 export const joinGroup = defineHandler(apis.JoinGroup, {
   handle(request, context) {
     const { body, version } = request;
-    const group = orRejection(() => locate(request, context));
-    if (group instanceof Rejection) {
-      return respond(joinRefusal(group.errorCode, body.memberId), version);
+    const outcome = orRejection(() => join(request, context));
+    if (outcome instanceof Rejection) {
+      return respond(joinRefusal(outcome.errorCode, body.memberId), version);
     }
-    return new Promise((resolve) => {
-      group.join(toJoin(request), (outcome) => resolve(respond(outcome, version)));
-    });
+    if (!(outcome instanceof Promise)) return respond(outcome, version);
+    return outcome.then((late) => respond(late, version));
   },
   fail: ({ body, version }, errorCode) => respond(joinRefusal(errorCode, body.memberId), version),
 });
+
+function join(request: Request, context: HandlerContext): JoinOutcome | Promise<JoinOutcome> {
+  const group = locate(request, context);
+  const terms = toJoin(request);
+  if (group.type === 'consumer') return joinConsumerGroup(group, terms, context.cluster.groups);
+  return new Promise((resolve) => group.join(terms, resolve));
+}
 
 /** Only who has no member id yet may found a group. */
 function locate({ body }: Request, context: HandlerContext) {
@@ -45,7 +52,7 @@ function locate({ body }: Request, context: HandlerContext) {
     );
   }
   if (memberId !== '' && groups.get(groupId) === undefined) throw unknownMember(memberId);
-  return groups.classic(groupId);
+  return groups.forClassicMember(groupId);
 }
 
 function toJoin({ body, version, header }: Request): JoinRequest {

@@ -67,7 +67,7 @@ function admit({ body, version }: Request, { cluster, brokerId }: HandlerContext
   const { memberId, groupInstanceId: instanceId } = body;
   const identity = { memberId, instanceId, epoch, version };
   // Who is no member of any group still has a group to keep the offsets.
-  const check = admitTo(group ?? groups.classic(groupId), identity);
+  const check = admitTo(group ?? groups.simple(groupId), identity);
   return { offsets: groups.offsetsOf(groupId), check };
 }
 

@@ -1,6 +1,7 @@
 import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
 import { syncRefusal, unknownMember, type SyncRequest } from '../state/groups/classic-group.js';
+import { syncConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import { Rejection } from '../state/rejection.js';
 import { checkGroup } from './coordinated.js';
 import { defineHandler, type IncomingRequest } from './handler.js';
@@ -18,8 +19,9 @@ export const syncGroup = defineHandler(apis.SyncGroup, {
         checkProtocol(request);
         checkGroup(groupId, context);
         const group = context.cluster.groups.get(groupId);
-        if (group?.type !== 'classic') throw unknownMember(memberId);
-        group.sync(toSync(request), resolve);
+        if (group === undefined) throw unknownMember(memberId);
+        if (group.type === 'classic') group.sync(toSync(request), resolve);
+        else resolve(syncConsumerGroup(group, toSync(request), context.cluster.groups));
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
         resolve(syncRefusal(error.errorCode));

@@ -16,6 +16,11 @@ export class Timers {
     this.alarms.set(name, cancel);
   }
 
+  /** As {@link Timers.set}, but leaves an alarm of that name alone. */
+  setIfUnset(name: string, delayMs: number, task: () => void): void {
+    if (!this.alarms.has(name)) this.set(name, delayMs, task);
+  }
+
   cancel(name: string): void {
     this.alarms.get(name)?.();
     this.alarms.delete(name);

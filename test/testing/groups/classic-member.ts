@@ -63,7 +63,7 @@ export class ClassicMember {
       ...(version >= 5 && { protocolType: 'consumer', protocolName: 'range' }),
       assignments: Object.entries(assignments).map(([memberId, assignment]) => ({
         memberId,
-        assignment: Buffer.from(assignment),
+        assignment: Buffer.from(assignment, 'latin1'),
       })),
     });
   }

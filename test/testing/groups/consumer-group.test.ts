@@ -488,7 +488,14 @@ describe('both protocols', () => {
     return errorName(errorCode);
   };
 
-  test('can’t be in one group at once, but follow one another', async () => {
+  test('can’t be in one group at once where that is off, but follow one another', async () => {
+    await cluster.close();
+    cluster = await startEmbeddedKafka({
+      listen: 'memory',
+      clock,
+      topics: { orders: 4 },
+      groupConsumerMigrationPolicy: 'disabled',
+    });
     const a = member('a');
     await a.join();
     expect(await joinClassic(a.client)).toBe('INCONSISTENT_GROUP_PROTOCOL');

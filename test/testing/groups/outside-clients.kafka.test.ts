@@ -232,6 +232,19 @@ test('Java consumers share a group of the consumer protocol, and go on likewise'
   expect(cluster.inspect().complaints).toEqual([]);
 }, 120_000);
 
+test('kcat, Java and kafkajs share a group with a Java consumer of the other protocol, and keep it', async () => {
+  const leaving = await java({ 'group.protocol': 'consumer' });
+  await java(ROUND_ROBIN);
+  kcat();
+  await kafkajs();
+  await passRecords(4);
+  expect(cluster.inspect().groups[GROUP]!.type).toBe('consumer');
+  await leaving.stop();
+  await passRecords(3);
+  expect(cluster.inspect().groups[GROUP]!.type).toBe('classic');
+  expect(cluster.inspect().complaints).toEqual([]);
+}, 120_000);
+
 test.each([
   ['classic', () => java(ROUND_ROBIN)],
   ['consumer', () => java({ 'group.protocol': 'consumer' })],

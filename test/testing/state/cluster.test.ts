@@ -34,6 +34,7 @@ function clusterOf(brokers: number): Cluster {
         consumerSessionTimeoutMs: 45_000,
         consumerHeartbeatIntervalMs: 5000,
         assignmentIntervalMs: 0,
+        migrationPolicy: 'bidirectional',
         offsetMetadataMaxBytes: 4096,
       },
     },

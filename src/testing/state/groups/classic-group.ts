@@ -215,13 +215,23 @@ export class ClassicGroup {
     });
   }
 
+  /** Takes over members of another group as they stand. */
+  adopt(generationId: number, members: readonly ClassicMember[]): void {
+    for (const member of members) this.roster.add(member);
+    this.generationId = generationId;
+    this.protocolName = this.roster.selectProtocol();
+    this.state = 'Stable';
+    this.store();
+  }
+
+  /** The group is no more, or another one now: those who wait have to come again. */
+  dissolve(): void {
+    this.sendAway(Errors.REBALANCE_IN_PROGRESS);
+  }
+
   /** Another broker takes over: those who wait are sent away, what was not stored is lost. */
   unload(): void {
-    this.timers.cancelAll();
-    for (const member of this.roster.members) {
-      this.answerJoin(member, joinRefusal(Errors.NOT_COORDINATOR, member.id));
-      this.answerSync(member, Errors.NOT_COORDINATOR);
-    }
+    this.sendAway(Errors.NOT_COORDINATOR);
     this.roster.clear();
     this.pendingSyncs.clear();
     this.isHeldOpen = false;
@@ -236,6 +246,14 @@ export class ClassicGroup {
   /** A broker has taken over: sessions begin anew. */
   load(): void {
     for (const member of this.roster.members) this.keepAlive(member);
+  }
+
+  private sendAway(errorCode: number): void {
+    this.timers.cancelAll();
+    for (const member of this.roster.members) {
+      this.answerJoin(member, joinRefusal(errorCode, member.id));
+      this.answerSync(member, errorCode);
+    }
   }
 
   private joinAnew(request: JoinRequest, answer: (outcome: JoinOutcome) => void): void {

@@ -14,7 +14,7 @@ import {
   type MemberSubscription,
 } from './consumer-member.js';
 import type { CommitIdentity, PartitionCheck } from './group.js';
-import { each, isSame, NO_PARTITIONS, type Partitions } from './partitions.js';
+import { each, isSame, NO_PARTITIONS, without, type Partitions } from './partitions.js';
 import { serverAssignors } from './server-assignors.js';
 import type { GroupSettings } from './settings.js';
 import { TopicPatterns } from './topic-patterns.js';
@@ -45,6 +45,12 @@ export interface ConsumerVerdict {
   readonly assignment: Partitions | null;
 }
 
+/** Who comes for the first time. */
+type NewcomerIdentity = Pick<
+  ConsumerHeartbeat,
+  'memberId' | 'instanceId' | 'clientId' | 'clientHost'
+>;
+
 const LEAVE = -1;
 const JOIN = 0;
 const FIRST_VERSION_OF_MEMBER_EPOCHS = 9;
@@ -73,6 +79,8 @@ export class ConsumerGroup {
     private readonly settings: GroupSettings,
     private readonly clock: Clock,
     private readonly topics: ReadonlyMap<string, Topic>,
+    /** Told after members have left or were put out; true when the group is no more by that. */
+    private readonly onRemoved: (group: ConsumerGroup) => boolean,
   ) {
     this.timers = new Timers(clock);
     this.patterns = new TopicPatterns(clock, topics);
@@ -107,18 +115,9 @@ export class ConsumerGroup {
   /** Takes a member in, along or out. @throws Rejection that tells it what to do. */
   heartbeat(request: ConsumerHeartbeat): ConsumerVerdict {
     if (request.epoch === LEAVE || request.epoch === AWAY) return this.signOff(request);
-    this.isStale ||= this.patterns.resolve();
     const before = this.subscribe(request);
     const member = { ...before, ...changesOf(request, before) };
-    const readsOther = !hasSameTopics(member, before);
-    // Nothing is changed before it is clear that all of it can be.
-    if (member.regex !== '' && readsOther) this.patterns.check(member.regex);
-    this.takeIn(member);
-    this.patterns.require([...this.members.values()].map(({ regex }) => regex));
-    this.refreshTopics(readsOther);
-    this.assign();
-    const reconciled = this.reconcile(member, request.owned, readsOther);
-    this.keepAlive(reconciled);
+    const reconciled = this.settle(before, member, request.owned);
     const isTold =
       request.epoch === JOIN ||
       isFullRequest(request) ||
@@ -130,29 +129,42 @@ export class ConsumerGroup {
     };
   }
 
+  /** Takes a member along to where it may be by now. @throws Rejection when it reads nonsense. */
+  settle(before: ConsumerMember, member: ConsumerMember, owned: Partitions | null): ConsumerMember {
+    const readsOther = !hasSameTopics(member, before);
+    // Nothing is changed before it is clear that all of it can be.
+    if (member.regex !== '' && readsOther) this.patterns.check(member.regex);
+    this.isStale ||= this.patterns.resolve();
+    this.takeIn(member);
+    this.patterns.require([...this.members.values()].map(({ regex }) => regex));
+    this.refreshTopics(readsOther);
+    this.assign();
+    const reconciled = this.reconcile(member, owned, readsOther);
+    this.keepAlive(reconciled);
+    return reconciled;
+  }
+
   /** A member is out: its session is over, or it took too long to give partitions back. */
   expire(memberId: string): void {
-    if (!this.members.delete(memberId)) return;
-    this.timers.cancel(memberId);
-    this.timers.cancel(revocationOf(memberId));
-    this.target.delete(memberId);
-    this.epoch++;
+    this.remove([memberId]);
   }
 
   /** Removes members as an administrator does; the error code of each in turn. */
   leave(leaving: readonly { memberId: string; instanceId: string | null }[]): number[] {
-    return leaving.map(({ memberId, instanceId }) => {
+    const gone: string[] = [];
+    const codes = leaving.map(({ memberId, instanceId }) => {
       try {
         const known = instanceId === null ? undefined : this.ofInstance(instanceId)?.id;
         const id = memberId === '' ? (known ?? '') : memberId;
-        const member = instanceId === null ? this.member(id) : this.owner(instanceId, id);
-        this.expire(member.id);
+        gone.push(this.identify(id, instanceId).id);
         return Errors.NONE;
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
         return error.errorCode;
       }
     });
+    this.remove(gone);
+    return codes;
   }
 
   /** Has all members be assigned anew. */
@@ -164,7 +176,7 @@ export class ConsumerGroup {
   checkCommit({ memberId, epoch, version }: CommitIdentity): PartitionCheck | undefined {
     if (epoch < 0 && this.isEmpty) return undefined;
     const member = this.member(memberId);
-    if (version < FIRST_VERSION_OF_MEMBER_EPOCHS) {
+    if (member.classic === null && version < FIRST_VERSION_OF_MEMBER_EPOCHS) {
       const message = 'Members of the consumer protocol commit with version 9 or above';
       throw new Rejection(Errors.UNSUPPORTED_VERSION, message);
     }
@@ -189,6 +201,11 @@ export class ConsumerGroup {
     return [...this.members.values()].some((member) => this.topicNamesOf(member).includes(topic));
   }
 
+  /** The group is no more, or another one now. */
+  dissolve(): void {
+    this.timers.cancelAll();
+  }
+
   /** The coordinator moves; all that members were told is kept in its log. */
   unload(): void {
     this.timers.cancelAll();
@@ -201,8 +218,33 @@ export class ConsumerGroup {
     }
   }
 
+  /** Puts a member of the classic protocol out that does not ask for its assignment in time. */
+  awaitSync(member: ConsumerMember): void {
+    this.timers.cancel(rejoinOf(member.id));
+    this.timers.set(syncOf(member.id), member.rebalanceTimeoutMs, () => this.expire(member.id));
+  }
+
+  synced({ id }: ConsumerMember): void {
+    this.timers.cancel(syncOf(id));
+  }
+
+  /** Puts a member of the classic protocol out that was told to join again and does not. */
+  awaitRejoin({ id, rebalanceTimeoutMs }: ConsumerMember): void {
+    this.timers.setIfUnset(rejoinOf(id), rebalanceTimeoutMs, () => this.expire(id));
+  }
+
+  /** Takes over members of another group as they stand. */
+  adopt(epoch: number, members: readonly ConsumerMember[]): void {
+    this.epoch = epoch;
+    this.assignmentEpoch = epoch;
+    for (const member of members) {
+      this.members.set(member.id, member);
+      this.target.set(member.id, member.assigned);
+    }
+  }
+
   private signOff({ memberId, instanceId, epoch }: ConsumerHeartbeat): ConsumerVerdict {
-    const member = instanceId === null ? this.member(memberId) : this.owner(instanceId, memberId);
+    const member = this.identify(memberId, instanceId);
     if (epoch === AWAY) {
       this.members.set(member.id, { ...member, epoch: AWAY, revoking: NO_PARTITIONS });
       this.timers.cancel(revocationOf(member.id));
@@ -239,10 +281,11 @@ export class ConsumerGroup {
           `because the instance id is owned by ${known.id} member.`,
       );
     }
-    return { ...known, id: memberId, epoch: 0, previousEpoch: 0 };
+    return succeed(known, memberId);
   }
 
-  private found({ memberId, instanceId, clientId, clientHost }: ConsumerHeartbeat): ConsumerMember {
+  /** A member that nobody has heard of. @throws Rejection when there is no place for it. */
+  found({ memberId, instanceId, clientId, clientHost }: NewcomerIdentity): ConsumerMember {
     if (this.members.size >= this.settings.maxSize) {
       const message = `The consumer group has reached its maximum capacity.`;
       throw new Rejection(Errors.GROUP_MAX_SIZE_REACHED, message);
@@ -256,6 +299,7 @@ export class ConsumerGroup {
       serverAssignor: null,
       clientId,
       clientHost,
+      classic: null,
     });
   }
 
@@ -266,7 +310,13 @@ export class ConsumerGroup {
       this.target.set(member.id, this.targetOf(former.id));
       this.target.delete(former.id);
       this.members.delete(former.id);
-      this.timers.cancel(former.id);
+      for (const alarm of [
+        former.id,
+        revocationOf(former.id),
+        syncOf(former.id),
+        rejoinOf(former.id),
+      ])
+        this.timers.cancel(alarm);
     }
     this.members.set(member.id, member);
   }
@@ -341,8 +391,28 @@ export class ConsumerGroup {
     return state === 'stable' && epoch === this.assignmentEpoch;
   }
 
-  private keepAlive({ id }: ConsumerMember): void {
-    this.timers.set(id, this.settings.consumerSessionTimeoutMs, () => this.expire(id));
+  /** Begins a member's session anew. */
+  keepAlive({ id, classic }: ConsumerMember): void {
+    const timeoutMs = classic?.sessionTimeoutMs ?? this.settings.consumerSessionTimeoutMs;
+    this.timers.set(id, timeoutMs, () => this.expire(id));
+  }
+
+  /** Whether something that a member shall have is still with another one. */
+  isWaitingForOthers(member: ConsumerMember): boolean {
+    const held = this.heldPartitions();
+    const missing = without(this.targetOf(member.id), member.assigned);
+    return [...each(missing)].some(([topicId, index]) => held.has(keyOf(topicId, index)));
+  }
+
+  private remove(memberIds: readonly string[]): void {
+    const gone = memberIds.filter((id) => this.members.delete(id));
+    if (gone.length === 0) return;
+    for (const id of gone) {
+      for (const alarm of [id, revocationOf(id), syncOf(id), rejoinOf(id)])
+        this.timers.cancel(alarm);
+      this.target.delete(id);
+    }
+    if (!this.onRemoved(this)) this.epoch++;
   }
 
   /** A member that does not give partitions back in time is out, for others wait for them. */
@@ -373,7 +443,12 @@ export class ConsumerGroup {
     throw new Rejection(Errors.UNKNOWN_MEMBER_ID, message);
   }
 
-  private ofInstance(instanceId: string): ConsumerMember | undefined {
+  /** The member of that id, which runs that instance if one is named. @throws Rejection */
+  identify(memberId: string, instanceId: string | null): ConsumerMember {
+    return instanceId === null ? this.member(memberId) : this.owner(instanceId, memberId);
+  }
+
+  ofInstance(instanceId: string): ConsumerMember | undefined {
     return [...this.members.values()].find((member) => member.instanceId === instanceId);
   }
 
@@ -403,6 +478,7 @@ function changesOf(request: ConsumerHeartbeat, before: ConsumerMember): MemberSu
     serverAssignor: request.serverAssignor ?? before.serverAssignor,
     clientId: request.clientId,
     clientHost: request.clientHost,
+    classic: null,
   };
 }
 
@@ -415,13 +491,26 @@ function isFullRequest({ rebalanceTimeoutMs, topicNames, regex, owned }: Consume
   return rebalanceTimeoutMs !== -1 && (topicNames !== null || regex !== null) && owned !== null;
 }
 
+/** The one who takes over a static member's place. */
+export function succeed(member: ConsumerMember, memberId: string): ConsumerMember {
+  return { ...member, id: memberId, epoch: 0, previousEpoch: 0 };
+}
+
 function revocationOf(memberId: string): string {
   return `revocation of ${memberId}`;
 }
 
+function syncOf(memberId: string): string {
+  return `sync of ${memberId}`;
+}
+
+function rejoinOf(memberId: string): string {
+  return `rejoin of ${memberId}`;
+}
+
 function stale(epoch: number, member: ConsumerMember): Rejection {
   return new Rejection(
-    Errors.STALE_MEMBER_EPOCH,
+    member.classic === null ? Errors.STALE_MEMBER_EPOCH : Errors.ILLEGAL_GENERATION,
     `The member epoch is ${member.epoch}, not ${epoch}`,
   );
 }

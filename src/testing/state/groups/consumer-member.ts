@@ -1,5 +1,6 @@
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
+import type { ProtocolOffer } from './classic-roster.js';
 import {
   common,
   contains,
@@ -23,6 +24,15 @@ export interface MemberSubscription {
   readonly serverAssignor: string | null;
   readonly clientId: string;
   readonly clientHost: string;
+  /** How it speaks the classic protocol; `null` for a member that does not. */
+  readonly classic: ClassicTerms | null;
+}
+
+/** What a member of the classic protocol said when it joined. */
+export interface ClassicTerms {
+  readonly sessionTimeoutMs: number;
+  /** At least one; the first is in force. */
+  readonly protocols: readonly ProtocolOffer[];
 }
 
 export type MemberState =
@@ -163,7 +173,7 @@ function fenced(what: string, { epoch }: ConsumerMember): Rejection {
 
 /** @throws Rejection when a member may not commit a partition's offset with an epoch (KIP-1251). */
 export function checkCommitEpoch(
-  { since }: ConsumerMember,
+  { since, classic }: ConsumerMember,
   epoch: number,
   topicId: string,
   index: number,
@@ -171,7 +181,7 @@ export function checkCommitEpoch(
   const start = since.get(keyOf(topicId, index));
   if (start !== undefined && epoch >= start) return;
   throw new Rejection(
-    Errors.STALE_MEMBER_EPOCH,
+    classic === null ? Errors.STALE_MEMBER_EPOCH : Errors.ILLEGAL_GENERATION,
     `The member did not have ${index} of ${topicId} in epoch ${epoch}`,
   );
 }

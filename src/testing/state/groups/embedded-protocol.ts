@@ -2,7 +2,9 @@ import {
   ConsumerProtocolAssignment,
   ConsumerProtocolSubscription,
   decodeMessage,
+  encodeMessage,
   Reader,
+  Writer,
   type Decoded,
 } from '../../../core/protocol/index.js';
 import { ProtocolError } from '../../../core/util/errors.js';
@@ -32,6 +34,24 @@ export function readAssignment(bytes: Buffer): PartitionsByTopic | undefined {
   return Object.fromEntries(
     assignment.assignedPartitions.map(({ topic, partitions }) => [topic, partitions]),
   );
+}
+
+/** An assignment in the version that a member's own subscription has. */
+export function writeAssignment(partitions: PartitionsByTopic, subscription: Buffer): Buffer {
+  const { max } = ConsumerProtocolAssignment.versions;
+  const version = Math.min(
+    max,
+    subscription.length < VERSION_BYTES ? 0 : subscription.readInt16BE(0),
+  );
+  const writer = new Writer();
+  writer.int16(version);
+  encodeMessage(writer, ConsumerProtocolAssignment, version, {
+    assignedPartitions: Object.entries(partitions).map(([topic, indexes]) => ({
+      topic,
+      partitions: indexes,
+    })),
+  });
+  return writer.toBuffer();
 }
 
 function read<T>(bytes: Buffer, decode: (reader: Reader, version: number) => T): T | undefined {

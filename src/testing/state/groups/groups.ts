@@ -7,6 +7,7 @@ import { ClassicGroup } from './classic-group.js';
 import { CommittedOffsets } from './committed-offsets.js';
 import { ConsumerGroup, type ConsumerHeartbeat, type ConsumerVerdict } from './consumer-group.js';
 import type { Group } from './group.js';
+import { canDowngrade, canUpgrade, downgrade, upgrade } from './migration.js';
 import type { GroupSettings } from './settings.js';
 
 /** All groups of a cluster with what they committed. Each is run by the broker it is hashed to. */
@@ -20,8 +21,8 @@ export class Groups {
   constructor(
     readonly settings: GroupSettings,
     private readonly coordinators: Coordinators,
-    private readonly clock: Clock,
-    private readonly topics: ReadonlyMap<string, Topic>,
+    readonly clock: Clock,
+    readonly topics: ReadonlyMap<string, Topic>,
   ) {}
 
   get(groupId: string): Group | undefined {
@@ -44,38 +45,48 @@ export class Groups {
   }
 
   /**
-   * The group if it is a classic one, else a new classic one in place of an empty other.
+   * The group that a member of the classic protocol joins: the one there is, or a new one, also in
+   * place of an empty one of the other protocol.
    *
-   * @throws Rejection when members of the other protocol are in it.
+   * @throws Rejection when members of the other protocol are in it and migration is off.
    */
-  classic(groupId: string): ClassicGroup {
+  forClassicMember(groupId: string): Group {
     const known = this.byId.get(groupId);
     if (known?.type === 'classic') return known;
-    if (known?.isEmpty === false) {
-      throw new Rejection(
-        Errors.INCONSISTENT_GROUP_PROTOCOL,
-        `Cannot join the consumer group ${groupId} with the classic protocol because the group ` +
-          `migration is disabled.`,
-      );
+    if (known?.isEmpty !== false) {
+      return this.replace(new ClassicGroup(groupId, this.settings, this.clock));
     }
+    if (this.settings.migrationPolicy !== 'disabled') return known;
+    throw new Rejection(
+      Errors.INCONSISTENT_GROUP_PROTOCOL,
+      `Cannot join the consumer group ${groupId} with the classic protocol because the group ` +
+        `migration is disabled.`,
+    );
+  }
+
+  /** A new group that only keeps offsets, so far. */
+  simple(groupId: string): ClassicGroup {
     return this.replace(new ClassicGroup(groupId, this.settings, this.clock));
   }
 
   /**
    * Has a member of a consumer group join, live on or leave. The first one founds the group, also in
-   * place of an empty classic one.
+   * place of a classic one that is empty or may be turned into one of its kind.
    *
    * @throws Rejection that tells the member what to do.
    */
   consumerHeartbeat(groupId: string, request: ConsumerHeartbeat): ConsumerVerdict {
     const known = this.byId.get(groupId);
     if (known?.type === 'consumer') return known.heartbeat(request);
-    if (known !== undefined && (!known.isEmpty || request.epoch !== 0)) {
+    if (request.epoch !== 0 && known === undefined) throw noSuchGroup(groupId);
+    const isFree = known === undefined || known.isEmpty;
+    if (request.epoch !== 0 || (!isFree && !canUpgrade(known, this.settings.migrationPolicy))) {
       const message = `Group ${groupId} is not a consumer group.`;
       throw new Rejection(Errors.GROUP_ID_NOT_FOUND, message);
     }
-    if (request.epoch !== 0) throw noSuchGroup(groupId);
-    const group = new ConsumerGroup(groupId, this.settings, this.clock, this.topics);
+    const { settings, clock, topics } = this;
+    const group = new ConsumerGroup(groupId, settings, clock, topics, (g) => this.onRemoved(g));
+    if (!isFree) upgrade(known, group, topics);
     const verdict = group.heartbeat(request);
     this.replace(group);
     return verdict;
@@ -98,7 +109,7 @@ export class Groups {
     if (!group.isEmpty) {
       throw new Rejection(Errors.NON_EMPTY_GROUP, `Group ${groupId} is not empty.`);
     }
-    group.unload();
+    group.dissolve();
     this.byId.delete(groupId);
     this.offsets.delete(groupId);
     this.hosts.delete(groupId);
@@ -115,8 +126,18 @@ export class Groups {
     for (const { id } of this.all) this.host(id);
   }
 
+  /** A consumer group without members of its own protocol becomes a classic one. */
+  private onRemoved(group: ConsumerGroup): boolean {
+    if (!canDowngrade(group, this.settings.migrationPolicy)) return false;
+    const classic = new ClassicGroup(group.id, this.settings, this.clock);
+    downgrade(group, classic, this.topics);
+    this.replace(classic);
+    classic.rebalance();
+    return true;
+  }
+
   private replace<G extends Group>(group: G): G {
-    this.byId.get(group.id)?.unload();
+    this.byId.get(group.id)?.dissolve();
     this.byId.set(group.id, group);
     this.hosts.delete(group.id);
     this.host(group.id);

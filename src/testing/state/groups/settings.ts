@@ -1,3 +1,6 @@
+/** Kafka's `group.consumer.migration.policy`. */
+export type MigrationPolicy = 'disabled' | 'upgrade' | 'downgrade' | 'bidirectional';
+
 /** How groups are run; complete. */
 export interface GroupSettings {
   /** Kafka's `group.initial.rebalance.delay.ms`. */
@@ -14,6 +17,7 @@ export interface GroupSettings {
   readonly consumerHeartbeatIntervalMs: number;
   /** Kafka's `group.consumer.assignment.interval.ms`. */
   readonly assignmentIntervalMs: number;
+  readonly migrationPolicy: MigrationPolicy;
   /** Kafka's `offset.metadata.max.bytes`. */
   readonly offsetMetadataMaxBytes: number;
 }
