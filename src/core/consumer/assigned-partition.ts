@@ -77,6 +77,8 @@ export class AssignedPartition implements DeliveryOwner {
   endOffset = Infinity;
   /** Nothing is fetched before, after a failure. */
   retryAt = 0;
+  /** Bytes that were asked for last. */
+  askedBytes = 0;
   /** Bytes to ask for, where a batch is larger than usual (before KIP-74). */
   wantedBytes = 0;
   /** A follower to read from, until then (KIP-392). */

@@ -10,6 +10,8 @@ export interface FetchLimits {
 export interface BrokerPlan {
   readonly node: number;
   readonly wanted: readonly AssignedPartition[];
+  /** How many partitions of this broker are being consumed, these included. */
+  readonly partitions: number;
   /** Whether partitions were left out for now that are being worked on. */
   readonly leavesOutMoving: boolean;
 }
@@ -30,18 +32,33 @@ export type FetchObstacle =
  * comes while this one is delivered, and never more than two are at hand: a low and a high
  * watermark without memory.
  */
-export function obstacleOf(
-  partition: AssignedPartition,
-  now: number,
-  { maxPartitionFetchBytes }: FetchLimits,
-): FetchObstacle {
+export function obstacleOf(partition: AssignedPartition, now: number): FetchObstacle {
   const { phase, isPaused, isDraining, fetch, buffer, retryAt, fetchOffset, endOffset } = partition;
   if (phase !== 'active' || isPaused || isDraining || fetch !== undefined) return 'other';
   if (fetchOffset >= endOffset) return 'other';
-  if (buffer.sizeBytes > maxPartitionFetchBytes) return 'buffered';
+  if (buffer.sizeBytes > partition.askedBytes) return 'buffered';
   // Delivered but unacked records fill the window: one answer ahead is enough.
   if (partition.ledger.free <= 0 && buffer.current !== undefined) return 'buffered';
   return now < retryAt ? 'backing-off' : 'none';
+}
+
+/**
+ * What is fetched ahead of one broker. More is no faster, and costs: frames that wait for long grow
+ * old enough to be freed by full collections only. 12 MiB ahead took 72 of them for 9 million records
+ * of 127 bytes, 2 MiB none.
+ */
+const AHEAD_BYTES = 2 * 1024 * 1024;
+/** Less of a partition would make many requests of little. */
+const SMALLEST_PARTITION_BYTES = 64 * 1024;
+
+/** The bytes to ask for of each partition, so that all of a broker's together are enough ahead. */
+export function partitionBytesOf(
+  bytes: number,
+  partitions: number,
+  { maxPartitionFetchBytes }: FetchLimits,
+): number {
+  const share = Math.max(SMALLEST_PARTITION_BYTES, Math.floor(AHEAD_BYTES / partitions));
+  return Math.min(share, maxPartitionFetchBytes, bytes);
 }
 
 /**

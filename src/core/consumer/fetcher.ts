@@ -13,7 +13,7 @@ import type { AssignedPartition } from './assigned-partition.js';
 import type { ByteBudget, MemoryLease } from './byte-budget.js';
 import type { ConsumerContext } from './context.js';
 import { asKafkaError, consumerError } from './errors.js';
-import { obstacleOf, shareOf } from './fetch-plan.js';
+import { obstacleOf, partitionBytesOf, shareOf, type BrokerPlan } from './fetch-plan.js';
 import {
   answeredSession,
   haveIds,
@@ -119,7 +119,8 @@ export class Fetcher {
     const plans = this.plan(now);
     this.isStarved = false;
     let waiting = plans.length;
-    for (const { node, wanted, leavesOutMoving } of plans) {
+    for (const plan of plans) {
+      const { wanted, leavesOutMoving } = plan;
       const fairShare = Math.floor(this.budget.limitBytes / Math.max(1, this.brokers.size));
       const bytes = Math.min(
         fairShare,
@@ -132,18 +133,21 @@ export class Fetcher {
       }
       const { fetchMaxWaitMs } = this.context.options;
       const waitMs = leavesOutMoving ? Math.min(SHORT_WAIT_MS, fetchMaxWaitMs) : fetchMaxWaitMs;
-      void this.fetch(node, wanted, bytes, waitMs);
+      void this.fetch(plan, bytes, waitMs);
     }
   }
 
-  private plan(now: number) {
+  private plan(now: number): BrokerPlan[] {
     const partitions = this.partitions();
-    const byNode = new Map<number, { wanted: AssignedPartition[]; moving: boolean }>();
+    const byNode = new Map<
+      number,
+      { wanted: AssignedPartition[]; others: number; moving: boolean }
+    >();
     let retryAt = Infinity;
     const start = this.rotation++;
     for (let i = 0; i < partitions.length; i++) {
       const partition = partitions[(start + i) % partitions.length]!;
-      const obstacle = obstacleOf(partition, now, this.context.options);
+      const obstacle = obstacleOf(partition, now);
       if (obstacle === 'other') continue;
       if (obstacle === 'backing-off') {
         retryAt = Math.min(retryAt, partition.retryAt);
@@ -155,18 +159,24 @@ export class Fetcher {
         continue;
       }
       let entry = byNode.get(node);
-      if (entry === undefined) byNode.set(node, (entry = { wanted: [], moving: false }));
+      if (entry === undefined) byNode.set(node, (entry = { wanted: [], others: 0, moving: false }));
       if (obstacle === 'none') {
         entry.wanted.push(partition);
-      } else if (partition.hasMoved) {
-        entry.moving = true;
+      } else {
+        entry.others++;
+        if (partition.hasMoved) entry.moving = true;
         partition.hasMoved = false;
       }
     }
     if (retryAt < Infinity) this.wakeAt(retryAt);
     return [...byNode]
       .filter(([node, { wanted }]) => wanted.length > 0 && !this.broker(node).isBusy)
-      .map(([node, { wanted, moving }]) => ({ node, wanted, leavesOutMoving: moving }));
+      .map(([node, { wanted, others, moving }]) => ({
+        node,
+        wanted,
+        partitions: wanted.length + others,
+        leavesOutMoving: moving,
+      }));
   }
 
   private nodeFor(partition: AssignedPartition, now: number): number {
@@ -195,12 +205,8 @@ export class Fetcher {
     return state;
   }
 
-  private async fetch(
-    node: number,
-    wanted: readonly AssignedPartition[],
-    bytes: number,
-    waitMs: number,
-  ): Promise<void> {
+  private async fetch(plan: BrokerPlan, bytes: number, waitMs: number): Promise<void> {
+    const { node, wanted } = plan;
     const broker = this.broker(node);
     const token = {};
     broker.isBusy = true;
@@ -210,7 +216,7 @@ export class Fetcher {
     try {
       const channel = this.context.cluster.channel(node, 'fetch');
       await channel.ready();
-      const flight = this.prepare(node, channel, token, wanted, bytes);
+      const flight = this.prepare(plan, channel, token, bytes);
       if (flight.partitions.size === 0) throw nothingLeft();
       const body = this.bodyOf(flight, bytes, waitMs);
       const timeoutMs = this.context.options.requestTimeoutMs + waitMs;
@@ -244,23 +250,24 @@ export class Fetcher {
   }
 
   private prepare(
-    node: number,
+    { node, wanted, partitions: among }: BrokerPlan,
     channel: BrokerChannel,
     token: object,
-    wanted: readonly AssignedPartition[],
     bytes: number,
   ): Flight {
-    const { maxPartitionFetchBytes, enableIncrementalFetchSessions } = this.context.options;
+    const { enableIncrementalFetchSessions } = this.context.options;
+    const partitionBytes = partitionBytesOf(bytes, among, this.context.options);
     const asked: FetchPartition[] = [];
     const partitions = new Map<string, AssignedPartition>();
     const hasTotalLimit = channel.version(Fetch) >= FIRST_VERSION_WITH_TOTAL_LIMIT;
     let left = bytes;
     for (const partition of wanted) {
       if (partition.fetch !== token) continue;
-      const limit = Math.max(Math.min(maxPartitionFetchBytes, bytes), partition.wantedBytes);
+      const limit = Math.max(partitionBytes, partition.wantedBytes);
       // Without a limit for the whole answer it is kept by asking for fewer partitions.
       if (!hasTotalLimit && partitions.size > 0 && left < limit) continue;
       left -= limit;
+      partition.askedBytes = limit;
       const topic = this.context.cluster.topic(partition.topic);
       asked.push({
         topic: partition.topic,
