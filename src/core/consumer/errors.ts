@@ -20,3 +20,8 @@ export function asKafkaError(error: unknown, what: string, code: string): KafkaE
   const reason = error instanceof Error ? error.message : String(error);
   return new KafkaError(`${what}: ${reason}`, { code, cause: error });
 }
+
+/** The failure of a callback that the user has given. */
+export function callbackFailed(name: string, cause: unknown): KafkaError {
+  return asKafkaError(cause, `The callback ${name} failed`, 'CALLBACK_FAILED');
+}

@@ -1,4 +1,3 @@
-import { from, lastValueFrom, type ObservableInput } from 'rxjs';
 import type { ClusterMetadata, MetadataChange } from '../cluster/index.js';
 import {
   createMember,
@@ -10,7 +9,6 @@ import {
   type TopicPartition,
 } from '../group/index.js';
 import type { RecordBatch } from '../records/index.js';
-import { backoffMs } from '../util/backoff.js';
 import { KafkaError } from '../util/errors.js';
 import {
   AssignedPartition,
@@ -18,12 +16,13 @@ import {
   type Redelivery,
 } from './assigned-partition.js';
 import { ByteBudget } from './byte-budget.js';
+import { UserCallbacks } from './callbacks.js';
 import { Committer } from './committer.js';
 import type { ConsumerContext } from './context.js';
 import type { Decoder } from './decoder.js';
 import { Deliverer, type DeliveryHooks, type Remedy } from './deliverer.js';
-import { Drains } from './drains.js';
-import { asKafkaError, nameOf } from './errors.js';
+import { Drainer, type EndReason } from './drainer.js';
+import { nameOf } from './errors.js';
 import type { DrainReport, PartitionOffset } from './events.js';
 import { Fetcher, type FetchHooks } from './fetcher.js';
 import type { ConsumerMetrics } from './metrics.js';
@@ -31,7 +30,11 @@ import type { DeserializationFailure } from './options.js';
 import type { Outlets } from './outlets.js';
 import { Pipeline } from './pipeline.js';
 import { Positions, type StartPosition } from './positions.js';
+import { Redeliverer } from './redeliverer.js';
 import { fixedAssignment, SelfAssigned } from './self-assigned.js';
+import { starvationOf } from './starvation.js';
+import { TopicSizes } from './topic-sizes.js';
+import { Unreadable } from './unreadable.js';
 import { Watchdog } from './watchdog.js';
 
 /** A partition to be consumed, with where to begin and to end. */
@@ -55,19 +58,6 @@ export interface RunOptions {
   readonly paused: ReadonlyMap<string, unknown>;
 }
 
-/** Why a run ends, which decides what is done about work in hand. */
-export type EndReason =
-  /** Asked for: work that was started is finished, the rest is given back. */
-  | 'drained'
-  /** Nobody listens any more; operators behind may still have work in hand. */
-  | 'unsubscribed'
-  /** As before, but nothing is waited for. */
-  | 'abandoned'
-  /** All that was wanted has been delivered. */
-  | 'completed'
-  /** For good: the error is told when everything was given back. */
-  | 'failed';
-
 const COMMIT_GRACE_MS = 1000;
 
 /**
@@ -82,13 +72,15 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   private readonly positions: Positions;
   private readonly committer: Committer | undefined;
   private readonly watchdog: Watchdog;
-  private readonly drains: Drains;
+  private readonly callbacks = new UserCallbacks((error) => this.onFatal(error));
+  private readonly drainer: Drainer;
+  private readonly redeliverer: Redeliverer;
+  private readonly unreadable: Unreadable;
+  private readonly topicSizes: TopicSizes;
   private member: Member;
   private list: readonly AssignedPartition[] = [];
-  private readonly topicSizes = new Map<string, number>();
   private readonly ranges = new Map<string, PartitionRange>();
   private stopListening: () => void = () => undefined;
-  private cancelRedelivery: { at: number; cancel: () => void } | undefined;
   private ending: Promise<DrainReport> | undefined;
   private failure: KafkaError | undefined;
   private finishedBefore = 0;
@@ -117,7 +109,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.deliverer = new Deliverer(clock, this.budget, partitions, decoder, settings, this);
     this.positions = new Positions(context, {
       member: () => this.member.metadata,
-      isNewPartition: ({ topic, partition }) => partition >= (this.topicSizes.get(topic) ?? 0),
+      isNewPartition: (partition) => this.topicSizes.isNew(partition),
       onReady: () => {
         this.fetcher.wake();
         this.checkRangesEnd();
@@ -129,7 +121,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       hasAcked: () => this.recordsFinished > 0,
       onHung: (partition) => this.hung(partition),
     });
-    this.drains = new Drains(clock);
+    this.topicSizes = new TopicSizes(context.cluster);
+    this.unreadable = new Unreadable(context, (error, partition) => this.onFatal(error, partition));
+    this.drainer = new Drainer(context, run.outlets, this.pipeline, this.callbacks);
+    this.redeliverer = new Redeliverer(context, this.callbacks, {
+      partitions,
+      onDue: () => this.deliverer.wake(),
+      onFatal: (error) => this.onFatal(error),
+    });
     this.member = this.newMember();
     if (options.groupId !== undefined) {
       this.committer = new Committer(context, options.groupId, metrics, {
@@ -167,7 +166,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.stopListening = this.context.cluster.onMetadata((metadata, changes) =>
       this.noteMetadata(metadata, changes),
     );
-    if (source.type === 'topics') this.noteTopicSizes(source.topics);
+    if (source.type === 'topics') this.topicSizes.note(source.topics);
     this.committer?.start();
     this.watchdog.start();
     this.member.join();
@@ -223,11 +222,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     if (this.isEnding || added.length === 0) return;
     const fresh = added.map((where) => this.newPartition(where));
     this.list = [...this.list, ...fresh];
-    for (const { topic } of fresh) {
-      // A topic first heard of now has no partitions that are younger than the subscription.
-      if (!this.topicSizes.has(topic) && this.run.source.type === 'pattern') continue;
-      if (!this.topicSizes.has(topic)) this.noteTopicSizes([topic]);
-    }
+    this.topicSizes.noteMatched(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plain) });
     for (const partition of fresh) this.run.outlets.attach(partition);
     const given = await this.askWhereToBegin(fresh);
@@ -244,7 +239,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const startedAt = clock.monotonic();
     const leaving = this.held(removed);
     const deadline = Math.min(deadlineMs - COMMIT_GRACE_MS, startedAt + options.drainTimeoutMs);
-    await this.drain(leaving, Math.max(startedAt, deadline));
+    await this.drainer.drain(leaving, Math.max(startedAt, deadline));
     const owned = leaving.filter((partition) => this.list.includes(partition));
     const commitBy = Math.max(deadlineMs, clock.monotonic() + COMMIT_GRACE_MS);
     await this.commitAcked(owned, commitBy);
@@ -276,7 +271,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   onAcked(partition: AssignedPartition): void {
     this.committer?.acked();
     if (partition.hasRecords) this.deliverer.wake();
-    if (partition.isDraining) this.drains.check();
+    if (partition.isDraining) this.drainer.check();
   }
 
   onAckedLate(): void {
@@ -287,33 +282,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   onNacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void {
-    const { clock, options } = this.context;
-    const { record } = redelivery;
-    const { topic, partition: index, offset, attempt } = record;
-    const where = { topic, partition: index, offset };
-    if (partition.isDraining) {
-      this.drains.check();
-      return;
-    }
-    if (options.onNack === 'fail') {
-      this.onFatal(nackedForGood(where, reason));
-    } else if (options.onNack === 'redeliver') {
-      const { nackBackoffMs, nackBackoffMaxMs } = options;
-      const delayMs = backoffMs(attempt - 1, nackBackoffMs, nackBackoffMaxMs, clock.random());
-      this.context.emit({ type: 'redelivered', ...where, attempt: attempt + 1, delayMs, reason });
-      this.redeliver(partition, redelivery, delayMs);
-    } else {
-      const { onNack } = options;
-      const { ledger } = partition;
-      void this.callBack('onNack', () => onNack({ ...where, attempt, reason })).then((isDone) => {
-        if (isDone && ledger.ack(redelivery.sequence)) this.onAcked(partition);
-      });
-    }
+    // What is being given up goes to whoever has the partition next.
+    if (partition.isDraining) this.drainer.check();
+    else this.redeliverer.nacked(partition, redelivery, reason);
   }
 
   onReturned(partition: AssignedPartition, redelivery: Redelivery): void {
-    if (partition.isDraining) this.drains.check();
-    else this.redeliver(partition, redelivery, 0);
+    if (partition.isDraining) this.drainer.check();
+    else this.redeliverer.queue(partition, redelivery, 0);
   }
 
   // ---- from delivery
@@ -323,44 +299,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     error: KafkaError,
     batch: RecordBatch | undefined,
   ): Remedy {
-    const { topic, partition: index, position: offset } = partition;
-    // Where not even the end of a batch is known there is nothing to go on with.
-    if (this.context.options.onCorruptRecord === 'fail' || batch === undefined) {
-      this.onFatal(error, partition);
-      return 'stop';
-    }
-    const { nextOffset } = batch;
-    this.context.emit({ type: 'skipped', topic, partition: index, offset, nextOffset, error });
-    return 'skip';
+    return this.unreadable.batch(partition, error, batch);
   }
 
   onUndecodable(
     partition: AssignedPartition,
     failure: DeserializationFailure,
   ): Remedy | { readonly value: unknown } {
-    const { onDeserializationError } = this.context.options;
-    if (onDeserializationError === 'fail') {
-      this.onFatal(failure.error, partition);
-      return 'stop';
-    }
-    if (onDeserializationError === 'skip') {
-      const { topic, partition: index, offset, error } = failure;
-      this.context.emit({
-        type: 'skipped',
-        topic,
-        partition: index,
-        offset,
-        nextOffset: offset + 1,
-        error,
-      });
-      return 'skip';
-    }
-    try {
-      return { value: onDeserializationError(failure) };
-    } catch (error) {
-      this.onFatal(callbackFailed('onDeserializationError', error), partition);
-      return 'stop';
-    }
+    return this.unreadable.part(partition, failure);
   }
 
   onChunkEnd(partition: AssignedPartition): void {
@@ -448,7 +394,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const starts = new Map<string, StartPosition>();
     const { onAssign, drainTimeoutMs } = this.context.options;
     if (onAssign === undefined) return starts;
-    const asked = this.callBack(
+    const asked = this.callbacks.call(
       'onAssign',
       () => onAssign(partitions.map(plain)),
       (offsets) => {
@@ -458,85 +404,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
         }
       },
     );
-    await this.drains.within(asked, drainTimeoutMs);
+    await this.drainer.within(asked, drainTimeoutMs);
     return starts;
-  }
-
-  /** Runs a callback of the user's and waits for it. False when it failed: the stream ends. */
-  private async callBack(
-    name: string,
-    call: () => ObservableInput<unknown>,
-    use: (last: unknown) => void = () => undefined,
-  ): Promise<boolean> {
-    try {
-      const result = call() as ObservableInput<unknown> | undefined;
-      if (result !== undefined) use(await lastValueFrom(from(result), { defaultValue: undefined }));
-      return true;
-    } catch (error) {
-      this.onFatal(callbackFailed(name, error));
-      return false;
-    }
-  }
-
-  /** Waits for work in hand, as long as the reason to leave allows. */
-  private async finishWork(
-    reason: EndReason,
-    partitions: readonly AssignedPartition[],
-    timeoutMs: number,
-  ): Promise<void> {
-    const { clock } = this.context;
-    switch (reason) {
-      case 'abandoned':
-        return;
-      case 'drained':
-      case 'failed':
-        await this.drain(partitions, clock.monotonic() + timeoutMs);
-        return;
-      case 'unsubscribed':
-        // An operator may have had enough, as take() has; those behind it go on with what they got.
-        this.stopDelivery(partitions);
-        await this.drains.done(partitions, clock.monotonic() + timeoutMs);
-        return;
-      case 'completed':
-        this.stopDelivery(partitions);
-        await this.whileItProgresses(partitions, timeoutMs);
-    }
-  }
-
-  /** All was delivered: as long as records are being acked there is no hurry. */
-  private async whileItProgresses(
-    partitions: readonly AssignedPartition[],
-    timeoutMs: number,
-  ): Promise<void> {
-    for (let before = -1; before !== this.recordsFinished;) {
-      before = this.recordsFinished;
-      await this.drains.done(partitions, this.context.clock.monotonic() + timeoutMs);
-      if (partitions.every(({ isDrained }) => isDrained)) return;
-    }
-  }
-
-  private stopDelivery(partitions: readonly AssignedPartition[]): void {
-    for (const partition of partitions) {
-      partition.isDraining = true;
-      partition.dropUndelivered();
-    }
-  }
-
-  /** Stops delivery and waits until work in hand is done; at the deadline it is told to stop. */
-  private async drain(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
-    if (partitions.length === 0) return;
-    const { beforeRevoke } = this.context.options;
-    this.stopDelivery(partitions);
-    this.context.emit({ type: 'draining', partitions: partitions.map(plain) });
-    for (const partition of partitions) this.run.outlets.detach(partition);
-    this.pipeline.draining();
-    const waits = [this.drains.done(partitions, deadline)];
-    if (beforeRevoke !== undefined) {
-      const asked = this.callBack('beforeRevoke', () => beforeRevoke(partitions.map(plain)));
-      waits.push(this.drains.within(asked, deadline - this.context.clock.monotonic()));
-    }
-    await Promise.all(waits);
-    for (const partition of partitions) if (!partition.isDrained) partition.abortWork();
   }
 
   private async commitAcked(
@@ -559,7 +428,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       this.run.outlets.detach(partition);
     }
     this.abandoned += inHand;
-    this.drains.check();
+    this.drainer.check();
     return inHand;
   }
 
@@ -569,12 +438,12 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.deliverer.stop();
     this.positions.stop();
     this.watchdog.stop();
-    this.cancelRedelivery?.cancel();
+    this.redeliverer.stop();
     this.stopListening();
     const partitions = [...this.list];
     // Before the drain: what operators hold back comes out when the stream completes.
     if (reason !== 'failed') this.run.outlets.complete();
-    await this.finishWork(reason, partitions, timeoutMs);
+    await this.drainer.finish(reason, partitions, timeoutMs);
     const held = partitions.filter((partition) => this.list.includes(partition));
     await this.commitAcked(held, clock.monotonic() + COMMIT_GRACE_MS * 5);
     const offsetsCommitted = held.flatMap(({ topic, partition, committedOffset: offset }) =>
@@ -582,7 +451,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     );
     this.committer?.stop();
     this.drop(held);
-    this.drains.stop();
+    this.drainer.stop();
     await this.member.leave();
     const report: DrainReport = {
       recordsFinished: this.recordsFinished,
@@ -596,43 +465,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     return report;
   }
 
-  private redeliver(partition: AssignedPartition, redelivery: Redelivery, delayMs: number): void {
-    const dueAt = this.context.clock.monotonic() + delayMs;
-    redelivery.dueAt = dueAt;
-    const { redeliveries } = partition;
-    let at = redeliveries.length;
-    while (at > 0 && redeliveries[at - 1]!.dueAt > dueAt) at--;
-    redeliveries.splice(at, 0, redelivery);
-    this.scheduleRedelivery(dueAt);
-  }
-
-  private scheduleRedelivery(at: number): void {
-    if (this.cancelRedelivery !== undefined && this.cancelRedelivery.at <= at) return;
-    this.cancelRedelivery?.cancel();
-    const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));
-    const cancel = this.context.clock.schedule(delayMs, () => {
-      this.cancelRedelivery = undefined;
-      this.deliverer.wake();
-      const next = Math.min(...this.list.map(({ redeliveries }) => nextDue(redeliveries, at)));
-      if (next < Infinity) this.scheduleRedelivery(next);
-    });
-    this.cancelRedelivery = { at, cancel };
-  }
-
-  private noteTopicSizes(topics: readonly string[]): void {
-    for (const name of topics) {
-      const topic = this.context.cluster.metadata.topics.get(name);
-      if (topic !== undefined && topic.partitions.length > 0) {
-        this.topicSizes.set(name, topic.partitions.length);
-      }
-    }
-  }
-
   private noteMetadata({ topics }: ClusterMetadata, changes: readonly MetadataChange[]): void {
-    if (this.run.source.type === 'topics') {
-      const unknown = this.run.source.topics.filter((name) => !this.topicSizes.has(name));
-      this.noteTopicSizes(unknown);
-    }
+    if (this.run.source.type === 'topics') this.topicSizes.note(this.run.source.topics);
     for (const change of changes) {
       if (change.type !== 'topic-recreated') continue;
       for (const partition of this.list) {
@@ -676,28 +510,13 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   private checkStarved(): void {
     if (this.isStarved || !this.pipeline.holdsBack) return;
-    let isHeld = false;
-    let canComeLater = false;
-    for (const partition of this.list) {
-      const { ledger } = partition;
-      if (ledger.unacked > 0) isHeld = true;
-      if (partition.isPaused || ledger.free <= 0) continue;
-      if (partition.hasRecords) return;
-      if (this.fetcher.isStarved) continue;
-      const isAtEnd =
-        partition.fetchOffset >= Math.min(partition.highWatermark, partition.endOffset);
-      if (!isAtEnd || !partition.hasPosition) return;
-      canComeLater = true;
+    const starvation = starvationOf(this.list, this.fetcher.isStarved);
+    if (starvation === undefined) return;
+    if (starvation === 'exhausted') {
+      this.isStarved = true;
+      this.context.emit({ type: 'starved', reason: this.fetcher.isStarved ? 'bytes' : 'window' });
     }
-    if (!isHeld) return;
-    if (canComeLater) {
-      this.pipeline.starved('idle');
-      return;
-    }
-    this.isStarved = true;
-    const reason = this.fetcher.isStarved ? 'bytes' : 'window';
-    this.context.emit({ type: 'starved', reason });
-    this.pipeline.starved('exhausted');
+    this.pipeline.starved(starvation);
   }
 
   /** The pipeline hangs: gives its partitions to others. */
@@ -725,27 +544,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 }
 
-function nextDue(redeliveries: readonly Redelivery[], after: number): number {
-  return redeliveries.find(({ dueAt }) => dueAt > after)?.dueAt ?? Infinity;
-}
-
 function plain({ topic, partition }: TopicPartition): TopicPartition {
   return { topic, partition };
 }
 
 function noGroup(): KafkaError {
   return new KafkaError('Cannot commit: the consumer has no groupId', { code: 'NO_GROUP' });
-}
-
-function callbackFailed(name: string, cause: unknown): KafkaError {
-  return asKafkaError(cause, `The callback ${name} failed`, 'CALLBACK_FAILED');
-}
-
-function nackedForGood({ topic, partition, offset }: PartitionOffset, reason: unknown): KafkaError {
-  const why = reason instanceof Error ? reason.message : String(reason);
-  return new KafkaError(`The record at ${topic}-${partition} offset ${offset} failed: ${why}`, {
-    code: 'RECORD_FAILED',
-    context: { topic, partition, offset },
-    cause: reason,
-  });
 }

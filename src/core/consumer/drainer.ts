@@ -1,0 +1,127 @@
+import type { TopicPartition } from '../group/index.js';
+import type { AssignedPartition } from './assigned-partition.js';
+import type { UserCallbacks } from './callbacks.js';
+import type { ConsumerContext } from './context.js';
+import { Drains } from './drains.js';
+import type { Outlets } from './outlets.js';
+import type { Pipeline } from './pipeline.js';
+
+/** Why a run ends, which decides what is done about work in hand. */
+export type EndReason =
+  /** Asked for: work that was started is finished, the rest is given back. */
+  | 'drained'
+  /** Nobody listens any more; operators behind may still have work in hand. */
+  | 'unsubscribed'
+  /** As before, but nothing is waited for. */
+  | 'abandoned'
+  /** All that was wanted has been delivered. */
+  | 'completed'
+  /** For good: the error is told when everything was given back. */
+  | 'failed';
+
+/** Stops delivery of partitions and waits for the work that is in hand. */
+export class Drainer {
+  private readonly drains: Drains;
+
+  constructor(
+    private readonly context: ConsumerContext,
+    private readonly outlets: Outlets,
+    private readonly pipeline: Pipeline,
+    private readonly callbacks: UserCallbacks,
+  ) {
+    this.drains = new Drains(context.clock);
+  }
+
+  /** To be called whenever a record was acked or returned, or a partition is gone. */
+  check(): void {
+    this.drains.check();
+  }
+
+  /** Ends every wait. */
+  stop(): void {
+    this.drains.stop();
+  }
+
+  /** Waits for a callback of the user's, so long at most. */
+  within(task: Promise<unknown>, timeoutMs: number): Promise<void> {
+    return this.drains.within(task, timeoutMs);
+  }
+
+  /**
+   * Gives partitions up: has what was not started returned, waits for the rest and for the user's
+   * `beforeRevoke`, and at the deadline tells work that is still going on to stop.
+   */
+  async drain(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
+    if (partitions.length === 0) return;
+    const { beforeRevoke } = this.context.options;
+    const names = partitions.map(plain);
+    stopDelivery(partitions);
+    this.context.emit({ type: 'draining', partitions: names });
+    for (const partition of partitions) this.outlets.detach(partition);
+    this.pipeline.draining();
+    const waits = [this.drains.done(partitions, deadline)];
+    if (beforeRevoke !== undefined) {
+      const asked = this.callbacks.call('beforeRevoke', () => beforeRevoke(names));
+      waits.push(this.drains.within(asked, deadline - this.context.clock.monotonic()));
+    }
+    await Promise.all(waits);
+    for (const partition of partitions) if (!partition.isDrained) partition.abortWork();
+  }
+
+  /** Waits for work in hand, as long as the reason to leave allows. */
+  async finish(
+    reason: EndReason,
+    partitions: readonly AssignedPartition[],
+    timeoutMs: number,
+  ): Promise<void> {
+    const deadline = this.context.clock.monotonic() + timeoutMs;
+    switch (reason) {
+      case 'abandoned':
+        return;
+      case 'drained':
+      case 'failed':
+        await this.drain(partitions, deadline);
+        return;
+      case 'unsubscribed':
+        // An operator may have had enough, as take() has; those behind it go on with what they got.
+        stopDelivery(partitions);
+        await this.drains.done(partitions, deadline);
+        return;
+      case 'completed':
+        stopDelivery(partitions);
+        await this.whileItProgresses(partitions, timeoutMs);
+    }
+  }
+
+  /** All was delivered: as long as records are being acked there is no hurry. */
+  private async whileItProgresses(
+    partitions: readonly AssignedPartition[],
+    timeoutMs: number,
+  ): Promise<void> {
+    const { clock } = this.context;
+    for (
+      let before = -1, now = countAcked(partitions);
+      now !== before;
+      now = countAcked(partitions)
+    ) {
+      before = now;
+      await this.drains.done(partitions, clock.monotonic() + timeoutMs);
+      if (partitions.every(({ isDrained }) => isDrained)) return;
+    }
+  }
+}
+
+function stopDelivery(partitions: readonly AssignedPartition[]): void {
+  for (const partition of partitions) {
+    partition.isDraining = true;
+    partition.dropUndelivered();
+  }
+}
+
+function countAcked(partitions: readonly AssignedPartition[]): number {
+  return partitions.reduce((sum, { recordsAcked }) => sum + recordsAcked, 0);
+}
+
+function plain({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition };
+}
