@@ -44,7 +44,7 @@ export function sendAll<T, K = unknown, V = unknown>(
   options: SendAllOptions<T, K, V> = {},
 ): Observable<Receipt<T>> {
   const { keySerializer, valueSerializer, toRecord, ...producerOptions } = options;
-  checkTarget(target, producerOptions);
+  checkTarget('sendAll', target, producerOptions);
   const serializers = serializersOf('sendAll', keySerializer, valueSerializer);
   return new Observable((subscriber) => {
     const isOwn = !(target instanceof Producer);

@@ -1,6 +1,7 @@
 import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import {
+  checkProducerOptions,
   Producer,
   serializersOf,
   type ProducerOptions,
@@ -90,7 +91,7 @@ export function toTopic<T, K, V, R>(
     abandonOnUnsubscribe = false,
     ...producerOptions
   } = options;
-  checkTarget(target, producerOptions);
+  checkTarget('toTopic', target, producerOptions);
   const serializers = serializersOf('toTopic', keySerializer, valueSerializer);
   const onFailure: OnFailure<T, R> =
     typeof onError === 'function' ? (failure) => from(onError(failure)) : onError;
@@ -123,11 +124,22 @@ export function toTopic<T, K, V, R>(
     });
 }
 
-/** Options that belong to the producer can't be given where the producer already exists. */
-export function checkTarget(target: Kafka | Producer, producerOptions: object): void {
+/**
+ * Checks the options of the producer that each subscription will make. Where one is given, there can
+ * be none.
+ */
+export function checkTarget(
+  sink: string,
+  target: Kafka | Producer,
+  producerOptions: ProducerOptions,
+): void {
+  if (!(target instanceof Producer)) {
+    checkProducerOptions(sink, producerOptions);
+    return;
+  }
   const [name] = Object.keys(producerOptions);
-  if (name === undefined || !(target instanceof Producer)) return;
+  if (name === undefined) return;
   throw new ConfigError(
-    `toTopic: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
+    `${sink}: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
   );
 }

@@ -2,9 +2,9 @@ import type { TopicMetadata } from '../cluster/index.js';
 import { createBatchBuilder, partitionForKey, type BatchBuilder } from '../records/index.js';
 import type { Serialized } from '../serde/index.js';
 import type { Clock } from '../util/clock.js';
-import type { KafkaError } from '../util/errors.js';
+import { UnsupportedVersionError, type KafkaError } from '../util/errors.js';
 import { Batch } from './batch.js';
-import { invalidPartition, invalidRecord } from './errors.js';
+import { headersUnsupported, invalidPartition, invalidRecord } from './errors.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
 import { choosePartition, StickyPartition } from './partitioner.js';
@@ -150,6 +150,9 @@ export class Accumulator {
       batch.builder.append(key, value, headers, timestamp);
     } catch (cause) {
       if (isFirst) queue.open = undefined;
+      if (cause instanceof UnsupportedVersionError) {
+        return headersUnsupported(queue.topic, queue.partition);
+      }
       const reason = cause instanceof Error ? cause.message : String(cause);
       return invalidRecord(queue.topic, reason);
     }

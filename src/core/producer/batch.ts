@@ -67,9 +67,10 @@ export class Batch {
     if (this.isSettled) return;
     this.isSettled = true;
     const { tokens, submitters, timestamps, topic, partition } = this;
+    const hasOwnTime = logAppendTimeMs < 0 && this.builder.magic > 0;
     for (let i = 0; i < tokens.length; i++) {
       const offset = baseOffset < 0 ? -1 : baseOffset + i;
-      const timestamp = logAppendTimeMs < 0 ? timestamps[i]! : logAppendTimeMs;
+      const timestamp = hasOwnTime ? timestamps[i]! : logAppendTimeMs;
       submitters[i]!.acknowledged(tokens[i], topic, partition, offset, timestamp);
     }
     this.letGo();

@@ -5,6 +5,7 @@ import type { Cancel, Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
 import { Accumulator, type Appended, type EncodedRecord, type Headers } from './accumulator.js';
+import { complaintAbout, headerList, serialized } from './check-record.js';
 import {
   invalidRecord,
   metadataTimedOut,
@@ -18,7 +19,7 @@ import { IdentityHolder } from './identity.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
-import type { HeadersInput, ProducerRecord, Submitter } from './record.js';
+import type { ProducerRecord, Submitter } from './record.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
 import { WaitingTopic } from './waiting-topic.js';
@@ -229,22 +230,26 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   private encode(
     topic: string,
-    { key, value, headers, partition, timestamp }: Unaddressed,
+    record: Unaddressed,
     submitter: Submitter,
     token: unknown,
   ): EncodedRecord | KafkaError {
     if (this.isClosing) return this.fatal ?? producerClosed();
     if (this.fatal !== undefined) return this.fatal;
+    const complaint = complaintAbout(record);
+    if (complaint !== undefined) return invalidRecord(topic, complaint);
+    const { key, value, headers, partition, timestamp } = record;
     const context = this.serializerContext(topic);
     let keyBytes: Serialized = null;
     let valueBytes: Serialized = null;
     let part: 'key' | 'value' = 'key';
     try {
-      if (key !== undefined && key !== null)
-        keyBytes = submitter.serializeKey(key as never, context);
+      if (key !== undefined && key !== null) {
+        keyBytes = serialized(submitter.serializeKey(key as never, context));
+      }
       part = 'value';
       if (value !== undefined && value !== null) {
-        valueBytes = submitter.serializeValue(value as never, context);
+        valueBytes = serialized(submitter.serializeValue(value as never, context));
       }
     } catch (error) {
       return serializationFailure(topic, part, error);
@@ -309,6 +314,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     try {
       return this.accumulator.append(topic, record);
     } catch (error) {
+      if (error instanceof KafkaError) return error;
       const reason = error instanceof Error ? error.message : String(error);
       return invalidRecord(topic, `the partitioner failed: ${reason}`, error);
     }
@@ -415,12 +421,6 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       this.roomListeners.shift()!();
     }
   }
-}
-
-/** Headers of either form as an ordered list. */
-export function headerList(headers: HeadersInput | undefined): Headers {
-  if (headers === undefined) return NO_HEADERS;
-  return Array.isArray(headers) ? (headers as Headers) : Object.entries(headers);
 }
 
 /** An upper bound of the bytes that a record takes, without looking into strings. */

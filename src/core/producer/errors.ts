@@ -5,6 +5,7 @@ import {
   KafkaError,
   SerializationError,
   TimeoutError,
+  UnsupportedVersionError,
   type ErrorContext,
 } from '../util/errors.js';
 
@@ -62,6 +63,13 @@ export function invalidRecord(topic: string, complaint: string, cause?: unknown)
     cause,
     context: topic === '' ? {} : { topic },
   });
+}
+
+export function headersUnsupported(topic: string, partition: number): UnsupportedVersionError {
+  return new UnsupportedVersionError(
+    `Cannot produce to ${topic}-${partition}: headers need a broker of Kafka 0.11 or later`,
+    { context: { topic, partition } },
+  );
 }
 
 export function deliveryTimedOut(

@@ -1,6 +1,6 @@
 export { ProducerEngine } from './engine.js';
 export type { ProducerEvent } from './events.js';
-export type { ProducerOptions } from './options.js';
+export { checkProducerOptions, type ProducerOptions } from './options.js';
 export type { Partitioner, PartitionerInput } from './partitioner.js';
 export { Producer, type PartitionInfo } from './producer.js';
 export type { HeadersInput, ProducerRecord, Receipt, Submitter } from './record.js';

@@ -1,3 +1,4 @@
+import { checkCompression } from '../records/index.js';
 import {
   badOption,
   custom,
@@ -107,19 +108,29 @@ export interface ResolvedProducerOptions extends Omit<
   readonly requiresIdempotence: boolean;
 }
 
+/** Throws a ConfigError, naming who was given the options, if no producer can be made with them. */
+export function checkProducerOptions(what: string, given: ProducerOptions): void {
+  resolveProducerOptions(given, what);
+}
+
 /** Checks and completes what {@link ProducerOptions} leaves open. */
-export function resolveProducerOptions(given: ProducerOptions): ResolvedProducerOptions {
-  const options = resolveOptions('producer', rules, given as Record<string, unknown>);
+export function resolveProducerOptions(
+  given: ProducerOptions,
+  what = 'producer',
+): ResolvedProducerOptions {
+  const options = resolveOptions(what, rules, given as Record<string, unknown>);
   const acks = options.acks === 'all' ? -1 : options.acks;
   const { lingerMs, requestTimeoutMs, deliveryTimeoutMs, enableIdempotence } = options;
   if (enableIdempotence === true && acks !== -1) {
-    throw badOption('producer', 'acks', options.acks, "must be 'all' with enableIdempotence");
+    throw badOption(what, 'acks', options.acks, "must be 'all' with enableIdempotence");
   }
   const shortest = lingerMs + requestTimeoutMs;
   if (deliveryTimeoutMs < shortest && given.deliveryTimeoutMs !== undefined) {
     const complaint = `must be at least lingerMs + requestTimeoutMs, here ${shortest}`;
-    throw badOption('producer', 'deliveryTimeoutMs', deliveryTimeoutMs, complaint);
+    throw badOption(what, 'deliveryTimeoutMs', deliveryTimeoutMs, complaint);
   }
+  const { compressionType, compressionLevel } = options;
+  checkCompression({ compressionType, compressionLevel });
   return Object.freeze({
     ...options,
     acks,

@@ -1,7 +1,8 @@
 import { decodeRecords } from '../records/index.js';
-import { UnsupportedVersionError, type KafkaError } from '../util/errors.js';
+import type { KafkaError } from '../util/errors.js';
 import type { Accumulator } from './accumulator.js';
 import type { Batch } from './batch.js';
+import { headersUnsupported } from './errors.js';
 
 /** Which records of a batch to keep: all in parts of half the size at most, or all but some. */
 export type Rebuild = 'halves' | ReadonlyMap<number, unknown>;
@@ -37,9 +38,7 @@ export function unfit({ magic }: Accumulator, batch: Batch): Map<number, KafkaEr
   if (magic === 2) return errors;
   for (const [index, { headers }] of readBack(batch).entries()) {
     if (headers.length === 0) continue;
-    const { topic, partition } = batch;
-    const message = `Cannot produce to ${topic}-${partition}: headers need a broker of Kafka 0.11 or later`;
-    errors.set(index, new UnsupportedVersionError(message, { context: { topic, partition } }));
+    errors.set(index, headersUnsupported(batch.topic, batch.partition));
   }
   return errors;
 }

@@ -26,7 +26,7 @@ export interface Receipt<Origin = undefined> {
   readonly partition: number;
   /** -1 where the broker doesn't tell: with `acks: 0`, or for a retry that it had already. */
   readonly offset: number;
-  /** Milliseconds since 1970: the record's own, or the broker's with LogAppendTime. */
+  /** Milliseconds since 1970: the record's own, or the broker's with LogAppendTime; -1 before Kafka 0.10. */
   readonly timestamp: number;
   /** What was sent, so that a receipt can be matched with it. */
   readonly origin: Origin;

@@ -51,7 +51,7 @@ export class SendQueue {
   }
 
   private submit(record: ProducerRecord, outcome: Outcome): boolean {
-    return this.engine.submit(record.topic, record, this.submitter, outcome);
+    return this.engine.submit(topicOf(record), record, this.submitter, outcome);
   }
 
   private block(record: ProducerRecord, outcome: Outcome): void {
@@ -70,7 +70,7 @@ export class SendQueue {
       isOver: false,
       cancelTimeout: this.engine.clock.schedule(maxBlockMs, () => {
         this.over(blocked);
-        outcome.reject(bufferExhausted(record.topic, maxBlockMs));
+        outcome.reject(bufferExhausted(topicOf(record), maxBlockMs));
       }),
     };
     this.queue.push(blocked);
@@ -107,4 +107,9 @@ export class SendQueue {
     blocked.cancelTimeout();
     this.blocked--;
   }
+}
+
+/** Of anything: what is no record is refused further on, like other mistakes. */
+function topicOf(record: unknown): string {
+  return (record as ProducerRecord | null | undefined)?.topic ?? '';
 }

@@ -58,3 +58,11 @@ export function resolveBuilderOptions(options: BatchBuilderOptions): ResolvedBui
     initialBytes: options.initialBytes ?? INITIAL_BYTES,
   };
 }
+
+/** Whether a codec has a level; a ConfigError says what does not fit. */
+export function checkCompression({
+  compressionType = 'none',
+  compressionLevel,
+}: Pick<BatchBuilderOptions, 'compressionType' | 'compressionLevel'>): void {
+  resolveLevel(codecs[codecId(compressionType)]!, compressionLevel);
+}

@@ -1,5 +1,5 @@
 export type { TimestampType } from './attributes.js';
-export type { BatchBuilderOptions } from './builder-options.js';
+export { checkCompression, type BatchBuilderOptions } from './builder-options.js';
 export {
   createBatchBuilder,
   RecordBatchBuilder,

@@ -3,8 +3,8 @@ import type { Serialized } from '../../serde/index.js';
 import type { Clock } from '../../util/clock.js';
 import { KafkaError } from '../../util/errors.js';
 import { Queue } from '../../util/queue.js';
-import { headerList } from '../engine.js';
-import { producerClosed, serializationFailure } from '../errors.js';
+import { complaintAbout, headerList, serialized } from '../check-record.js';
+import { invalidRecord, producerClosed, serializationFailure } from '../errors.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Submitter } from '../record.js';
 import type { SinkEngine } from '../sink-engine.js';
@@ -115,14 +115,19 @@ export class RemoteEngine implements SinkEngine {
 
   private serialize(
     topic: string,
-    { key, value, headers, partition, timestamp }: Omit<ProducerRecord, 'topic'>,
+    record: Omit<ProducerRecord, 'topic'>,
     submitter: Submitter,
   ): SharedRecord | KafkaError {
+    const complaint = complaintAbout(record);
+    if (complaint !== undefined) return invalidRecord(topic, complaint);
+    const { key, value, headers, partition, timestamp } = record;
     let part: 'key' | 'value' = 'key';
     try {
-      const keyBytes = key == null ? null : submitter.serializeKey(key as never, { topic });
+      const keyBytes =
+        key == null ? null : serialized(submitter.serializeKey(key as never, { topic }));
       part = 'value';
-      const valueBytes = value == null ? null : submitter.serializeValue(value as never, { topic });
+      const valueBytes =
+        value == null ? null : serialized(submitter.serializeValue(value as never, { topic }));
       return {
         topic,
         key: keyBytes,

@@ -1,0 +1,64 @@
+import type { Serialized } from '../serde/index.js';
+import type { Headers } from './accumulator.js';
+import type { ProducerRecord } from './record.js';
+
+const FORM = 'a record is an object such as { key, value, headers }';
+const HINT = 'to send plain values, give toRecord, as in (value) => ({ value })';
+
+/**
+ * What is wrong with the form of a record, whoever wrote it without types; `undefined` for nothing.
+ * Plain values are told from records here: sent as records they would be stored empty.
+ */
+export function complaintAbout(record: unknown): string | undefined {
+  if (typeof record !== 'object' || record === null) {
+    return `${FORM}, not ${describe(record)}; ${HINT}`;
+  }
+  const { key, value, headers, timestamp } = record as ProducerRecord;
+  if (value === undefined && key === undefined && headers === undefined) {
+    return `${FORM}, and this has neither; ${HINT}, or set value to null for a tombstone`;
+  }
+  if (timestamp !== undefined && (!Number.isSafeInteger(timestamp) || timestamp < 0)) {
+    return `the timestamp must be a whole number of milliseconds since 1970, not ${describe(timestamp)}`;
+  }
+  return headers === undefined ? undefined : complaintAboutHeaders(headers);
+}
+
+/** What a serializer returned, if it is something that can be sent. */
+export function serialized(result: unknown): Serialized {
+  if (typeof result === 'string' || result === null || result instanceof Uint8Array) return result;
+  throw new TypeError(`the serializer returned ${describe(result)}, not bytes, text or null`);
+}
+
+/** Headers of either form as an ordered list. */
+export function headerList(headers: ProducerRecord['headers']): Headers {
+  if (headers === undefined) return NO_HEADERS;
+  return Array.isArray(headers) ? (headers as Headers) : Object.entries(headers);
+}
+
+const NO_HEADERS: Headers = [];
+
+function complaintAboutHeaders(headers: unknown): string | undefined {
+  const isObject = typeof headers === 'object' && headers !== null;
+  if (!isObject || (!Array.isArray(headers) && Symbol.iterator in headers)) {
+    return `headers must be a list of pairs, or an object, not ${describe(headers)}`;
+  }
+  for (const header of headerList(headers as ProducerRecord['headers']) as readonly unknown[]) {
+    if (!Array.isArray(header) || typeof header[0] !== 'string') {
+      return `a header must be a pair of a name and a value, not ${describe(header)}`;
+    }
+    const [name, value] = header as [string, unknown];
+    if (typeof value === 'string' || value === null || value instanceof Uint8Array) continue;
+    return `the value of the header ${name} must be bytes, text or null, not ${describe(value)}`;
+  }
+  return undefined;
+}
+
+function describe(value: unknown): string {
+  if (value === undefined || value === null) return String(value);
+  if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean') {
+    return `the ${typeof value} ${value}`.slice(0, 80);
+  }
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const { name } = (value as { constructor?: { name?: string } }).constructor ?? {};
+  return name === undefined || name === '' || name === 'Object' ? 'an object' : `a ${name}`;
+}
