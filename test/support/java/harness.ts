@@ -30,7 +30,7 @@ export class JavaHarness implements AsyncDisposable {
 
   /** Compiles a program against a release of kafka-clients, once, and starts it. */
   static async start(
-    program: 'Assignors' | 'Messages' | 'Records',
+    program: 'Assignors' | 'Clients' | 'Messages' | 'Records',
     kafkaVersion: string,
   ): Promise<JavaHarness> {
     const classpath = await resolveClasspath(`clients-${kafkaVersion}`, [

@@ -14,6 +14,7 @@ import { waitUntil } from './readiness.js';
 const WAIT_MS = 30_000;
 const LAST_FETCH_WITH_NAMES = 12;
 const CREATE_TIMEOUT_MS = 20_000;
+const REQUEST_TIMEOUT_MS = 25_000;
 
 /** A record as the log has it, with what is known of the batch it lies in. */
 export interface LoggedRecord {
@@ -116,6 +117,23 @@ export class Wire {
     return (topics[0]?.partitions ?? [])
       .toSorted((a, b) => a.partitionIndex - b.partitionIndex)
       .map(({ leaderId, errorCode }) => (errorCode === 0 || errorCode === 9 ? leaderId : -1));
+  }
+
+  /** Waits until every replica of a topic is in sync. */
+  async awaitInSync(name: string): Promise<void> {
+    let seen = 'nothing';
+    await waitUntil(
+      async () => {
+        const { topics } = await this.metadata([name]);
+        const partitions = topics[0]?.partitions ?? [];
+        seen = JSON.stringify(partitions.map(({ isrNodes }) => isrNodes));
+        return partitions.every(({ isrNodes, replicaNodes }) => {
+          return isrNodes.length === replicaNodes.length;
+        });
+      },
+      WAIT_MS,
+      () => `${name} did not get all replicas in sync; the last answer: ${seen}`,
+    );
   }
 
   /** Every record of a topic, ordered by partition and offset; markers of transactions are left out. */
@@ -230,7 +248,7 @@ export class Wire {
     let client = this.clients.get(address);
     if (client === undefined) {
       const [host, port] = address.split(':');
-      client = connect(host!, Number(port));
+      client = connect(host!, Number(port), { requestTimeoutMs: REQUEST_TIMEOUT_MS });
       this.clients.set(address, client);
     }
     return client;
