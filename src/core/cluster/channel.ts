@@ -125,21 +125,36 @@ export class BrokerChannel {
       }
       const session = await this.dialer.dial(address, this.setupTimeoutMs(), this.abort.signal);
       if (this.abort.signal.aborted) session.connection.close();
-      this.opened(session, formatAddress(address));
+      this.opened(session, this.describe(address));
     } catch (error) {
-      this.failures++;
+      this.failed(error);
       throw error;
     } finally {
       this.opening = undefined;
     }
   }
 
-  private opened(session: Session, address: string): void {
+  private failed(error: unknown): void {
+    const attempt = ++this.failures;
+    if (this.abort.signal.aborted) return;
+    const address = this.addressOf(this.nodeId);
+    const broker = address === undefined ? String(this.nodeId) : this.describe(address);
+    const reason = error instanceof Error ? error.message : String(error);
+    const { purpose } = this;
+    this.options.onEvent({ type: 'connect-failed', broker, purpose, attempt, reason });
+  }
+
+  /** A bootstrap server has no id yet. */
+  private describe(address: Address): string {
+    const text = formatAddress(address);
+    return this.nodeId < 0 ? text : `${this.nodeId} at ${text}`;
+  }
+
+  private opened(session: Session, broker: string): void {
     this.failures = 0;
     this.session = session;
     this.capabilities = session.capabilities;
     this.lastUsedAt = this.options.clock.monotonic();
-    const broker = this.nodeId < 0 ? address : `${this.nodeId} at ${address}`;
     const { purpose } = this;
     this.options.onEvent({ type: 'connected', broker, purpose });
     session.connection.whenClosed((error) => {

@@ -8,6 +8,14 @@ export type ClusterEvent =
       readonly purpose: string;
     }
   | {
+      readonly type: 'connect-failed';
+      readonly broker: string;
+      readonly purpose: string;
+      /** How many attempts have failed in a row; another one follows. */
+      readonly attempt: number;
+      readonly reason: string;
+    }
+  | {
       readonly type: 'disconnected';
       readonly broker: string;
       readonly purpose: string;
