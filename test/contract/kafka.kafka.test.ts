@@ -1,4 +1,6 @@
 import { describe } from 'vitest';
+import { javaInterop } from '../interop/java.js';
+import { isAtLeast } from '../support/kafka/releases.js';
 import { contractReleases, realCluster } from './cluster.js';
 import { producingContract } from './producing.js';
 import { useCluster } from './setup.js';
@@ -6,4 +8,6 @@ import { useCluster } from './setup.js';
 describe.each(contractReleases)('Kafka %s', (version) => {
   const setup = useCluster(version, realCluster);
   producingContract(setup);
+  // Java's clients have no way to talk to older brokers.
+  if (isAtLeast(version, '0.10')) javaInterop(setup);
 });
