@@ -34,12 +34,19 @@ export function resolveTopics(given: ConsumerTopics, now: number): RunSource {
   if (given instanceof RegExp) return { type: 'pattern', pattern: given };
   if (typeof given === 'string') return { type: 'topics', topics: checkTopics([given]) };
   if (isList(given)) return { type: 'topics', topics: checkTopics([...new Set(given)]) };
-  const { partitions } = given;
+  const partitions = partitionsOf(given);
   if (!Array.isArray(partitions) || partitions.length === 0) {
-    throw new ConfigError('consumer: there are no partitions to consume');
+    throw new ConfigError(
+      'consumer: there is nothing to consume; give a topic, a list of topics, a RegExp, or partitions',
+    );
   }
   checkTopics(given.partitions.map(({ topic }) => topic));
   return { type: 'partitions', ranges: given.partitions.map((each) => rangeOf(each, now)) };
+}
+
+/** Whoever writes without types may give anything. */
+function partitionsOf(given: unknown): unknown {
+  return (given as { readonly partitions?: unknown } | null | undefined)?.partitions;
 }
 
 function isList(given: Exclude<ConsumerTopics, string | RegExp>): given is readonly string[] {
