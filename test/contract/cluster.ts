@@ -1,8 +1,14 @@
+import {
+  encodeControlBatch,
+  encodeRecords,
+  type EncodeOptions,
+  type RecordContent,
+} from '../../src/protocol.js';
 import { startEmbeddedKafka, type KafkaRelease } from '../../src/testing/index.js';
 import { startKafka, type KafkaCluster } from '../support/kafka/cluster.js';
 import type { Properties } from '../support/kafka/properties.js';
 import { isAtLeast } from '../support/kafka/releases.js';
-import { Wire, type LoggedRecord } from '../support/kafka/wire.js';
+import { Wire, type LoggedRecord, type TransactionOutcome } from '../support/kafka/wire.js';
 
 /** The lines of Kafka that the contract is held to. */
 export const contractReleases: readonly KafkaRelease[] = [
@@ -16,6 +22,9 @@ export const contractReleases: readonly KafkaRelease[] = [
 
 /** Partitions of a topic, unless a spec asks for another number. */
 export const PARTITIONS = 3;
+
+/** How often members of groups show that they live: often, so that rebalances are quick. */
+export const HEARTBEAT_MS = 200;
 
 export interface TopicWish {
   /** Default {@link PARTITIONS}. */
@@ -31,6 +40,20 @@ export interface ContractCluster extends AsyncDisposable {
   deleteTopic(name: string): Promise<void>;
   /** Every record of a topic, ordered by partition and offset, read without the client's help. */
   readAll(topic: string): Promise<LoggedRecord[]>;
+  /** Writes one batch without the client's help; returns the offset of its first record. */
+  write(
+    topic: string,
+    partition: number,
+    records: readonly RecordContent[],
+    options?: EncodeOptions,
+  ): Promise<number>;
+  /** Writes records in a transaction, and ends it or leaves it open. */
+  writeTransaction(
+    topic: string,
+    partition: number,
+    records: readonly RecordContent[],
+    outcome: TransactionOutcome,
+  ): Promise<void>;
 }
 
 /** What the brokers of a line can do, so that a spec can ask for it or for its refusal. */
@@ -44,6 +67,9 @@ export interface Capabilities {
   readonly canAddPartitions: boolean;
   /** Topics can refuse records that are too old. */
   readonly hasTimestampLimits: boolean;
+  readonly hasGroups: boolean;
+  /** KIP-848 is on without further ado. */
+  readonly hasConsumerProtocol: boolean;
 }
 
 export function capabilitiesOf(version: string): Capabilities {
@@ -55,21 +81,49 @@ export function capabilitiesOf(version: string): Capabilities {
     hasTopicRequests: isAtLeast(version, '0.10.1'),
     canAddPartitions: isAtLeast(version, '1.0'),
     hasTimestampLimits: isAtLeast(version, '3.6'),
+    hasGroups: isAtLeast(version, '0.9'),
+    hasConsumerProtocol: isAtLeast(version, '4.0'),
   };
 }
 
 /** A cluster inside this process that passes for a line of Kafka. */
 export async function embeddedCluster(version: KafkaRelease): Promise<ContractCluster> {
-  const kafka = await startEmbeddedKafka({ version, numPartitions: PARTITIONS });
+  const kafka = await startEmbeddedKafka({
+    version,
+    numPartitions: PARTITIONS,
+    groupConsumerHeartbeatIntervalMs: HEARTBEAT_MS,
+  });
   const { bootstrapServers } = kafka;
-  return contractCluster(bootstrapServers, capabilitiesOf(version), () => kafka.close());
+  const cluster = contractCluster(bootstrapServers, capabilitiesOf(version), () => kafka.close());
+  let producerId = 1_000_000;
+  const writeTransaction: ContractCluster['writeTransaction'] = (
+    topic,
+    partition,
+    records,
+    outcome,
+  ) => {
+    const producer = { producerId: producerId++, producerEpoch: 0, baseSequence: 0 };
+    const timed = records.map((record) => ({ timestamp: Date.now(), ...record }));
+    kafka.append(topic, partition, encodeRecords(timed, { isTransactional: true, producer }));
+    if (outcome !== 'open') {
+      const marker = { kind: outcome, ...producer, coordinatorEpoch: 0, timestamp: Date.now() };
+      kafka.append(topic, partition, encodeControlBatch(marker));
+    }
+    return Promise.resolve();
+  };
+  return { ...cluster, writeTransaction };
 }
 
 /** A real broker. */
 export async function realCluster(version: KafkaRelease): Promise<ContractCluster> {
   const kafka: KafkaCluster = await startKafka({
     version,
-    properties: { 'num.partitions': PARTITIONS, 'delete.topic.enable': 'true' },
+    properties: {
+      'num.partitions': PARTITIONS,
+      'delete.topic.enable': 'true',
+      'group.consumer.min.heartbeat.interval.ms': HEARTBEAT_MS,
+      'group.consumer.heartbeat.interval.ms': HEARTBEAT_MS,
+    },
   });
   return contractCluster(kafka.bootstrapServers, capabilitiesOf(version), () => kafka.stop());
 }
@@ -90,6 +144,8 @@ function contractCluster(
     addPartitions: (name, count) => wire.addPartitions(name, count),
     deleteTopic: (name) => wire.deleteTopic(name),
     readAll: (topic) => wire.readAll(topic),
+    write: (...args) => wire.write(...args),
+    writeTransaction: (...args) => wire.writeTransaction(...args),
     async [Symbol.asyncDispose]() {
       await wire.close();
       await stop();

@@ -1,9 +1,11 @@
 import { describe } from 'vitest';
 import { contractReleases, embeddedCluster } from './cluster.js';
+import { consumingContract } from './consuming.js';
 import { producingContract } from './producing.js';
 import { useCluster } from './setup.js';
 
 describe.each(contractReleases)('embedded Kafka %s', (version) => {
   const setup = useCluster(version, embeddedCluster);
   producingContract(setup);
+  consumingContract(setup);
 });

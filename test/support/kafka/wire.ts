@@ -1,13 +1,17 @@
+import { randomUUID } from 'node:crypto';
 import { KafkaError } from '../../../src/index.js';
 import {
   brokerError,
   connect,
+  encodeRecords,
   readBatches,
   recordsOf,
   type CompressionType,
+  type EncodeOptions,
   type Header,
   type PromptClient,
   type RecordBatch,
+  type RecordContent,
 } from '../../../src/protocol.js';
 import { waitUntil } from './readiness.js';
 
@@ -15,6 +19,9 @@ const WAIT_MS = 30_000;
 const LAST_FETCH_WITH_NAMES = 12;
 const CREATE_TIMEOUT_MS = 20_000;
 const REQUEST_TIMEOUT_MS = 25_000;
+const LAST_PRODUCE_WITHOUT_IMPLIED_TRANSACTIONS = 11;
+
+export type TransactionOutcome = 'commit' | 'abort' | 'open';
 
 /** A record as the log has it, with what is known of the batch it lies in. */
 export interface LoggedRecord {
@@ -136,6 +143,89 @@ export class Wire {
     );
   }
 
+  /**
+   * Writes one batch, of the newest format that the broker has.
+   *
+   * @returns the offset of its first record.
+   */
+  async write(
+    topic: string,
+    partition: number,
+    records: readonly RecordContent[],
+    options: EncodeOptions = {},
+    transactionalId: string | null = null,
+  ): Promise<number> {
+    const client = await this.leaderOf(topic, partition);
+    const version = Math.min(
+      client.apis['Produce']!.max,
+      LAST_PRODUCE_WITHOUT_IMPLIED_TRANSACTIONS,
+    );
+    const magic = version >= 3 ? 2 : version === 2 ? 1 : 0;
+    const now = Date.now();
+    const timed = records.map((record) => ({ timestamp: now, ...record }));
+    const batch = encodeRecords(timed, { magic, ...options });
+    const body = {
+      ...(version >= 3 && { transactionalId }),
+      acks: -1,
+      timeoutMs: REQUEST_TIMEOUT_MS,
+      topicData: [{ name: topic, partitionData: [{ index: partition, records: batch }] }],
+    };
+    // A broker may be named the leader before it knows of it: it has written nothing then.
+    const { baseOffset } = await repeated(`write ${topic}-${partition}`, async () => {
+      const { responses } = await client.request('Produce', body, { version });
+      return responses[0]!.partitionResponses[0]!;
+    });
+    return baseOffset;
+  }
+
+  /**
+   * Writes records in a transaction of a producer of their own, and ends it, or leaves it open.
+   * Needs Kafka 0.11.
+   */
+  async writeTransaction(
+    topic: string,
+    partition: number,
+    records: readonly RecordContent[],
+    outcome: TransactionOutcome,
+  ): Promise<void> {
+    const transactionalId = `wire-${randomUUID()}`;
+    const coordinator = await this.coordinatorOf(transactionalId);
+    const started = await repeated('start a transaction', () =>
+      coordinator.request(
+        'InitProducerId',
+        { transactionalId, transactionTimeoutMs: 60_000 },
+        { version: Math.min(coordinator.apis['InitProducerId']!.max, 4) },
+      ),
+    );
+    const { producerId, producerEpoch } = started;
+    const who = { transactionalId, producerId, producerEpoch };
+    const v3AndBelowTopics = [{ name: topic, partitions: [partition] }];
+    await repeated('add a partition to a transaction', async () => {
+      const body = {
+        v3AndBelowTransactionalId: transactionalId,
+        v3AndBelowProducerId: producerId,
+        v3AndBelowProducerEpoch: producerEpoch,
+        v3AndBelowTopics,
+      };
+      const version = Math.min(coordinator.apis['AddPartitionsToTxn']!.max, 3);
+      const answer = await coordinator.request('AddPartitionsToTxn', body, { version });
+      const [result] = answer.resultsByTopicV3AndBelow[0]!.resultsByPartition;
+      return { errorCode: result!.partitionErrorCode };
+    });
+    const producer = { producerId, producerEpoch, baseSequence: 0 };
+    const options = { isTransactional: true, producer };
+    const first = await this.write(topic, partition, records, options, transactionalId);
+    if (outcome === 'open') return;
+    await repeated('end a transaction', () =>
+      coordinator.request(
+        'EndTxn',
+        { ...who, committed: outcome === 'commit' },
+        { version: Math.min(coordinator.apis['EndTxn']!.max, 4) },
+      ),
+    );
+    await this.awaitEnd(topic, partition, first + records.length + 1);
+  }
+
   /** Every record of a topic, ordered by partition and offset; markers of transactions are left out. */
   async readAll(topic: string): Promise<LoggedRecord[]> {
     let records: LoggedRecord[] = [];
@@ -216,6 +306,32 @@ export class Wire {
     return found.oldStyleOffsets[0] ?? found.offset;
   }
 
+  /** Waits until a log has grown to an offset. */
+  private async awaitEnd(topic: string, partition: number, offset: number): Promise<void> {
+    const client = await this.leaderOf(topic, partition);
+    const endOf = async () => (await this.fetch(client, topic, partition, offset - 1)).end;
+    await waitUntil(
+      async () => (await endOf()) >= offset,
+      WAIT_MS,
+      () => `${topic}-${partition} did not grow to ${offset}`,
+    );
+  }
+
+  private async coordinatorOf(transactionalId: string): Promise<PromptClient> {
+    const { brokers } = await this.metadata([]);
+    const any = await this.node(brokers[0]!.nodeId);
+    const { nodeId } = await repeated('find a coordinator', () =>
+      any.request('FindCoordinator', { key: transactionalId, keyType: 1 }, { version: 1 }),
+    );
+    return this.node(nodeId);
+  }
+
+  private async leaderOf(topic: string, partition: number): Promise<PromptClient> {
+    const leader = (await this.leaders(topic))[partition];
+    if (leader === undefined || leader < 0) throw new Error(`${topic}-${partition} has no leader`);
+    return this.node(leader);
+  }
+
   private async metadata(topics: readonly string[]) {
     const body = { topics: topics.map((name) => ({ name })) };
     const failures: unknown[] = [];
@@ -261,6 +377,25 @@ function* loggedRecords(partition: number, batch: RecordBatch): IterableIterator
     const record = { partition, offset, timestamp, key, value, headers };
     yield { ...record, magic, compressionType, producerId, baseSequence };
   }
+}
+
+/** Asks again while the answer has an error that passes. */
+async function repeated<A extends { readonly errorCode: number }>(
+  what: string,
+  ask: () => Promise<A>,
+): Promise<A> {
+  let answer: A | undefined;
+  await waitUntil(
+    async () => {
+      answer = await ask();
+      const { isRetriable, code } = brokerError(answer.errorCode);
+      if (code !== 0 && !isRetriable) throw refused(what, code);
+      return code === 0;
+    },
+    WAIT_MS,
+    () => `Could not ${what}: ${brokerError(answer?.errorCode ?? -1).name}`,
+  );
+  return answer!;
 }
 
 async function failuresOf(promises: readonly Promise<unknown>[]): Promise<unknown[]> {
