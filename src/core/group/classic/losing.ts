@@ -17,7 +17,7 @@ export function lose(state: ClassicState): ClassicStep {
     isLeader: false,
     watched: undefined,
   };
-  return owned.length === 0 ? step(next) : step(next, { type: 'lose', partitions: owned });
+  return step(next, { type: 'lose', partitions: owned });
 }
 
 /** The group has gone on without this member, which joins anew: the first time at once. */

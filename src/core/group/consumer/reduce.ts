@@ -133,9 +133,7 @@ function lose(state: ConsumerState): ConsumerStep {
     // Whatever the handler is busy with decides nothing any more.
     call: state.call + 1,
   };
-  return state.owned.length === 0
-    ? step(next)
-    : step(next, { type: 'lose', partitions: state.owned });
+  return step(next, { type: 'lose', partitions: state.owned });
 }
 
 function fail(state: ConsumerState, error: KafkaError): ConsumerStep {
