@@ -32,6 +32,8 @@ interface Life<S> {
   /** Something that may happen to what the machine waits for. */
   mishap(item: Outstanding, draw: Draw): Input;
   success(item: Outstanding): Input;
+  /** From now on every assignment is the same. */
+  calm(): void;
   /** Something that may happen at any time. */
   surprise(draw: Draw): Input;
   complaints(): string[];
@@ -75,6 +77,7 @@ function live<S>(life: Life<S>, draw: Draw): void {
     else world.settle(item, life.success(item));
     lookAround();
   }
+  life.calm();
   for (let i = 0; i < 400 && !life.isAtRest(); i++) {
     const item = pick();
     world.settle(item, life.success(item));
@@ -109,6 +112,7 @@ function classicLife(rebalanceProtocol: 'eager' | 'cooperative', fate: Draw): Li
   };
   const world = new World(initialClassicState(settings, TOPICS), reduceClassic);
   let generationId = 0;
+  let isCalm = false;
   let layouts: Layouts = new Map();
   const joined = (memberId: string) => {
     const isLeader = fate() < 0.5;
@@ -135,7 +139,7 @@ function classicLife(rebalanceProtocol: 'eager' | 'cooperative', fate: Draw): Li
     if (item.type !== 'request') return success(item);
     const { request } = item;
     const memberId = 'memberId' in request && request.memberId !== '' ? request.memberId : 'me';
-    const partitions = somePartitions(fate, world.state.joinedTopics);
+    const partitions = somePartitions(isCalm ? () => 0 : fate, world.state.joinedTopics);
     const bodies = {
       join: errorCode === 0 ? joined(memberId) : { errorCode, memberId },
       sync: {
@@ -169,6 +173,7 @@ function classicLife(rebalanceProtocol: 'eager' | 'cooperative', fate: Draw): Li
   return {
     world,
     success,
+    calm: () => void (isCalm = true),
     mishap(item, draw) {
       if (item.type !== 'request') return success(item);
       if (draw() < 0.2) return { type: 'unanswered', request: item.request, error: unreachable() };
@@ -211,10 +216,11 @@ function consumerLife(fate: Draw): Life<ConsumerState> {
   };
   const world = new World(initialConsumerState(settings, TOPICS, 'me'), reduceConsumer);
   let epoch = 0;
+  let isCalm = false;
   const heartbeat = (item: Extract<Outstanding, { type: 'request' }>, errorCode: number): Input => {
     const { request } = item;
     if (request.type !== 'consumer-heartbeat') throw new Error(`sent ${request.type}`);
-    const isNew = request.memberEpoch === 0 || fate() < 0.2;
+    const isNew = request.memberEpoch === 0 || (!isCalm && fate() < 0.2);
     const topicPartitions = ['id-a', 'id-b'].map((topicId) => ({
       topicId,
       partitions: [0, 1, 2].filter(() => fate() < 0.5),
@@ -255,6 +261,7 @@ function consumerLife(fate: Draw): Life<ConsumerState> {
   return {
     world,
     success,
+    calm: () => void (isCalm = true),
     mishap(item, draw) {
       if (item.type !== 'request') return success(item);
       if (draw() < 0.3) return { type: 'unanswered', request: item.request, error: unreachable() };
