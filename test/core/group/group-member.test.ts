@@ -182,6 +182,25 @@ describe('a member of a classic group', () => {
     await close(group, member);
   });
 
+  test('is not told of what it was given and lost again while it drained', async () => {
+    const drained = held();
+    const group = new ScriptedGroup();
+    const member = await joined(group, {}, { onRevoked: () => drained.promise });
+    await rebalance(group);
+    for (const round of [2, 3]) {
+      group.answer('Heartbeat', { errorCode: UNKNOWN_MEMBER_ID });
+      await group.until(() => group.count('SyncGroup') === round);
+      group.reset('Heartbeat');
+      await group.advance(100);
+    }
+    drained.done();
+    await group.until(() => member.isStable);
+    const label = both.join();
+    expect(member.calls).toEqual([`+${label}`, `-${label}`, `!${label}`, `+${label}`]);
+    expect(member.contradictions).toEqual([]);
+    await close(group, member);
+  });
+
   test('hands back what could not be drained, with a warning', async () => {
     const group = new ScriptedGroup();
     const onRevoked = () => Promise.reject(new Error('stuck'));
@@ -477,6 +496,20 @@ describe('leaving', () => {
     await member.cluster.close();
     await group.advance(100_000);
     expect(member.fatal).toBeUndefined();
+  });
+
+  test('while its coordinator is being looked for, a member stops looking', async () => {
+    const group = new ScriptedGroup();
+    group.answer('FindCoordinator', {
+      coordinators: [{ key: 'group', nodeId: -1, host: '', port: -1, errorCode: 15 }],
+    });
+    const member = start(group);
+    await group.until(() => group.count('FindCoordinator') > 3);
+    await member.member.leave();
+    const count = group.count('FindCoordinator');
+    await group.advance(60_000);
+    expect(group.count('FindCoordinator')).toBe(count);
+    await member.cluster.close();
   });
 
   test('a member that left does not join again', async () => {

@@ -12,8 +12,6 @@ export function lose(state: ClassicState): ClassicStep {
     generationId: NO_GENERATION,
     owned: [],
     incoming: [],
-    // Whatever the handler is busy with decides nothing any more.
-    call: state.call + 1,
     isLeader: false,
     watched: undefined,
   };

@@ -130,8 +130,6 @@ function lose(state: ConsumerState): ConsumerStep {
     next: undefined,
     owned: [],
     incoming: [],
-    // Whatever the handler is busy with decides nothing any more.
-    call: state.call + 1,
   };
   return step(next, { type: 'lose', partitions: state.owned });
 }
