@@ -190,6 +190,8 @@ export class Cluster {
       let last: KafkaError;
       try {
         const nodeId = await this.resolve(route);
+        // What is closed must not open connections again.
+        if (this.abort.signal.aborted) throw clientClosed();
         const channel = this.channel(nodeId, purpose);
         await channel.ready();
         const result = await attempt(channel, Math.max(1, deadline - clock.monotonic()));
