@@ -200,8 +200,8 @@ export class Accumulator {
   }
 
   private fits(batch: Batch, { key, value, headers, timestamp }: EncodedRecord): boolean {
-    const bytes = batch.builder.sizeWith(key, value, headers, timestamp);
-    return bytes <= this.options.maxRequestSize - REQUEST_OVERHEAD_BYTES;
+    const limitBytes = this.options.maxRequestSize - REQUEST_OVERHEAD_BYTES;
+    return batch.builder.fits(key, value, headers, timestamp, limitBytes);
   }
 
   private newBatch(queue: PartitionQueue): Batch {
