@@ -9,6 +9,11 @@ export interface Task {
   readonly args: readonly unknown[];
 }
 
+interface Answer<T> {
+  readonly result?: T;
+  readonly failure?: string;
+}
+
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 /**
@@ -22,15 +27,20 @@ export function build(): void {
 
 /** Does a task in a process of its own, after {@link build}, and gives what it returned. */
 export function inChild<T>(task: Task, timeoutMs = 120_000): Promise<T> {
-  const child = fork(`${here}.build/bench/child.js`, { timeout: timeoutMs });
+  const child = fork(`${here}.build/bench/child.js`, { execArgv: [], timeout: timeoutMs });
   return new Promise((resolve, reject) => {
-    let answer: { result: T } | { failure: string } | undefined;
+    let answer: Answer<T> | undefined;
     child.on('message', (message: typeof answer) => (answer = message));
     child.on('error', reject);
     child.on('exit', (code, signal) => {
-      if (answer !== undefined && 'result' in answer) resolve(answer.result);
-      else if (answer !== undefined) reject(new Error(answer.failure));
-      else reject(new Error(`${task.call} of ${task.module} ended with ${code ?? signal}`));
+      if (answer === undefined) {
+        reject(new Error(`${task.call} of ${task.module} ended with ${code ?? signal}`));
+      } else if (answer.failure !== undefined) {
+        reject(new Error(answer.failure));
+      } else {
+        // It was undefined if it was lost on the way.
+        resolve(answer.result as T);
+      }
     });
     child.send(task);
   });
@@ -47,10 +57,11 @@ async function perform({ module, call, args }: Task): Promise<void> {
 }
 
 /** What a client left open does not keep the process alive. */
-function answer(message: object): void {
+function answer(message: Answer<unknown>): void {
   process.send!(message, () => process.exit(0));
 }
 
 if (process.send !== undefined && process.argv[1] === fileURLToPath(import.meta.url)) {
   process.once('message', (task: Task) => void perform(task));
+  process.once('disconnect', () => process.exit(1));
 }

@@ -2,7 +2,8 @@ import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { classpathOf } from '../test/support/kafka/classpath.js';
 import { findRelease } from '../test/support/kafka/releases.js';
-import type { ProducerSetup } from './clients/client.js';
+import type { ConsumerSetup, ProducerSetup } from './clients/client.js';
+import type { Intaken } from './consume-run.js';
 import type { Throughput } from './produce-run.js';
 
 export const javaSettings =
@@ -35,6 +36,25 @@ export async function producerPerformance(
     cpuUsPerRecord: (cpuSeconds * 1e6) / records,
     peakRssMiB,
   };
+}
+
+/** What Kafka's own ConsumerPerformance measures, from its first fetch on. */
+export async function consumerPerformance(
+  version: string,
+  { bootstrapServers, topic, groupId }: ConsumerSetup,
+  records: number,
+): Promise<Intaken> {
+  const { output, cpuSeconds, peakRssMiB } = await runJava(version, [
+    'org.apache.kafka.tools.ConsumerPerformance',
+    ...['--bootstrap-server', bootstrapServers, '--topic', topic, '--group', groupId],
+    ...['--num-records', String(records), '--hide-header', '--timeout', '30000'],
+  ]);
+  // Ends with: ... records, records/s, ms of rebalancing, ms of fetching, MB/s and records/s of fetching.
+  const figures = output.trim().split('\n').at(-1)!.split(',').map(Number);
+  const recordsPerSecond = figures.at(-1)!;
+  if (!(recordsPerSecond > 0)) throw new Error(`ConsumerPerformance said:\n${output}`);
+  const cpuUsPerRecord = (cpuSeconds * 1e6) / records;
+  return { recordsPerSecond, cpuUsPerRecord, peakRssMiB, eventLoopDelayP99Ms: NaN };
 }
 
 interface JavaRun {

@@ -7,6 +7,7 @@ const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }
   records: () => import('./records.js'),
   protocol: () => import('./protocol.js'),
   produce: () => import('./produce.js'),
+  consume: () => import('./consume.js'),
   'produce-memory': () => import('./produce-memory.js'),
 };
 

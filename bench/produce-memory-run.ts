@@ -39,7 +39,7 @@ export async function sendMany(
 
 function* make(records: number): IterableIterator<Made> {
   for (let i = 0; i < records; i++) {
-    yield { key: `key-${i % 10_000}`, value: Buffer.alloc(VALUE_BYTES, i) };
+    yield { key: `key-${i % 10_000}`, value: Buffer.allocUnsafe(VALUE_BYTES).fill(i) };
   }
 }
 

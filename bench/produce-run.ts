@@ -19,7 +19,7 @@ export interface Offer {
   readonly compressions: readonly string[];
 }
 
-const WARM_UP_MS = 1500;
+const WARM_UP_MS = 1200;
 const POOL = 2000;
 const A = 'A'.charCodeAt(0);
 

@@ -36,14 +36,38 @@ export interface ProducerSession {
   readonly close: () => Promise<unknown>;
 }
 
+export interface ConsumerSetup {
+  readonly bootstrapServers: string;
+  readonly topic: string;
+  readonly groupId: string;
+}
+
+/** Takes what was consumed: every value is handed over, one by one, also by who has them in arrays. */
+export interface Intake {
+  one(value: Buffer | string | null): void;
+}
+
+/** A way of consuming, from the topic's first record on, until the process ends. */
+export interface WayToConsume {
+  readonly delivers: 'records' | 'arrays';
+  /** What was set. */
+  readonly settings: string;
+  /** Resolves once it has begun. */
+  readonly start: (setup: ConsumerSetup, intake: Intake) => Promise<unknown>;
+}
+
 /** A client that is measured, seen through what all of them can do. */
 export interface Client {
   /** As in the package registry. */
   readonly name: string;
   /** Its ways of sending, with what was set for each. */
   readonly waysToSend: Readonly<Record<string, string>>;
+  /** What it can compress with. */
   readonly compressions: readonly Compression[];
   readonly produce: (setup: ProducerSetup) => Promise<ProducerSession>;
+  readonly waysToConsume: Readonly<Record<string, WayToConsume>>;
+  /** What it can decompress. */
+  readonly decompressions: readonly Compression[];
 }
 
 /**

@@ -1,10 +1,29 @@
-import { confirmArrays, confirmEach, type Client, type Outbound } from './client.js';
+import type { ReadableStream } from 'node:stream/web';
+import {
+  confirmArrays,
+  confirmEach,
+  type Client,
+  type Intake,
+  type Outbound,
+  type WayToConsume,
+} from './client.js';
 import { peer } from './peer.js';
 
 interface KafkaCrab {
   readonly KafkaClient: new (options: object) => {
     createProducer(options: object): KafkaCrabProducer;
+    createConsumer(options: object): KafkaCrabConsumer;
   };
+}
+
+interface KafkaCrabConsumer {
+  subscribe(topic: string): Promise<void>;
+  recvStream(): ReadableStream<Received>;
+  recvBatch(size: number, timeoutMs: number): Promise<Received[]>;
+}
+
+interface Received {
+  readonly payload: Buffer;
 }
 
 interface KafkaCrabProducer {
@@ -12,8 +31,47 @@ interface KafkaCrabProducer {
   flush(): Promise<unknown>;
 }
 
+type Reader = (consumer: KafkaCrabConsumer, intake: Intake) => Promise<void>;
+
+function consuming(
+  delivers: WayToConsume['delivers'],
+  settings: string,
+  read: Reader,
+): WayToConsume {
+  return {
+    delivers,
+    settings,
+    async start({ bootstrapServers, topic, groupId }, intake) {
+      const { KafkaClient } = await peer<KafkaCrab>('kafka-crab-js');
+      const kafka = new KafkaClient({
+        brokers: bootstrapServers,
+        clientId: 'bench',
+        securityProtocol: 'Plaintext',
+      });
+      const consumer = kafka.createConsumer({
+        groupId,
+        enableAutoCommit: true,
+        configuration: { 'auto.offset.reset': 'earliest' },
+      });
+      await consumer.subscribe(topic);
+      void read(consumer, intake);
+    },
+  };
+}
+
 export const client: Client = {
   name: 'kafka-crab-js',
+  decompressions: ['none', 'lz4', 'zstd'],
+  waysToConsume: {
+    recvStream: consuming('records', 'defaults', async (consumer, intake) => {
+      for await (const { payload } of consumer.recvStream()) intake.one(payload);
+    }),
+    'recvBatch(1,000)': consuming('arrays', 'within 10 ms', async (consumer, intake) => {
+      for (;;) {
+        for (const { payload } of await consumer.recvBatch(1000, 10)) intake.one(payload);
+      }
+    }),
+  },
   waysToSend: {
     'send() of 2,000': 'batch.size 1 MB, linger.ms 5, 4 arrays unconfirmed',
     'send() of one': 'batch.size 1 MB, linger.ms 5, 10,000 unconfirmed',

@@ -4,6 +4,12 @@ import { peer } from './peer.js';
 interface KafkaTs {
   readonly createKafkaClient: (options: object) => {
     createProducer(options: object): KafkaTsProducer;
+    startConsumer(options: {
+      topics: string[];
+      groupId: string;
+      fromBeginning: boolean;
+      onBatch: (messages: { value: string | null }[]) => unknown;
+    }): Promise<unknown>;
   };
 }
 
@@ -14,8 +20,31 @@ interface KafkaTsProducer {
 
 const MIB = 1024 * 1024;
 
+function connectionOf(bootstrapServers: string): object {
+  const [host, port] = bootstrapServers.split(':');
+  return { clientId: 'bench', bootstrapServers: [{ host: host!, port: Number(port) }] };
+}
+
 export const client: Client = {
   name: 'kafka-ts',
+  decompressions: ['none', 'lz4'],
+  waysToConsume: {
+    onBatch: {
+      delivers: 'arrays',
+      settings: 'defaults',
+      async start({ bootstrapServers, topic, groupId }, intake) {
+        const { createKafkaClient } = await peer<KafkaTs>('kafka-ts');
+        await createKafkaClient(connectionOf(bootstrapServers)).startConsumer({
+          topics: [topic],
+          groupId,
+          fromBeginning: true,
+          onBatch: (messages) => {
+            for (const { value } of messages) intake.one(value);
+          },
+        });
+      },
+    },
+  },
   waysToSend: {
     'send() of 2,000': 'maxBatchSize 1 MiB of records, 8 arrays unconfirmed',
     'send() of one': 'maxBatchSize 1 MiB of records, 4 MiB unconfirmed',
@@ -24,12 +53,8 @@ export const client: Client = {
   compressions: ['none'],
 
   async produce({ bootstrapServers, topic, valueBytes }) {
-    const [host, port] = bootstrapServers.split(':');
     const { createKafkaClient } = await peer<KafkaTs>('kafka-ts');
-    const kafka = createKafkaClient({
-      clientId: 'bench',
-      bootstrapServers: [{ host: host!, port: Number(port) }],
-    });
+    const kafka = createKafkaClient(connectionOf(bootstrapServers));
     const maxBatchSize = recordsIn(MIB, valueBytes);
     const producer = kafka.createProducer({ maxBatchSize });
     const send = (records: Outbound[]) =>

@@ -1,12 +1,34 @@
-import { confirmArrays, confirmEach, type Client, type Outbound } from './client.js';
+import {
+  confirmArrays,
+  type Client,
+  type Intake,
+  type Outbound,
+  type WayToConsume,
+} from './client.js';
 import { peer } from './peer.js';
 
 interface Kafkajs {
   readonly default: {
     readonly logLevel: { readonly ERROR: number };
     readonly Partitioners: { readonly DefaultPartitioner: unknown };
-    readonly Kafka: new (options: object) => { producer(options: object): KafkajsProducer };
+    readonly Kafka: new (options: object) => {
+      producer(options: object): KafkajsProducer;
+      consumer(options: object): KafkajsConsumer;
+    };
   };
+}
+
+interface KafkajsConsumer {
+  connect(): Promise<void>;
+  subscribe(options: object): Promise<void>;
+  run(options: {
+    eachMessage?: (payload: { message: Valued }) => Promise<void>;
+    eachBatch?: (payload: { batch: { messages: Valued[] } }) => Promise<void>;
+  }): Promise<void>;
+}
+
+interface Valued {
+  readonly value: Buffer | null;
 }
 
 interface KafkajsProducer {
@@ -15,11 +37,47 @@ interface KafkajsProducer {
   disconnect(): Promise<void>;
 }
 
+type Runner = (intake: Intake) => Parameters<KafkajsConsumer['run']>[0];
+
+function consuming(
+  delivers: WayToConsume['delivers'],
+  settings: string,
+  runner: Runner,
+): WayToConsume {
+  return {
+    delivers,
+    settings,
+    async start({ bootstrapServers, topic, groupId }, intake) {
+      const { Kafka, logLevel } = (await peer<Kafkajs>('kafkajs')).default;
+      const kafka = new Kafka({ brokers: bootstrapServers.split(','), logLevel: logLevel.ERROR });
+      const consumer = kafka.consumer({ groupId });
+      await consumer.connect();
+      await consumer.subscribe({ topics: [topic], fromBeginning: true });
+      await consumer.run(runner(intake));
+    },
+  };
+}
+
 export const client: Client = {
   name: 'kafkajs',
+  // lz4 and zstd need plugins, which are not part of it.
+  decompressions: ['none'],
+  waysToConsume: {
+    eachMessage: consuming('records', 'defaults', (intake) => ({
+      eachMessage: ({ message }) => {
+        intake.one(message.value);
+        return Promise.resolve();
+      },
+    })),
+    eachBatch: consuming('arrays', 'defaults', (intake) => ({
+      eachBatch: ({ batch }) => {
+        for (const { value } of batch.messages) intake.one(value);
+        return Promise.resolve();
+      },
+    })),
+  },
   waysToSend: {
     'send() of 2,000': '2 arrays unconfirmed',
-    'send() of one': '500 unconfirmed',
   },
   // lz4 and zstd need plugins, which are not part of it.
   compressions: ['none'],
@@ -38,7 +96,6 @@ export const client: Client = {
     return {
       ways: {
         'send() of 2,000': (supply) => confirmArrays(supply, { records: 2000, limit: 2 }, send),
-        'send() of one': (supply) => confirmEach(supply, 500, sendOne),
       },
       sendOne,
       close: () => producer.disconnect(),

@@ -1,8 +1,30 @@
-import { confirmEach, recordsIn, type Client, type Outbound } from './client.js';
+import {
+  confirmEach,
+  recordsIn,
+  type Client,
+  type Intake,
+  type Outbound,
+  type WayToConsume,
+} from './client.js';
 import { peer } from './peer.js';
 
 interface NodeRdkafka {
-  readonly default: { readonly Producer: new (config: object) => RdkafkaProducer };
+  readonly default: {
+    readonly Producer: new (config: object) => RdkafkaProducer;
+    readonly KafkaConsumer: new (config: object, topicConfig: object) => RdkafkaConsumer;
+  };
+}
+
+interface Valued {
+  readonly value: Buffer | null;
+}
+
+interface RdkafkaConsumer {
+  on(event: 'data', listener: (message: Valued) => void): void;
+  connect(options: object, callback: (error: Error | null) => void): void;
+  subscribe(topics: string[]): void;
+  consume(): void;
+  consume(count: number, callback: (error: Error | null, messages: Valued[]) => void): void;
 }
 
 interface RdkafkaProducer {
@@ -31,8 +53,50 @@ interface Pending {
 
 const MIB = 1024 * 1024;
 
+type Reader = (consumer: RdkafkaConsumer, intake: Intake) => void;
+
+function consuming(
+  delivers: WayToConsume['delivers'],
+  settings: string,
+  read: Reader,
+): WayToConsume {
+  return {
+    delivers,
+    settings,
+    async start({ bootstrapServers, topic, groupId }, intake) {
+      const { KafkaConsumer } = (await peer<NodeRdkafka>('node-rdkafka')).default;
+      const consumer = new KafkaConsumer(
+        { 'metadata.broker.list': bootstrapServers, 'group.id': groupId },
+        { 'auto.offset.reset': 'earliest' },
+      );
+      await new Promise<void>((resolve, reject) => {
+        consumer.connect({}, (error) => (error === null ? resolve() : reject(error)));
+      });
+      consumer.subscribe([topic]);
+      read(consumer, intake);
+    },
+  };
+}
+
+/** Asks for the next array when it has handled one. */
+function readArrays(consumer: RdkafkaConsumer, intake: Intake): void {
+  consumer.consume(2000, (error, messages) => {
+    if (error !== null) throw error;
+    for (const { value } of messages) intake.one(value);
+    setImmediate(() => readArrays(consumer, intake));
+  });
+}
+
 export const client: Client = {
   name: 'node-rdkafka',
+  decompressions: ['none', 'lz4', 'zstd'],
+  waysToConsume: {
+    'data events': consuming('records', 'defaults', (consumer, intake) => {
+      consumer.on('data', ({ value }) => intake.one(value));
+      consumer.consume();
+    }),
+    'consume(2,000)': consuming('arrays', 'defaults', readArrays),
+  },
   waysToSend: {
     'produce()': 'batch.size 1 MB, linger.ms 5, a report for each, 16 MiB unconfirmed',
   },

@@ -1,16 +1,82 @@
-import { Subject } from 'rxjs';
-import { createKafka, sendAll, toTopic, type Producer } from '../../src/index.js';
-import { confirmEach, recordsIn, type Client, type Outbound, type Supply } from './client.js';
+import { filter, map, mergeMap, Subject, tap, toArray, type Observable } from 'rxjs';
+import {
+  ackEach,
+  createKafka,
+  fromFetches,
+  fromTopics,
+  processEach,
+  sendAll,
+  toTopic,
+  type Kafka,
+  type Producer,
+} from '../../src/index.js';
+import {
+  confirmEach,
+  recordsIn,
+  type Client,
+  type Intake,
+  type Outbound,
+  type Supply,
+  type WayToConsume,
+} from './client.js';
 
 const MIB = 1024 * 1024;
 const BATCH_BYTES = 64 * 1024;
 
+type Pipeline = (
+  kafka: Kafka,
+  topic: string,
+  options: { autoOffsetReset: 'earliest'; ack: 'manual' },
+  intake: Intake,
+) => Observable<unknown>;
+
+/** With acks, and all defaults. Not in a group: there are none yet. */
+function consuming(
+  delivers: WayToConsume['delivers'],
+  settings: string,
+  pipeline: Pipeline,
+): WayToConsume {
+  return {
+    delivers,
+    settings,
+    start({ bootstrapServers, topic }, intake) {
+      const kafka = createKafka({ bootstrapServers });
+      const options = { autoOffsetReset: 'earliest', ack: 'manual' } as const;
+      // An error is not handled, so that it ends the run.
+      return Promise.resolve(pipeline(kafka, topic, options, intake).subscribe());
+    },
+  };
+}
+
 export const client: Client = {
   name: 'rx-kafka',
+  decompressions: ['none', 'lz4', 'zstd'],
+  waysToConsume: {
+    'three operators': consuming(
+      'records',
+      'filter, map and tap of RxJS, and ackEach',
+      (kafka, topic, options, intake) =>
+        fromTopics(kafka, topic, options).pipe(
+          filter(({ value }) => value !== null),
+          ackEach(),
+          map(({ value }) => value),
+          tap((value) => intake.one(value)),
+        ),
+    ),
+    processEach: consuming('records', 'defaults', (kafka, topic, options, intake) =>
+      fromTopics(kafka, topic, options).pipe(processEach(({ value }) => intake.one(value))),
+    ),
+    fromFetches: consuming('arrays', 'an array for each fetch', (kafka, topic, options, intake) =>
+      fromFetches(kafka, topic, options).pipe(
+        mergeMap((fetch) => fetch.records.pipe(ackEach(), toArray())),
+        tap((records) => records.forEach(({ value }) => intake.one(value))),
+      ),
+    ),
+  },
   waysToSend: {
     toTopic: 'batchSize 64 KiB, lingerMs 5, 8 MiB unconfirmed',
     sendAll: 'batchSize 64 KiB, lingerMs 5',
-    'send()': 'batchSize 64 KiB, lingerMs 5, 8 MiB unconfirmed',
+    'send()': 'batchSize 64 KiB, lingerMs 5, 4 MiB unconfirmed',
   },
   compressions: ['none', 'lz4', 'zstd'],
 
@@ -22,13 +88,13 @@ export const client: Client = {
       ...(goal === 'throughput' ? { batchSize: BATCH_BYTES, lingerMs: 5 } : { lingerMs: 0 }),
     });
     await producer.partitionsFor(topic);
-    const limit = recordsIn(8 * MIB, valueBytes);
     const sendOne = ({ key, value }: Outbound) => producer.send({ topic, key, value });
     return {
       ways: {
-        toTopic: (supply) => throughToTopic(producer, topic, supply, limit),
+        toTopic: (supply) =>
+          throughToTopic(producer, topic, supply, recordsIn(8 * MIB, valueBytes)),
         sendAll: (supply) => throughSendAll(producer, topic, supply),
-        'send()': (supply) => confirmEach(supply, limit, sendOne),
+        'send()': (supply) => confirmEach(supply, recordsIn(4 * MIB, valueBytes), sendOne),
       },
       sendOne,
       close: async () => {
