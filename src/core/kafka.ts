@@ -1,5 +1,5 @@
 import { Subject, type Observable } from 'rxjs';
-import { Cluster, type ClusterEvent } from './cluster/index.js';
+import { Cluster, type ClusterEvent, type Route } from './cluster/index.js';
 import {
   Consumer,
   type ConsumerEvent,
@@ -8,13 +8,26 @@ import {
   type DrainReport,
 } from './consumer/index.js';
 import { resolveKafkaOptions, type KafkaOptions } from './kafka-options.js';
+import type { Metrics } from './metrics/index.js';
+import { inferRelease, usableVersions, type BrokerVersion } from './network/index.js';
 import {
   Producer,
   type ProducerEvent,
   type ProducerOptions,
   type SerializerOptions,
 } from './producer/index.js';
+import type { ApiOrName, RequestInput, Resolved, ResponseOf } from './protocol/index.js';
 import type { Clock } from './util/clock.js';
+
+export interface KafkaRequestOptions {
+  /** Who is to answer: a broker's id, the controller, or any broker. Default `'any'`. */
+  readonly node?: number | 'controller' | 'any';
+  /** Default the newest that both sides have. */
+  readonly version?: number;
+  /** Time for all attempts together, in ms. Default `requestTimeoutMs`. */
+  readonly timeoutMs?: number;
+  readonly signal?: AbortSignal;
+}
 
 /** Everything that a client and its handles report. */
 export type LifecycleEvent = ClusterEvent | ProducerEvent | ConsumerEvent;
@@ -106,21 +119,72 @@ export class Kafka implements AsyncDisposable {
   }
 
   /**
+   * Sends any request of the protocol and gives its answer, errors in it included. Brokers that can't
+   * be reached, and retriable errors at the top of the answer, are tried again until the time is up.
+   *
+   * @throws TimeoutError, UnsupportedVersionError when the broker lacks the API or the version,
+   * ProtocolError when the body doesn't fit.
+   * @example
+   * const { brokers } = await kafka.request('DescribeCluster', { includeClusterAuthorizedOperations: false });
+   * const { logDirs } = await kafka.request('DescribeLogDirs', { topics: null }, { node: 2 });
+   */
+  request<A extends ApiOrName>(
+    api: A,
+    body: RequestInput<Resolved<A>>,
+    { node = 'any', ...options }: KafkaRequestOptions = {},
+  ): Promise<ResponseOf<Resolved<A>>> {
+    return this.cluster.request(routeTo(node), api, body, options);
+  }
+
+  /**
+   * The release of Kafka that a broker runs, and the versions of each API that can be used with it.
+   *
+   * @throws TimeoutError when no broker can be reached in time.
+   * @example
+   * const { version } = await kafka.brokerVersion(); // '4.3'
+   */
+  async brokerVersion({
+    node = 'any',
+    ...options
+  }: Omit<KafkaRequestOptions, 'version'> = {}): Promise<BrokerVersion> {
+    const capabilities = await this.cluster.capabilities(routeTo(node), options);
+    return { version: inferRelease(capabilities), apis: usableVersions(capabilities) };
+  }
+
+  /**
+   * Figures about the connections, by Kafka's names, together and by broker. Those of a handle are
+   * its own: `producer.metrics()`.
+   *
+   * @example
+   * kafka.metrics()['client-metrics']?.['request-rate'];
+   */
+  metrics(): Metrics {
+    return this.cluster.metrics();
+  }
+
+  /**
    * Closes every handle, then the connections. Producers first finish what they were given, at most
    * for `timeoutMs`.
    *
    * @param options.timeoutMs default 30,000.
    */
   async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
-    await Promise.all([...this.consumers].map((consumer) => consumer.close({ timeoutMs })));
-    await Promise.all([...this.producers].map((producer) => producer.close({ timeoutMs })));
-    await this.cluster.close();
-    this.events.complete();
+    try {
+      await Promise.all([...this.consumers].map((consumer) => consumer.close({ timeoutMs })));
+      await Promise.all([...this.producers].map((producer) => producer.close({ timeoutMs })));
+    } finally {
+      await this.cluster.close();
+      this.events.complete();
+    }
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function routeTo(node: number | 'controller' | 'any'): Route {
+  return typeof node === 'number' ? { node } : node;
 }
 
 /**

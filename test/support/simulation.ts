@@ -1,3 +1,5 @@
+import { Cluster } from '../../src/core/cluster/index.js';
+import { resolveKafkaOptions } from '../../src/core/kafka-options.js';
 import {
   createKafka,
   type Kafka,
@@ -25,7 +27,7 @@ const MAX_VIRTUAL_MS = 3_600_000;
 export class Simulation implements AsyncDisposable {
   /** What the clients of this simulation reported. */
   readonly events: LifecycleEvent[] = [];
-  private readonly clients: Kafka[] = [];
+  private readonly closers: (() => Promise<void>)[] = [];
 
   private constructor(
     readonly clock: FakeClock,
@@ -43,16 +45,20 @@ export class Simulation implements AsyncDisposable {
 
   /** A client of the cluster. */
   kafka(options: Partial<KafkaOptions> = {}): Kafka {
-    const { cluster, clock } = this;
-    const kafka = createKafka({
-      bootstrapServers: cluster.bootstrapServers,
-      transport: cluster.transport,
-      clock,
-      ...options,
-    });
+    const kafka = createKafka(this.optionsWith(options));
     kafka.lifecycle.subscribe((event) => this.events.push(event));
-    this.clients.push(kafka);
+    this.closers.push(() => kafka.close({ timeoutMs: 0 }));
     return kafka;
+  }
+
+  /** The cluster layer of a client alone. */
+  client(options: Partial<KafkaOptions> = {}): Cluster {
+    const client = new Cluster({
+      ...resolveKafkaOptions(this.optionsWith(options)),
+      onEvent: (event) => this.events.push(event),
+    });
+    this.closers.push(() => client.close());
+    return client;
   }
 
   /** The events of one type that were reported so far. */
@@ -107,8 +113,14 @@ export class Simulation implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const client of this.clients) await this.run(client.close({ timeoutMs: 0 }));
+    for (const close of this.closers) await this.run(close());
     await this.cluster.close();
+  }
+
+  private optionsWith(options: Partial<KafkaOptions>): KafkaOptions {
+    const { cluster, clock } = this;
+    const { bootstrapServers, transport } = cluster;
+    return { bootstrapServers, transport, clock, ...options };
   }
 }
 

@@ -1,8 +1,10 @@
-import type { Address } from '../network/index.js';
-import { BrokerChannel, type Purpose } from './channel.js';
+import { formatAddress, type Address } from '../network/index.js';
+import { BrokerChannel, type ChannelEnvironment, type Purpose } from './channel.js';
 import { Dialer } from './dialer.js';
 import type { ClusterMetadata } from './metadata.js';
+import type { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
+import { channelClosed } from './wait.js';
 
 /** The owner of what all share. */
 export const SHARED = 0;
@@ -13,14 +15,23 @@ export const SHARED = 0;
  */
 export class BrokerPool {
   private readonly channels = new Map<string, BrokerChannel>();
-  private readonly dialer: Dialer;
+  private readonly environment: ChannelEnvironment;
+  /** Where the brokers were that there are channels to. */
+  private readonly addresses = new Map<number, string>();
   private turn: number;
+  private closeReason: Error | undefined;
 
   constructor(
     private readonly options: ClusterOptions,
     private readonly metadata: () => ClusterMetadata,
+    traffic: ClientTraffic,
+    onBroken: () => void,
   ) {
-    this.dialer = new Dialer(options);
+    this.environment = {
+      dialer: new Dialer(options, traffic),
+      addressOf: (nodeId) => this.addressOf(nodeId),
+      onBroken,
+    };
     this.turn = Math.floor(options.clock.random() * options.bootstrapServers.length);
   }
 
@@ -33,8 +44,13 @@ export class BrokerPool {
     const key = keyOf(nodeId, purpose, owner);
     let channel = this.channels.get(key);
     if (channel === undefined) {
-      channel = new BrokerChannel(nodeId, purpose, this.options, this.dialer, this.addressOf);
+      channel = new BrokerChannel(nodeId, purpose, this.options, this.environment);
+      if (this.closeReason !== undefined) {
+        channel.close(this.closeReason);
+        return channel;
+      }
       this.channels.set(key, channel);
+      this.addresses.set(nodeId, this.placeOf(nodeId));
     }
     return channel;
   }
@@ -62,29 +78,51 @@ export class BrokerPool {
   }
 
   /** Closes the channels to brokers that have left the cluster, or have another address by now. */
-  prune(isKept: (nodeId: number) => boolean): void {
+  prune(): void {
+    const usable = new Set(this.usableIds());
+    this.closeWhere(
+      (nodeId) => !usable.has(nodeId) || this.addresses.get(nodeId) !== this.placeOf(nodeId),
+    );
+  }
+
+  /** Closes all channels, to begin anew. */
+  reset(): void {
+    this.closeWhere(() => true);
+  }
+
+  /** Closes all channels for good. */
+  close(reason: Error): void {
+    this.closeReason = reason;
+    this.closeWhere(() => true, reason);
+  }
+
+  private closeWhere(isGone: (nodeId: number) => boolean, reason?: Error): void {
     for (const [key, channel] of this.channels) {
-      if (isKept(channel.nodeId)) continue;
+      if (!isGone(channel.nodeId)) continue;
       this.channels.delete(key);
-      channel.close();
+      channel.close(reason ?? channelClosed(channel.nodeId));
     }
   }
 
-  /** Closes the channels of an owner. */
-  release(owner: number): void {
+  /** Closes the channels of an owner for good. */
+  release(owner: number, reason: Error): void {
     for (const [key, channel] of this.channels) {
       if (!key.endsWith(` ${owner}`)) continue;
       this.channels.delete(key);
-      channel.close();
+      channel.close(reason);
     }
   }
 
-  close(): void {
-    this.prune(() => false);
+  private placeOf(nodeId: number): string {
+    const address = this.addressOf(nodeId);
+    return address === undefined ? '' : formatAddress(address);
   }
 
-  private readonly addressOf = (nodeId: number): Address | undefined =>
-    nodeId < 0 ? this.options.bootstrapServers[-1 - nodeId] : this.metadata().brokers.get(nodeId);
+  private addressOf(nodeId: number): Address | undefined {
+    return nodeId < 0
+      ? this.options.bootstrapServers[-1 - nodeId]
+      : this.metadata().brokers.get(nodeId);
+  }
 }
 
 function keyOf(nodeId: number, purpose: Purpose, owner: number): string {

@@ -6,18 +6,31 @@ import {
   type Session,
 } from '../network/index.js';
 import type { Api, ApiOrName, RequestInput, Resolved, ResponseOf } from '../protocol/index.js';
-import { resolveApi } from '../protocol/index.js';
+import { apis, resolveApi } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import type { Cancel } from '../util/clock.js';
 import { ConnectionError } from '../util/errors.js';
 import type { Dialer } from './dialer.js';
 import type { ClusterOptions } from './options.js';
+import { pause } from './wait.js';
 
 /**
  * What a connection is for: fetches never queue behind produce or coordinator calls, and those not
  * behind a JoinGroup, which the coordinator leaves unanswered until the whole group has joined.
  */
 export type Purpose = 'produce' | 'fetch' | 'coordinator' | 'join' | 'control';
+
+/** Brokers since 2.0 have it, and leave the waiting to the client when they throttle (KIP-219). */
+const PRODUCE_VERSION_OF_2_0 = 6;
+
+/** What a channel needs to know of the pool that it belongs to. */
+export interface ChannelEnvironment {
+  readonly dialer: Dialer;
+  /** Where the broker is now; `undefined` once it has left the cluster. */
+  addressOf(nodeId: number): Address | undefined;
+  /** A connection broke that was in use: the cluster may have changed. */
+  onBroken(): void;
+}
 
 /**
  * The way to one broker for one purpose. Connects when asked to be ready, and again after the
@@ -30,6 +43,7 @@ export class BrokerChannel {
   private mutedUntil = 0;
   private lastUsedAt = 0;
   private cancelIdle: Cancel | undefined;
+  private isIdle = false;
   private readonly abort = new AbortController();
   /** Known after the first connection. */
   capabilities: BrokerCapabilities | undefined;
@@ -38,9 +52,7 @@ export class BrokerChannel {
     readonly nodeId: number,
     readonly purpose: Purpose,
     private readonly options: ClusterOptions,
-    private readonly dialer: Dialer,
-    /** Where the broker is now; `undefined` once it has left the cluster. */
-    private readonly addressOf: (nodeId: number) => Address | undefined,
+    private readonly environment: ChannelEnvironment,
   ) {}
 
   /** Open, negotiated and not muted. */
@@ -50,6 +62,11 @@ export class BrokerChannel {
 
   get inFlight(): number {
     return this.session?.connection.inFlight ?? 0;
+  }
+
+  /** Bytes of requests that the system has not yet taken. */
+  get queuedBytes(): number {
+    return this.session?.connection.queuedBytes ?? 0;
   }
 
   /** Whether the last attempt to connect failed. */
@@ -62,11 +79,12 @@ export class BrokerChannel {
    * rejects with what went wrong, retriable unless trying again can't help.
    */
   async ready(): Promise<void> {
-    if (this.abort.signal.aborted) throw closed();
+    const { signal } = this.abort;
+    if (signal.aborted) throw signal.reason as Error;
     if (!this.isOpen) await (this.opening ??= this.open());
     const { clock } = this.options;
     const mutedMs = this.mutedUntil - clock.monotonic();
-    if (mutedMs > 0) await new Promise<void>((resolve) => clock.schedule(mutedMs, resolve));
+    if (mutedMs > 0) await pause(clock, mutedMs, [signal]);
   }
 
   /** The version to use for an API. Only when ready. */
@@ -99,8 +117,9 @@ export class BrokerChannel {
     this.openSession().connection.post(api, version, body);
   }
 
-  close(): void {
-    this.abort.abort();
+  /** Closes the connection for good; whoever waits for it is told the reason. */
+  close(reason: Error): void {
+    this.abort.abort(reason);
     this.cancelIdle?.();
     this.session?.connection.close();
   }
@@ -117,37 +136,38 @@ export class BrokerChannel {
   }
 
   private async open(): Promise<void> {
+    const { signal } = this.abort;
+    let address: Address | undefined;
     try {
       await this.backOff();
-      const address = this.addressOf(this.nodeId);
+      address = this.environment.addressOf(this.nodeId);
       if (address === undefined) {
         throw new ConnectionError(`Broker ${this.nodeId} is not part of the cluster any more`);
       }
-      const session = await this.dialer.dial(address, this.setupTimeoutMs(), this.abort.signal);
-      if (this.abort.signal.aborted) session.connection.close();
-      this.opened(session, this.describe(address));
+      const { dialer } = this.environment;
+      const session = await dialer.dial(address, this.setupTimeoutMs(), signal);
+      if (signal.aborted) session.connection.close();
+      else this.opened(session, this.nameAt(address));
     } catch (error) {
-      this.failed(error);
-      throw error;
+      if (!signal.aborted) this.failed(error as Error, address);
+      if (!signal.aborted) throw error;
     } finally {
       this.opening = undefined;
     }
+    if (signal.aborted) throw signal.reason as Error;
   }
 
-  private failed(error: unknown): void {
+  private failed(error: Error, address: Address | undefined): void {
     const attempt = ++this.failures;
-    if (this.abort.signal.aborted) return;
-    const address = this.addressOf(this.nodeId);
-    const broker = address === undefined ? String(this.nodeId) : this.describe(address);
-    const reason = error instanceof Error ? error.message : String(error);
+    const broker = address === undefined ? String(this.nodeId) : this.nameAt(address);
     const { purpose } = this;
+    const reason = error.message;
     this.options.onEvent({ type: 'connect-failed', broker, purpose, attempt, reason });
   }
 
-  /** A bootstrap server has no id yet. */
-  private describe(address: Address): string {
-    const text = formatAddress(address);
-    return this.nodeId < 0 ? text : `${this.nodeId} at ${text}`;
+  private nameAt(address: Address): string {
+    const place = formatAddress(address);
+    return this.nodeId < 0 ? place : `${this.nodeId} at ${place}`;
   }
 
   private opened(session: Session, broker: string): void {
@@ -155,16 +175,19 @@ export class BrokerChannel {
     this.session = session;
     this.capabilities = session.capabilities;
     this.lastUsedAt = this.options.clock.monotonic();
+    this.isIdle = false;
     const { purpose } = this;
     this.options.onEvent({ type: 'connected', broker, purpose });
+    this.watchIdle();
     session.connection.whenClosed((error) => {
       this.cancelIdle?.();
       if (this.session === session) this.session = undefined;
-      if (error !== undefined) this.failures++;
-      const reason = error?.message ?? 'closed';
+      const isOurs = this.isIdle || this.abort.signal.aborted;
+      if (!isOurs) this.failures++;
+      const reason = this.isIdle ? 'nobody used it' : (error?.message ?? 'closed');
       this.options.onEvent({ type: 'disconnected', broker, purpose, reason });
+      if (!isOurs) this.environment.onBroken();
     });
-    this.watchIdle();
   }
 
   private async backOff(): Promise<void> {
@@ -172,18 +195,7 @@ export class BrokerChannel {
     const { clock, reconnectBackoffMs, reconnectBackoffMaxMs } = this.options;
     const lot = clock.random();
     const waitMs = backoffMs(this.failures - 1, reconnectBackoffMs, reconnectBackoffMaxMs, lot);
-    await new Promise<void>((resolve, reject) => {
-      const { signal } = this.abort;
-      const cancel = clock.schedule(waitMs, () => {
-        signal.removeEventListener('abort', stop);
-        resolve();
-      });
-      const stop = () => {
-        cancel();
-        reject(closed());
-      };
-      signal.addEventListener('abort', stop, { once: true });
-    });
+    await pause(clock, waitMs, [this.abort.signal]);
   }
 
   private setupTimeoutMs(): number {
@@ -197,11 +209,14 @@ export class BrokerChannel {
     );
   }
 
-  /** Brokers since 2.0 answer at once and expect the client to hold still (KIP-219). */
+  /** Brokers since 2.0 answer at once and expect the client to hold still; older ones hold still themselves. */
   private noteThrottling(api: Api, { throttleTimeMs = 0 }: { throttleTimeMs?: number }): void {
     if (throttleTimeMs <= 0) return;
-    this.mutedUntil = this.options.clock.monotonic() + throttleTimeMs;
-    const broker = String(this.nodeId);
+    const produce = this.capabilities?.apis.get(apis.Produce.key)?.max ?? 0;
+    const until = this.options.clock.monotonic() + throttleTimeMs;
+    if (produce >= PRODUCE_VERSION_OF_2_0) this.mutedUntil = Math.max(this.mutedUntil, until);
+    const address = this.environment.addressOf(this.nodeId);
+    const broker = address === undefined ? String(this.nodeId) : this.nameAt(address);
     this.options.onEvent({ type: 'throttled', broker, api: api.name, throttleTimeMs });
   }
 
@@ -210,6 +225,7 @@ export class BrokerChannel {
     const check = () => {
       const idleMs = clock.monotonic() - this.lastUsedAt;
       if (this.inFlight === 0 && idleMs >= connectionsMaxIdleMs) {
+        this.isIdle = true;
         this.session?.connection.close();
         return;
       }
@@ -218,8 +234,4 @@ export class BrokerChannel {
     };
     this.cancelIdle = clock.schedule(connectionsMaxIdleMs, check);
   }
-}
-
-function closed(): ConnectionError {
-  return new ConnectionError('The client is closed', { code: 'CLIENT_CLOSED', isRetriable: false });
 }

@@ -9,15 +9,18 @@ import {
   resolveApi,
   type Api,
 } from '../protocol/index.js';
+import type { Metrics } from '../metrics/index.js';
 import type { BrokerCapabilities } from '../network/index.js';
 import { backoffMs } from '../util/backoff.js';
-import { KafkaError, TimeoutError } from '../util/errors.js';
+import { AuthorizationError, KafkaError, TimeoutError } from '../util/errors.js';
 import { BrokerPool, SHARED } from './broker-pool.js';
 import type { BrokerChannel, Purpose } from './channel.js';
 import { Coordinators, type CoordinatorKind } from './coordinators.js';
 import { MetadataKeeper, type MetadataListener } from './metadata-keeper.js';
 import type { ClusterMetadata, LeaderHint, NodeEndpoint, TopicMetadata } from './metadata.js';
+import { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
+import { clientClosed, pause, within } from './wait.js';
 
 /** Who is to answer a request. */
 export type Route =
@@ -29,15 +32,23 @@ export type Route =
   | { readonly leader: { readonly topic: string; readonly partition: number } };
 
 export interface RequestOptions {
+  /** The version to use. Default the newest that both sides have. */
+  readonly version?: number | undefined;
   /** Newest version to use, where a rule of the protocol forbids later ones. */
-  readonly maxVersion?: number;
+  readonly maxVersion?: number | undefined;
   /** Time for all attempts together, in ms. Default `requestTimeoutMs`. */
-  readonly timeoutMs?: number;
-  readonly signal?: AbortSignal;
+  readonly timeoutMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
   /** Which connection to use, for a request that must neither wait for others nor hold them up. */
-  readonly purpose?: Purpose;
+  readonly purpose?: Purpose | undefined;
   /** Told of each attempt that failed and will be repeated. */
-  readonly onRetry?: (reason: KafkaError) => void;
+  readonly onRetry?: ((reason: KafkaError) => void) | undefined;
+}
+
+interface AttemptBounds {
+  /** On the monotonic clock. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 /** A body, or how to make it for the version that was negotiated. */
@@ -55,6 +66,7 @@ export class Cluster {
   private readonly pool: BrokerPool;
   private readonly keeper: MetadataKeeper;
   private readonly coordinators: Coordinators;
+  private readonly traffic: ClientTraffic;
   private readonly abort = new AbortController();
   private nextOwner = SHARED + 1;
 
@@ -68,11 +80,18 @@ export class Cluster {
     private readonly owner = SHARED,
   ) {
     if (root === undefined) {
-      this.pool = new BrokerPool(options, () => this.keeper.current);
+      this.traffic = new ClientTraffic(options.clock);
+      this.pool = new BrokerPool(
+        options,
+        () => this.keeper.current,
+        this.traffic,
+        () => this.keeper.requestIfUsed(),
+      );
       this.keeper = new MetadataKeeper(options, this.pool);
-      this.coordinators = new Coordinators((kind, key, signal) => this.lookUp(kind, key, signal));
+      this.coordinators = new Coordinators((kind, key) => this.lookUp(kind, key));
     } else {
       ({ pool: this.pool, keeper: this.keeper, coordinators: this.coordinators } = root);
+      this.traffic = root.traffic;
     }
   }
 
@@ -118,6 +137,23 @@ export class Cluster {
     return this.keeper.ensure(names, options);
   }
 
+  /** Waits for what a broker tells from now on. @throws TimeoutError */
+  refresh(options: {
+    /** On the monotonic clock. */
+    readonly deadline: number;
+    readonly signal?: AbortSignal;
+  }): Promise<ClusterMetadata> {
+    return this.keeper.refresh(options);
+  }
+
+  /** Figures about the connections, by Kafka's names. */
+  metrics(): Metrics {
+    const { updatedAt } = this.keeper;
+    return this.traffic.snapshot(
+      updatedAt === undefined ? NaN : this.options.clock.monotonic() - updatedAt,
+    );
+  }
+
   /** Asks for what is out of date, soon and once. */
   requestMetadataUpdate(): void {
     this.keeper.request();
@@ -136,7 +172,7 @@ export class Cluster {
 
   /** The broker that coordinates a group or a transactional id. */
   coordinator(kind: CoordinatorKind, key: string): Promise<number> {
-    return this.coordinators.find(kind, key, this.abort.signal);
+    return this.coordinators.find(kind, key);
   }
 
   /**
@@ -147,90 +183,119 @@ export class Cluster {
    * @throws TimeoutError whose cause is what the last attempt met, UnsupportedVersionError, or
    * whatever else retrying can't cure.
    */
-  async request<A extends ApiOrName>(
+  request<A extends ApiOrName>(
     route: Route,
     api: A,
     body: RequestBody<A>,
     options: RequestOptions = {},
   ): Promise<ResponseOf<Resolved<A>>> {
     const { name } = resolveApi(api) as Api;
-    return this.insist(route, name, options, async (channel, leftMs) => {
-      const version = channel.version(api, options.maxVersion);
-      const input = typeof body === 'function' ? body(version) : body;
-      const answer = await channel.send(api, version, input, leftMs);
-      const error = brokerError((answer as { errorCode?: number }).errorCode ?? NONE);
-      if (!error.isRetriable) return answer;
-      this.noteError(route, error);
-      return new Refusal(error);
-    });
-  }
-
-  /** What the broker that answers for a route can do; connects to it if need be. */
-  capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
-    return this.insist(route, 'ApiVersions', options, (channel) =>
-      Promise.resolve(channel.capabilities!),
+    return this.retrying(name, options, (bounds) =>
+      this.attempt(route, api, body, { ...options, ...bounds }),
     );
   }
 
-  /** Tries until it succeeds, can't succeed, or the time is up. */
-  private async insist<T>(
-    route: Route,
-    name: string,
-    {
-      timeoutMs = this.options.requestTimeoutMs,
-      purpose = purposeOf(route),
-      signal,
-      onRetry,
-    }: RequestOptions,
-    attempt: (channel: BrokerChannel, leftMs: number) => Promise<T | Refusal>,
-  ): Promise<T> {
-    const { clock, retryBackoffMs, retryBackoffMaxMs } = this.options;
-    const deadline = clock.monotonic() + timeoutMs;
-    for (let failures = 0; ; failures++) {
-      let last: KafkaError;
-      try {
-        const nodeId = await this.resolve(route);
-        // What is closed must not open connections again.
-        if (this.abort.signal.aborted) throw clientClosed();
-        const channel = this.channel(nodeId, purpose);
-        await channel.ready();
-        const result = await attempt(channel, Math.max(1, deadline - clock.monotonic()));
-        if (!(result instanceof Refusal)) return result;
-        last = result.reason;
-      } catch (error) {
-        if (!(error instanceof KafkaError) || !error.isRetriable) throw error;
-        this.noteFailure(route);
-        last = error;
-      }
-      if (signal?.aborted === true || this.abort.signal.aborted) throw clientClosed();
-      const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
-      if (clock.monotonic() + waitMs >= deadline) throw timedOut(name, timeoutMs, last);
-      onRetry?.(last);
-      await this.pause(waitMs, signal);
-    }
+  /** What a broker can do; connects to it where that isn't known yet. */
+  capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
+    const { purpose = purposeOf(route) } = options;
+    return this.retrying('ApiVersions', options, async (bounds) => {
+      const channel = this.channel(await this.resolve(route, bounds), purpose);
+      await channel.ready();
+      return channel.capabilities!;
+    });
   }
 
   /** Closes every connection, or the own ones of a consumer; whatever waits is rejected, once. */
   close(): Promise<void> {
-    this.abort.abort();
+    const reason = clientClosed();
+    this.abort.abort(reason);
     if (this.root !== undefined) {
-      this.pool.release(this.owner);
+      this.pool.release(this.owner, reason);
       return Promise.resolve();
     }
-    this.keeper.close(clientClosed());
-    this.pool.close();
+    this.keeper.close(reason);
+    this.pool.close(reason);
     return Promise.resolve();
   }
 
-  private async resolve(route: Route): Promise<number> {
+  private async retrying<T>(
+    name: string,
+    { timeoutMs = this.options.requestTimeoutMs, signal, onRetry }: RequestOptions,
+    attempt: (bounds: AttemptBounds) => Promise<T>,
+  ): Promise<T> {
+    const { clock, retryBackoffMs, retryBackoffMaxMs } = this.options;
+    const deadline = clock.monotonic() + timeoutMs;
+    const signals = [this.abort.signal, this.root?.abort.signal, signal];
+    let last: KafkaError | undefined;
+    const time = { isUp: false };
+    const onTimeout = () => {
+      time.isUp = true;
+      return timedOut(name, timeoutMs, last);
+    };
+    for (let failures = 0; ; failures++) {
+      try {
+        const leftMs = deadline - clock.monotonic();
+        const bounds = { clock, timeoutMs: leftMs, signals, onTimeout };
+        return await within(attempt({ deadline, signal }), bounds);
+      } catch (error) {
+        if (time.isUp || !(error instanceof KafkaError) || !error.isRetriable) throw error;
+        last = error;
+      }
+      const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
+      if (clock.monotonic() + waitMs >= deadline) throw onTimeout();
+      onRetry?.(last);
+      await pause(clock, waitMs, signals);
+    }
+  }
+
+  /** Sends a request once. Retriable errors at the top of the answer are thrown. */
+  private async attempt<A extends ApiOrName>(
+    route: Route,
+    api: A,
+    body: RequestBody<A>,
+    {
+      version,
+      maxVersion,
+      purpose = purposeOf(route),
+      deadline,
+      signal,
+    }: Omit<RequestOptions, 'signal'> & AttemptBounds,
+  ): Promise<ResponseOf<Resolved<A>>> {
+    const { clock, requestTimeoutMs } = this.options;
+    const nodeId = await this.resolve(route, { deadline, signal });
+    const channel = this.channel(nodeId, purpose);
+    let answer: ResponseOf<Resolved<A>>;
+    try {
+      await channel.ready();
+      // A caller in a hurry gives up by himself: a connection is given up only when it is dead.
+      const timeoutMs = Math.max(requestTimeoutMs, deadline - clock.monotonic());
+      const chosen = version ?? channel.version(api, maxVersion);
+      const message = typeof body === 'function' ? body(chosen) : body;
+      answer = await channel.send(api, chosen, message, timeoutMs);
+    } catch (error) {
+      this.noteUnreachable(route, nodeId);
+      throw error;
+    }
+    const { errorCode = NONE } = answer as { errorCode?: number };
+    const error = brokerError(errorCode);
+    if (!error.isRetriable) return answer;
+    this.noteRefusal(route, nodeId, error);
+    throw refusal(error);
+  }
+
+  private async resolve(route: Route, options: AttemptBounds): Promise<number> {
     if (route === 'any') return this.pool.any();
     if (route === 'controller') {
+      if (this.keeper.updatedAt === undefined) await this.keeper.refresh(options);
       const { controllerId, brokers } = this.metadata;
       if (brokers.has(controllerId)) return controllerId;
       this.keeper.request();
       return this.pool.any();
     }
-    if ('node' in route) return route.node;
+    if ('node' in route) {
+      if (!this.metadata.brokers.has(route.node)) await this.keeper.refresh(options);
+      return route.node;
+    }
     if ('group' in route) return this.coordinator('group', route.group);
     if ('transactionalId' in route) return this.coordinator('transaction', route.transactionalId);
     const { topic, partition } = route.leader;
@@ -243,30 +308,39 @@ export class Cluster {
     });
   }
 
-  private noteError(route: Route, error: BrokerError): void {
-    const isMoved = error.name === 'NOT_COORDINATOR' || error.name === 'COORDINATOR_NOT_AVAILABLE';
-    if (isMoved) this.forgetCoordinator(route);
-    if (error.refreshesMetadata || error.name === 'NOT_CONTROLLER') this.keeper.request();
+  private noteRefusal(
+    route: Route,
+    nodeId: number,
+    { name, refreshesMetadata }: BrokerError,
+  ): void {
+    const isMoved = name === 'NOT_COORDINATOR' || name === 'COORDINATOR_NOT_AVAILABLE';
+    if (isMoved) this.forgetCoordinator(route, nodeId);
+    if (refreshesMetadata || name === 'NOT_CONTROLLER') this.keeper.request();
   }
 
-  private noteFailure(route: Route): void {
-    this.forgetCoordinator(route);
+  private noteUnreachable(route: Route, nodeId: number): void {
+    this.forgetCoordinator(route, nodeId);
     if (route !== 'any') this.keeper.request();
   }
 
-  /** Looks the coordinator of a group or transactional id up anew: an answer said that it has moved. */
-  forgetCoordinator(route: Route): void {
+  /**
+   * Looks the coordinator of a group or transactional id up anew: an answer said that it has moved.
+   *
+   * @param nodeId the broker that said so; default whichever is known.
+   */
+  forgetCoordinator(route: Route, nodeId?: number): void {
     if (typeof route === 'string') return;
-    if ('group' in route) this.coordinators.forget('group', route.group);
-    if ('transactionalId' in route) this.coordinators.forget('transaction', route.transactionalId);
+    if ('group' in route) this.coordinators.forget('group', route.group, nodeId);
+    if ('transactionalId' in route) {
+      this.coordinators.forget('transaction', route.transactionalId, nodeId);
+    }
   }
 
-  private async lookUp(kind: CoordinatorKind, key: string, signal: AbortSignal): Promise<number> {
+  private async lookUp(kind: CoordinatorKind, key: string): Promise<number> {
     const keyType = kind === 'group' ? 0 : 1;
     const channel = this.pool.channel(this.pool.any(), 'control');
     await channel.ready();
     const version = channel.version(apis.FindCoordinator);
-    if (signal.aborted) throw clientClosed();
     const isBatched = version >= 4;
     const answer = await channel.send(
       apis.FindCoordinator,
@@ -277,36 +351,16 @@ export class Cluster {
     const error = brokerError(found?.errorCode ?? 15);
     if (error.code !== NONE || found === undefined) {
       const text = `Cannot find the coordinator of ${kind} '${key}': ${error.message}`;
-      throw new KafkaError(text, { code: error.name, isRetriable: error.isRetriable });
+      const options = { code: error.name, isRetriable: error.isRetriable };
+      throw error.isAuthorization
+        ? new AuthorizationError(text, options)
+        : new KafkaError(text, options);
     }
-    if (!this.metadata.brokers.has(found.nodeId)) this.keeper.request();
+    if (!this.metadata.brokers.has(found.nodeId)) {
+      const { clock, requestTimeoutMs } = this.options;
+      await this.keeper.refresh({ deadline: clock.monotonic() + requestTimeoutMs });
+    }
     return found.nodeId;
-  }
-
-  private pause(waitMs: number, signal: AbortSignal | undefined): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const signals = [this.abort.signal, ...(signal === undefined ? [] : [signal])];
-      const done = (act: () => void) => {
-        cancel();
-        for (const each of signals) each.removeEventListener('abort', stop);
-        act();
-      };
-      const stop = () => done(() => reject(clientClosed()));
-      const cancel = this.options.clock.schedule(waitMs, () => done(resolve));
-      for (const each of signals) each.addEventListener('abort', stop, { once: true });
-    });
-  }
-}
-
-/** An answer with an error that may pass. */
-class Refusal {
-  readonly reason: KafkaError;
-
-  constructor({ name, message }: BrokerError) {
-    this.reason = new KafkaError(`the broker said ${name}: ${message}`, {
-      code: name,
-      isRetriable: true,
-    });
   }
 }
 
@@ -315,8 +369,8 @@ function purposeOf(route: Route): Purpose {
   return 'group' in route || 'transactionalId' in route ? 'coordinator' : 'control';
 }
 
-function clientClosed(): KafkaError {
-  return new KafkaError('The client is closed', { code: 'CLIENT_CLOSED' });
+function refusal({ name, message }: BrokerError): KafkaError {
+  return new KafkaError(`the broker said ${name}: ${message}`, { code: name, isRetriable: true });
 }
 
 function timedOut(api: string, timeoutMs: number, cause: unknown): TimeoutError {

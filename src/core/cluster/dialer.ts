@@ -1,5 +1,6 @@
 import {
   Connection,
+  formatAddress,
   openSession,
   probe,
   type Address,
@@ -8,41 +9,78 @@ import {
   type Session,
 } from '../network/index.js';
 import { ConnectionError, TimeoutError, UnsupportedVersionError } from '../util/errors.js';
+import type { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
 
 /** A broker that doesn't say within this time what it understands is taken for one before 0.10. */
 const NEGOTIATION_TIMEOUT_MS = 5000;
 
-/** Opens connections, and remembers how to talk to a cluster that is too old to say. */
+/** Opens connections, and remembers which brokers are too old to say what they understand. */
 export class Dialer {
-  private oldCapabilities: BrokerCapabilities | undefined;
+  private readonly old = new Map<string, BrokerCapabilities>();
 
-  constructor(private readonly options: ClusterOptions) {}
+  constructor(
+    private readonly options: ClusterOptions,
+    private readonly traffic: ClientTraffic,
+  ) {}
 
   /** A connection with what the broker can do. One attempt. */
   async dial(address: Address, setupTimeoutMs: number, signal: AbortSignal): Promise<Session> {
+    const session = await this.open(address, setupTimeoutMs, signal);
+    this.traffic.connectionOpened();
+    session.connection.whenClosed(() => this.traffic.connectionClosed());
+    return session;
+  }
+
+  private async open(
+    address: Address,
+    setupTimeoutMs: number,
+    signal: AbortSignal,
+  ): Promise<Session> {
     const connect = this.connectionOptions(address, setupTimeoutMs);
-    if (this.oldCapabilities !== undefined) {
-      const connection = await Connection.open(connect, signal);
-      return { connection, capabilities: this.oldCapabilities };
-    }
+    const known = this.old.get(formatAddress(address));
+    if (known !== undefined) return this.openOld(connect, known, signal);
     try {
-      const requestTimeoutMs = Math.min(connect.requestTimeoutMs, NEGOTIATION_TIMEOUT_MS);
-      return await openSession({ ...connect, requestTimeoutMs }, signal);
+      const negotiationTimeoutMs = Math.min(connect.requestTimeoutMs, NEGOTIATION_TIMEOUT_MS);
+      return await openSession({ ...connect, negotiationTimeoutMs }, signal);
     } catch (error) {
       if (signal.aborted || !mayBeOld(error)) throw error;
-      this.oldCapabilities = await this.probeOld(address, error);
-      return this.dial(address, setupTimeoutMs, signal);
+      const capabilities = await this.probeOld(address, error, signal);
+      if (capabilities === undefined) throw error;
+      return this.openOld(connect, capabilities, signal);
+    }
+  }
+
+  private async openOld(
+    connect: ConnectionOptions,
+    capabilities: BrokerCapabilities,
+    signal: AbortSignal,
+  ): Promise<Session> {
+    const address = formatAddress(connect.address);
+    try {
+      const connection = await Connection.open(connect, signal);
+      this.old.set(address, capabilities);
+      return { connection, capabilities };
+    } catch (error) {
+      // It was away, and may be a newer one when it comes back.
+      this.old.delete(address);
+      throw error;
     }
   }
 
   private async probeOld(
     { host, port }: Address,
     cause: unknown,
+    signal: AbortSignal,
   ): Promise<BrokerCapabilities | undefined> {
     const { transport, clock, clientId } = this.options;
     try {
-      const { version, capabilities } = await probe(host, port, { transport, clock, clientId });
+      const { version, capabilities } = await probe(host, port, {
+        transport,
+        clock,
+        clientId,
+        signal,
+      });
       return isBeforeApiVersions(version) ? capabilities : undefined;
     } catch (error) {
       if (!(error instanceof UnsupportedVersionError)) throw error;
@@ -61,6 +99,7 @@ export class Dialer {
       requestTimeoutMs,
       setupTimeoutMs,
       maxResponseBytes,
+      traffic: this.traffic.to(formatAddress(address)),
     };
   }
 }

@@ -6,6 +6,7 @@ import type { BrokerPool } from './broker-pool.js';
 import {
   applyLeaderHint,
   emptyMetadata,
+  forgetBrokers,
   forgetTopics,
   reduceMetadata,
   type ClusterMetadata,
@@ -16,6 +17,7 @@ import {
   type TopicMetadata,
 } from './metadata.js';
 import type { ClusterOptions } from './options.js';
+import { within } from './wait.js';
 
 const { Metadata } = apis;
 const FIRST_VERSION_THAT_CAN_ASK_FOR_NOTHING = 1;
@@ -28,14 +30,23 @@ export type MetadataListener = (
 
 interface Waiter {
   readonly topics: readonly string[];
+  /** Number of the first answer that was asked for after the wait began. */
+  readonly from: number;
+  /** Whether only such an answer will do, whatever is known already. */
+  readonly wantsNews: boolean;
   readonly resolve: (metadata: ClusterMetadata) => void;
   readonly reject: (error: Error) => void;
-  stop: () => void;
+}
+
+interface WaitOptions {
+  /** On the monotonic clock. */
+  readonly deadline: number;
+  readonly signal?: AbortSignal | undefined;
 }
 
 /**
  * Keeps what is known of the cluster up to date: asks when something is needed or out of date, one
- * request at a time, and only for topics that somebody uses.
+ * request at a time, with a pause between them, and only for topics that somebody uses.
  */
 export class MetadataKeeper {
   current = emptyMetadata;
@@ -46,12 +57,21 @@ export class MetadataKeeper {
   private readonly waiters = new Set<Waiter>();
   private isAsking = false;
   private isWanted = false;
+  /** A topic is needed that was never asked for: there is nothing to be patient about. */
+  private isUrgent = false;
+  /** On the monotonic clock: nothing is asked before, but what is urgent. */
+  private notBefore = 0;
+  private answers = 0;
   private failures = 0;
+  /** Answers in a row that told nothing new though they were asked for. */
+  private fruitless = 0;
+  /** Whether somebody asked for the answer that is on its way. */
+  private isAskedFor = false;
   private lastFailure: unknown;
   /** Since when no broker has answered; `undefined` while they do. */
   private silentSince: number | undefined;
   private cancelTimer: Cancel | undefined;
-  private isClosed = false;
+  private readonly closing = new AbortController();
 
   constructor(
     private readonly options: ClusterOptions,
@@ -72,84 +92,115 @@ export class MetadataKeeper {
   /** Asks soon, unless that is under way. */
   request(): void {
     this.isWanted = true;
-    this.ask();
+    this.schedule();
+  }
+
+  /** Asks soon for what is in use, if anything is. */
+  requestIfUsed(): void {
+    if (this.usedAt.size > 0) this.request();
   }
 
   /** Waits until every topic is known, or known to be out of reach. */
-  ensure(
-    topics: readonly string[],
-    { deadline, signal }: { deadline: number; signal?: AbortSignal },
-  ): Promise<ClusterMetadata> {
+  ensure(topics: readonly string[], options: WaitOptions): Promise<ClusterMetadata> {
+    if (topics.some((name) => !this.usedAt.has(name))) this.isUrgent = true;
     for (const name of topics) this.topic(name);
-    if (this.knowsAll(topics)) return Promise.resolve(this.current);
-    return new Promise((resolve, reject) => {
-      const { clock } = this.options;
-      const waiter: Waiter = { topics, resolve, reject, stop: () => undefined };
-      const giveUp = (error: Error) => {
-        this.waiters.delete(waiter);
-        waiter.stop();
-        reject(error);
-      };
-      const abort = () => giveUp(new KafkaError('The wait was aborted', { code: 'ABORTED' }));
-      const cancel = clock.schedule(Math.max(0, deadline - clock.monotonic()), () =>
-        giveUp(this.timedOut(topics)),
-      );
-      signal?.addEventListener('abort', abort, { once: true });
-      waiter.stop = () => {
-        cancel();
-        signal?.removeEventListener('abort', abort);
-      };
-      this.waiters.add(waiter);
-      this.request();
-    });
+    if (topics.every((name) => this.isUsable(name))) return Promise.resolve(this.current);
+    return this.wait({ topics, wantsNews: false }, options);
+  }
+
+  /** Waits for an answer that is asked for from now on. */
+  refresh(options: WaitOptions): Promise<ClusterMetadata> {
+    return this.wait({ topics: [], wantsNews: true }, options);
   }
 
   /** Takes a leader in that a refusal has named. */
   hint(hint: LeaderHint, endpoints: readonly NodeEndpoint[]): void {
-    this.apply(applyLeaderHint(this.current, hint, endpoints));
+    const update = applyLeaderHint(this.current, hint, endpoints);
+    if (update.changes.length > 0) this.apply(update);
   }
 
   close(error: Error): void {
-    this.isClosed = true;
+    this.closing.abort(error);
     this.cancelTimer?.();
-    for (const waiter of this.waiters) {
-      waiter.stop();
-      waiter.reject(error);
-    }
-    this.waiters.clear();
+    this.rejectAll(error);
     this.listeners.clear();
   }
 
-  private ask(): void {
-    if (this.isAsking || this.isClosed) return;
-    this.isAsking = true;
-    this.isWanted = false;
+  private wait(
+    { topics, wantsNews }: Pick<Waiter, 'topics' | 'wantsNews'>,
+    { deadline, signal }: WaitOptions,
+  ): Promise<ClusterMetadata> {
+    let waiter: Waiter | undefined;
+    const from = this.answers + (this.isAsking ? 2 : 1);
+    const found = new Promise<ClusterMetadata>((resolve, reject) => {
+      waiter = { topics, wantsNews, from, resolve, reject };
+      this.waiters.add(waiter);
+    });
+    const { clock } = this.options;
+    this.schedule();
+    return within(found, {
+      clock,
+      timeoutMs: deadline - clock.monotonic(),
+      signals: [this.closing.signal, signal],
+      onTimeout: () => this.timedOut(topics),
+    }).finally(() => this.waiters.delete(waiter!));
+  }
+
+  /** Sees to it that it is asked when it is time, which may be now. */
+  private schedule(): void {
+    if (this.isAsking || this.closing.signal.aborted) return;
     this.cancelTimer?.();
+    const { clock, metadataMaxAgeMs } = this.options;
+    const now = clock.monotonic();
+    const isWanting = this.isWanted || this.waiters.size > 0 || this.failures > 0;
+    if (!isWanting && this.usedAt.size === 0) return;
+    const staleAt = (this.updatedAt ?? now) + metadataMaxAgeMs;
+    const dueAt = isWanting ? this.notBefore : Math.max(this.notBefore, staleAt);
+    const isNow = dueAt <= now || (this.isUrgent && this.failures === 0);
+    if (isNow) this.ask();
+    else this.cancelTimer = clock.schedule(dueAt - now, () => this.ask());
+  }
+
+  private ask(): void {
+    this.isAsking = true;
+    this.isAskedFor = this.isWanted || this.waiters.size > 0;
+    const { clock, retryBackoffMaxMs } = this.options;
+    if (clock.monotonic() > this.notBefore + retryBackoffMaxMs) this.fruitless = 0;
+    this.isWanted = false;
+    this.isUrgent = false;
     this.fetch().then(
-      () => this.asked(undefined),
-      (error: unknown) => this.asked(error),
+      (isNews) => this.asked(isNews, undefined),
+      (error: unknown) => this.asked(false, error),
     );
   }
 
-  private asked(failure: unknown): void {
+  private asked(isNews: boolean, failure: unknown): void {
     this.isAsking = false;
-    if (this.isClosed) return;
-    const { clock, retryBackoffMs, retryBackoffMaxMs, metadataMaxAgeMs } = this.options;
+    if (this.closing.signal.aborted) return;
+    const { clock, retryBackoffMs, retryBackoffMaxMs } = this.options;
     if (failure !== undefined) {
       this.failures++;
       this.lastFailure = failure;
+      if (!(failure instanceof KafkaError) || !failure.isRetriable) {
+        // Waiting doesn't cure it: wrong credentials, say.
+        this.rejectAll(failure as Error);
+      }
       this.considerRebootstrap();
     }
-    const isWanting = failure !== undefined || this.isWanted || this.waiters.size > 0;
-    const attempts = failure === undefined ? 0 : this.failures - 1;
-    const waitMs = isWanting
-      ? backoffMs(attempts, retryBackoffMs, retryBackoffMaxMs, clock.random())
-      : metadataMaxAgeMs;
-    if (isWanting || this.usedAt.size > 0)
-      this.cancelTimer = clock.schedule(waitMs, () => this.ask());
+    this.fruitless = isNews || !this.isAskedFor ? 0 : this.fruitless + 1;
+    const attempts = Math.max(this.failures - 1, this.fruitless, 0);
+    const waitMs = backoffMs(attempts, retryBackoffMs, retryBackoffMaxMs, clock.random());
+    this.notBefore = clock.monotonic() + waitMs;
+    this.schedule();
   }
 
-  private async fetch(): Promise<void> {
+  private rejectAll(error: Error): void {
+    for (const { reject } of this.waiters) reject(error);
+    this.waiters.clear();
+  }
+
+  /** Asks and takes the answer in; tells whether there was anything new in it. */
+  private async fetch(): Promise<boolean> {
     const { clock, allowAutoCreateTopics, metadataMaxIdleMs } = this.options;
     const channel = this.pool.channel(this.pool.any(), 'control');
     await channel.ready();
@@ -167,41 +218,50 @@ export class MetadataKeeper {
     });
     if (answer.errorCode === REBOOTSTRAP_REQUIRED) {
       this.rebootstrap('the cluster asked for it');
-      return;
+      return false;
     }
     const error = brokerError(answer.errorCode);
-    if (error.code !== 0) throw new KafkaError(error.message, { code: error.name });
+    if (error.code !== 0) {
+      const { name: code, isRetriable } = error;
+      throw new KafkaError(`Cannot ask for metadata: ${error.message}`, { code, isRetriable });
+    }
+    this.answers++;
     this.failures = 0;
     this.silentSince = undefined;
     this.updatedAt = clock.monotonic();
     const update = reduceMetadata(this.current, answer, version);
     const metadata = forgetTopics(update.metadata, (name) => this.usedAt.has(name));
     this.apply({ metadata, changes: update.changes });
+    return update.changes.length > 0;
   }
 
   private apply({ metadata, changes }: MetadataUpdate): void {
     this.current = metadata;
     if (changes.length > 0) this.options.onEvent({ type: 'metadata-changed', changes });
-    if (changes.some(({ type }) => type === 'brokers')) {
-      // The bootstrap connection has done its work as soon as real brokers are known.
-      this.pool.prune((id) => metadata.brokers.size === 0 || metadata.brokers.has(id));
-    }
+    // The bootstrap connection has done its work as soon as real brokers are known.
+    if (changes.some(({ type }) => type === 'brokers')) this.pool.prune();
     for (const listener of [...this.listeners]) listener(metadata, changes);
     for (const waiter of [...this.waiters]) {
-      if (!this.knowsAll(waiter.topics)) continue;
+      if (!this.isSatisfied(waiter)) continue;
       this.waiters.delete(waiter);
-      waiter.stop();
-      waiter.resolve(metadata);
+      waiter.resolve(this.current);
     }
   }
 
-  private knowsAll(topics: readonly string[]): boolean {
-    return topics.every((name) => {
-      const topic = this.current.topics.get(name);
-      if (topic === undefined) return false;
-      if (topic.partitions.some(({ leader }) => leader >= 0)) return true;
-      return topic.errorCode !== 0 && !brokerError(topic.errorCode).isRetriable;
-    });
+  private isSatisfied({ topics, from, wantsNews }: Waiter): boolean {
+    const isNews = this.answers >= from;
+    if (wantsNews && !isNews) return false;
+    return topics.every((name) => this.isUsable(name) || (isNews && this.isHopeless(name)));
+  }
+
+  private isUsable(name: string): boolean {
+    return this.current.topics.get(name)?.partitions.some(({ leader }) => leader >= 0) === true;
+  }
+
+  /** Whether the cluster has told why the topic can't be used, and waiting doesn't change it. */
+  private isHopeless(name: string): boolean {
+    const code = this.current.topics.get(name)?.errorCode ?? 0;
+    return code !== 0 && !brokerError(code).isRetriable;
   }
 
   /** No known broker answers, or not for too long: start again from the beginning (KIP-899, 1102). */
@@ -219,22 +279,21 @@ export class MetadataKeeper {
 
   private rebootstrap(reason: string): void {
     this.silentSince = undefined;
-    this.current = { ...this.current, brokers: new Map() };
-    this.pool.prune(() => false);
+    this.current = forgetBrokers(this.current);
+    this.pool.reset();
     this.isWanted = true;
     this.options.onEvent({ type: 'rebootstrapped', reason });
   }
 
   private timedOut(topics: readonly string[]): TimeoutError {
-    const missing = topics.filter((name) => !this.knowsAll([name]));
+    const missing = topics.filter((name) => !this.isUsable(name));
     const reasons = missing.map((name) => {
       const code = this.current.topics.get(name)?.errorCode;
       return code === undefined || code === 0 ? name : `${name} (${brokerError(code).name})`;
     });
     const cause = this.failures > 0 ? this.lastFailure : undefined;
     const why = cause instanceof Error ? `; the last attempt failed: ${cause.message}` : '';
-    return new TimeoutError(`No broker told in time where to find ${reasons.join(', ')}${why}`, {
-      cause,
-    });
+    const what = reasons.length === 0 ? 'about the cluster' : `where to find ${reasons.join(', ')}`;
+    return new TimeoutError(`No broker told in time ${what}${why}`, { cause });
   }
 }

@@ -214,6 +214,8 @@ export function applyLeaderHint(
     const { host, port, rack } = endpoint;
     brokers.set(leaderId, { id: leaderId, host, port, rack });
   }
+  const changes: MetadataChange[] = [{ type: 'leader', topic, partition }];
+  if (!sameBrokers(previous.brokers, brokers)) changes.unshift({ type: 'brokers' });
   const partitions = [...known.partitions];
   partitions[partition] = {
     ...before,
@@ -223,8 +225,20 @@ export function applyLeaderHint(
   const topics = new Map(previous.topics).set(topic, { ...known, partitions });
   return {
     metadata: { ...previous, brokers, topics },
-    changes: [{ type: 'leader', topic, partition }],
+    changes,
   };
+}
+
+/**
+ * What is left to begin anew with: the brokers are forgotten, and the leader epochs are no longer
+ * trusted, for a cluster in another place may count them from another start.
+ */
+export function forgetBrokers(previous: ClusterMetadata): ClusterMetadata {
+  const topics = [...previous.topics].map(([name, topic]) => {
+    const partitions = topic.partitions.map((partition) => ({ ...partition, leaderEpoch: -1 }));
+    return [name, { ...topic, partitions }] as const;
+  });
+  return { ...previous, brokers: new Map(), topics: new Map(topics) };
 }
 
 /** Forgets topics that nobody uses any more. */

@@ -114,6 +114,9 @@ const releases: readonly (readonly [release: string, key: number, version: numbe
 
 /** The release that a broker's advertised versions give away, as in `4.3` or `0.10.2`. */
 export function inferRelease({ apis }: BrokerCapabilities): string {
+  for (const [version, ranges] of Object.entries(beforeApiVersions)) {
+    if (apis === ranges) return version;
+  }
   const match = releases.find(([, key, version]) => {
     const range = apis.get(key);
     return range !== undefined && includesVersion(range, version);

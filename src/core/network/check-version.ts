@@ -20,6 +20,7 @@ export interface CheckVersionOptions {
   /** Time for the first probe; each one that is left unanswered halves it. Default 2,000 ms. */
   readonly timeoutMs?: number;
   readonly clientId?: string;
+  readonly signal?: AbortSignal;
 }
 
 /** What {@link checkVersion} found out. */
@@ -67,13 +68,13 @@ export async function probe(
     maxResponseBytes: 16 * 1024 * 1024,
   };
   try {
-    const { connection, capabilities } = await openSession(connect);
+    const { connection, capabilities } = await openSession(connect, options.signal);
     connection.close();
     return { version: inferRelease(capabilities), capabilities };
   } catch (error) {
-    if (!isUnanswered(error)) throw error;
+    if (!isUnanswered(error) || options.signal?.aborted === true) throw error;
     const timeoutMs = nextTimeout(connect.requestTimeoutMs, error);
-    return probeOld({ ...connect, requestTimeoutMs: timeoutMs });
+    return probeOld({ ...connect, requestTimeoutMs: timeoutMs }, options.signal);
   }
 }
 
@@ -93,17 +94,20 @@ const probes: readonly Probe[] = [
   { version: '0.8.0', ask: (c) => c.request(apis.Metadata, 0, { topics: [] }) },
 ];
 
-async function probeOld(options: ConnectionOptions) {
+async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefined) {
   let requestTimeoutMs = options.requestTimeoutMs;
   for (const { version, ask } of probes) {
-    const connection = await Connection.open({ ...options, requestTimeoutMs });
+    const connection = await Connection.open({ ...options, requestTimeoutMs }, signal);
+    const abort = () => connection.close(signal?.reason as Error);
+    signal?.addEventListener('abort', abort, { once: true });
     try {
       await ask(connection);
       return { version, capabilities: capabilitiesOf(version) };
     } catch (error) {
-      if (!isUnanswered(error)) throw error;
+      if (!isUnanswered(error) || signal?.aborted === true) throw error;
       requestTimeoutMs = nextTimeout(requestTimeoutMs, error);
     } finally {
+      signal?.removeEventListener('abort', abort);
       connection.close();
     }
   }

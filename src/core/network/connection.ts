@@ -26,12 +26,23 @@ export interface ConnectionOptions {
   readonly setupTimeoutMs: number;
   /** Longest response that is believed. */
   readonly maxResponseBytes: number;
+  /** Told of every frame. */
+  readonly traffic?: TrafficObserver | undefined;
 }
+
+/** Who measures what goes over connections. */
+export interface TrafficObserver {
+  sent(bytes: number): void;
+  received(bytes: number, latencyMs: number): void;
+}
+
+const LENGTH_BYTES = 4;
 
 interface Pending {
   readonly api: Api;
   readonly version: number;
   readonly correlationId: number;
+  readonly sentAt: number;
   readonly resolve: (body: never) => void;
   readonly reject: (error: Error) => void;
   cancelTimeout: Cancel;
@@ -97,6 +108,11 @@ export class Connection {
     return this.pending.length;
   }
 
+  /** Bytes that were written but that the system has not yet taken. */
+  get queuedBytes(): number {
+    return this.link?.queuedBytes ?? 0;
+  }
+
   /** Calls back once when the connection is gone; at once if it is gone already. */
   whenClosed(callback: OnClosed): void {
     if (this.isClosed) callback(this.closeReason);
@@ -124,6 +140,7 @@ export class Connection {
         api: resolved,
         version,
         correlationId,
+        sentAt: this.options.clock.monotonic(),
         resolve,
         reject,
         cancelTimeout: this.options.clock.schedule(timeoutMs, () =>
@@ -132,13 +149,13 @@ export class Connection {
       };
       // Before it is sent: a transport in memory may answer within the call.
       this.pending.push(pending);
-      this.link!.write(chunks);
+      this.write(chunks);
     });
   }
 
   /** Sends a request that brokers don't answer: Produce with acks 0. */
   post<A extends ApiOrName>(api: A, version: number, body: RequestInput<Resolved<A>>): void {
-    this.link!.write(this.encode(resolveApi(api), version, body).chunks);
+    this.write(this.encode(resolveApi(api), version, body).chunks);
   }
 
   /** Closes the connection; what is pending is rejected with `reason`. */
@@ -146,6 +163,11 @@ export class Connection {
     if (this.isClosed) return;
     this.link?.destroy(reason);
     this.closed(reason);
+  }
+
+  private write(chunks: readonly Uint8Array[]): void {
+    this.options.traffic?.sent(chunks.reduce((sum, { length }) => sum + length, 0));
+    this.link!.write(chunks);
   }
 
   private connect(onOpen: () => void): void {
@@ -192,6 +214,8 @@ export class Connection {
       throw new ProtocolError(`${this.broker} sent ${frame.length} bytes that nobody asked for`);
     }
     pending.cancelTimeout();
+    const { traffic, clock } = this.options;
+    traffic?.received(frame.length + LENGTH_BYTES, clock.monotonic() - pending.sentAt);
     const correlationId = frame.length < 4 ? undefined : frame.readInt32BE(0);
     if (correlationId !== pending.correlationId) {
       const error = new ProtocolError(

@@ -12,7 +12,12 @@ export {
   type BrokerVersion,
   type CheckVersionOptions,
 } from './check-version.js';
-export { Connection, type ConnectionOptions, type OnClosed } from './connection.js';
+export {
+  Connection,
+  type ConnectionOptions,
+  type OnClosed,
+  type TrafficObserver,
+} from './connection.js';
 export { clientSoftware, openSession, type Session } from './negotiate.js';
 export { connect, type ConnectOptions, type PromptClient } from './prompt-client.js';
 export { tcpTransport, type TcpOptions } from './tcp.js';

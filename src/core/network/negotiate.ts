@@ -18,6 +18,11 @@ export interface Session {
   readonly capabilities: BrokerCapabilities;
 }
 
+export interface SessionOptions extends ConnectionOptions {
+  /** How long the broker may take to say what it understands, in ms. Default `requestTimeoutMs`. */
+  readonly negotiationTimeoutMs?: number;
+}
+
 /** How this library names itself to brokers (KIP-511). */
 export const clientSoftware = { name: 'rx-kafka', version: '0.1.0' } as const;
 
@@ -29,10 +34,7 @@ export const clientSoftware = { name: 'rx-kafka', version: '0.1.0' } as const;
  * @throws ConnectionError with code `DISCONNECTED` for a broker before 0.10 that hangs up even
  * then, TimeoutError for one that doesn't answer at all.
  */
-export async function openSession(
-  options: ConnectionOptions,
-  signal?: AbortSignal,
-): Promise<Session> {
+export async function openSession(options: SessionOptions, signal?: AbortSignal): Promise<Session> {
   try {
     return await attempt(options, ApiVersions.maxStableVersion, signal);
   } catch (error) {
@@ -42,7 +44,7 @@ export async function openSession(
 }
 
 async function attempt(
-  options: ConnectionOptions,
+  options: SessionOptions,
   version: number,
   signal: AbortSignal | undefined,
 ): Promise<Session> {
@@ -50,7 +52,8 @@ async function attempt(
   const abort = () => connection.close(signal?.reason as Error);
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    return { connection, capabilities: await negotiate(connection, version) };
+    const timeoutMs = options.negotiationTimeoutMs ?? options.requestTimeoutMs;
+    return { connection, capabilities: await negotiate(connection, version, timeoutMs) };
   } catch (error) {
     connection.close();
     throw error;
@@ -59,15 +62,20 @@ async function attempt(
   }
 }
 
-async function negotiate(connection: Connection, version: number): Promise<BrokerCapabilities> {
-  const answer = await connection.request(ApiVersions, version, {
+async function negotiate(
+  connection: Connection,
+  version: number,
+  timeoutMs: number,
+): Promise<BrokerCapabilities> {
+  const body = {
     clientSoftwareName: clientSoftware.name,
     clientSoftwareVersion: clientSoftware.version,
-  });
+  };
+  const answer = await connection.request(ApiVersions, version, body, timeoutMs);
   if (answer.errorCode === NONE) return capabilitiesFrom(answer);
   const lower = stepDown(answer, version);
   if (lower === undefined) throw refused(answer.errorCode, version);
-  return negotiate(connection, lower);
+  return negotiate(connection, lower, timeoutMs);
 }
 
 /** The version to ask in next, below the one that was refused. */
