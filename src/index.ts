@@ -1,4 +1,4 @@
-export { createKafka, Kafka, type LifecycleEvent } from './core/kafka.js';
+export { createKafka, Kafka, type KafkaRequestOptions, type LifecycleEvent } from './core/kafka.js';
 export type { KafkaOptions } from './core/kafka-options.js';
 export type { Metrics } from './core/metrics/index.js';
 export {
@@ -46,8 +46,10 @@ export {
   UnsupportedVersionError,
   type ErrorContext,
 } from './core/util/errors.js';
-export { sendAll, type Pullable, type SendAllOptions } from './sinks/send-all.js';
+export type { Pullable } from './sinks/pull-source.js';
+export { sendAll, type SendAllOptions } from './sinks/send-all.js';
 export type { Overflow, SendFailure } from './sinks/sink-run.js';
+export type { SinkTarget } from './sinks/target.js';
 export { toTopic, type SinkRecord, type ToTopicOptions } from './sinks/to-topic.js';
 export {
   Consumer,

@@ -1,27 +1,28 @@
-import { Observable } from 'rxjs';
-import type { Kafka } from '../core/kafka.js';
+import { from, Observable, type ObservableInput } from 'rxjs';
 import {
-  Producer,
   serializersOf,
   type ProducerOptions,
   type Receipt,
   type SerializerOptions,
+  type SinkEngine,
 } from '../core/producer/index.js';
-import type { Clock } from '../core/util/clock.js';
-import { SinkRun } from './sink-run.js';
-import { checkTarget, type SinkRecord } from './to-topic.js';
+import { badOption } from '../core/util/options.js';
+import { PullSource, type Pullable } from './pull-source.js';
+import { SinkRun, type OnFailure, type SendFailure } from './sink-run.js';
+import { checkChoice, checkTarget, openTarget, topicFunction, type SinkTarget } from './target.js';
+import type { SinkRecord } from './to-topic.js';
 
 /** Records between looks at whether others should have a turn. */
 const SLICE_RECORDS = 256;
 const SLICE_MS = 5;
 
-export interface SendAllOptions<T, K, V> extends SerializerOptions<K, V>, ProducerOptions {
+export interface SendAllOptions<T, K, V, R = never>
+  extends SerializerOptions<K, V>, ProducerOptions {
   /** Makes a record of a value. Default: the value is one, as in `{ key, value, headers }`. */
   readonly toRecord?: (value: T) => SinkRecord<K, V>;
+  /** What to do when a single record can't be sent: as with {@link toTopic}. Default `'fail'`. */
+  readonly onError?: 'fail' | 'emit' | ((failure: SendFailure<T>) => ObservableInput<R>);
 }
-
-/** What can be pulled from: arrays, generators, Node's streams and web streams. */
-export type Pullable<T> = Iterable<T> | AsyncIterable<T>;
 
 /**
  * Writes everything that a source gives to a topic, and pulls only while there is room: real
@@ -37,90 +38,91 @@ export type Pullable<T> = Iterable<T> | AsyncIterable<T>;
  *   toRecord: (line) => ({ value: line }),
  * }).pipe(count()).subscribe((sent) => console.log(sent));
  */
-export function sendAll<T, K = unknown, V = unknown>(
-  target: Kafka | Producer,
+export function sendAll<T, K = unknown, V = unknown, R = never>(
+  target: SinkTarget,
   topic: string | ((value: T) => string),
   source: Pullable<T>,
-  options: SendAllOptions<T, K, V> = {},
-): Observable<Receipt<T>> {
-  const { keySerializer, valueSerializer, toRecord, ...producerOptions } = options;
+  options: SendAllOptions<T, K, V, R> & { readonly onError: 'emit' },
+): Observable<Receipt<T> | SendFailure<T>>;
+export function sendAll<T, K = unknown, V = unknown, R = never>(
+  target: SinkTarget,
+  topic: string | ((value: T) => string),
+  source: Pullable<T>,
+  options?: SendAllOptions<T, K, V, R>,
+): Observable<Receipt<T> | R>;
+export function sendAll<T, K, V, R>(
+  target: SinkTarget,
+  topic: string | ((value: T) => string),
+  source: Pullable<T>,
+  options: SendAllOptions<T, K, V, R> = {},
+): Observable<Receipt<T> | SendFailure<T> | R> {
+  const {
+    keySerializer,
+    valueSerializer,
+    toRecord = (value: T) => value as SinkRecord<K, V>,
+    onError = 'fail',
+    ...producerOptions
+  } = options;
   checkTarget('sendAll', target, producerOptions);
+  checkChoice('sendAll', 'toRecord', toRecord, [], true);
+  checkChoice('sendAll', 'onError', onError, ['fail', 'emit'], true);
+  if (!PullSource.canPull(source)) {
+    const complaint =
+      'must be an iterable, an async iterable or a stream; toTopic takes Observables';
+    throw badOption('sendAll', 'source', source, complaint);
+  }
   const serializers = serializersOf('sendAll', keySerializer, valueSerializer);
+  const topicOf = topicFunction('sendAll', topic);
+  const onFailure: OnFailure<T, R> =
+    typeof onError === 'function' ? (failure) => from(onError(failure)) : onError;
+
   return new Observable((subscriber) => {
-    const isOwn = !(target instanceof Producer);
-    const producer = isOwn ? target.producer(producerOptions) : target;
-    const run = new SinkRun<T, never>({
-      producer,
-      isOwn,
+    const { engine, close } = openTarget(target, producerOptions);
+    const run = new SinkRun<T, R>({
+      engine,
+      close,
       serializers,
-      topicOf: typeof topic === 'function' ? topic : () => topic,
-      toRecord: toRecord ?? ((value: T) => value as SinkRecord),
-      onFailure: 'fail',
+      topicOf,
+      toRecord,
+      onFailure,
       overflow: 'error',
-      subscriber: subscriber,
+      subscriber,
     });
-    let isWanted = true;
-    run.onEnough(() => (isWanted = false));
-    const pump = new Pump(producer, (value: T) => {
-      run.accept(value);
-      return isWanted;
-    });
-    pump.run(source).then(
+    const pulled = new PullSource(source);
+    run.onEnough(() => pulled.stop());
+    pump(pulled, engine, (value) => run.accept(value)).then(
       () => run.finish(undefined),
       (error: unknown) => run.finish({ error }),
     );
-    return () => {
-      isWanted = false;
-      run.leave(false);
-    };
+    return () => run.leave(false);
   });
 }
 
-/** Moves values while there is room and lets the event loop turn in between. */
-class Pump<T> {
-  private readonly clock: Clock;
-
-  constructor(
-    private readonly producer: Producer,
-    /** False when no further value is wanted. */
-    private readonly accept: (value: T) => boolean,
-  ) {
-    this.clock = producer.engine.clock;
+/** Moves values while there is room, and lets the event loop turn in between. */
+async function pump<T>(
+  source: PullSource<T>,
+  engine: SinkEngine,
+  accept: (value: T) => void,
+): Promise<void> {
+  const { clock } = engine;
+  let left = SLICE_RECORDS;
+  let sliceEnd = clock.monotonic() + SLICE_MS;
+  for (;;) {
+    if (!engine.wantsMore) await room(source, engine);
+    const next = source.next();
+    const result = next instanceof Promise ? await next : next;
+    if (result === undefined) return;
+    accept(result.value);
+    if (--left > 0) continue;
+    left = SLICE_RECORDS;
+    if (clock.monotonic() < sliceEnd) continue;
+    await new Promise<void>((resolve) => clock.yield(resolve));
+    sliceEnd = clock.monotonic() + SLICE_MS;
   }
+}
 
-  async run(source: Pullable<T>): Promise<void> {
-    if (Symbol.iterator in source) await this.pull(source);
-    else await this.pullAsync(source);
-  }
-
-  private async pull(source: Iterable<T>): Promise<void> {
-    let left = SLICE_RECORDS;
-    let sliceEnd = this.clock.monotonic() + SLICE_MS;
-    for (const value of source) {
-      if (!this.hasRoom) await this.room();
-      if (!this.accept(value)) return;
-      if (--left > 0) continue;
-      left = SLICE_RECORDS;
-      if (this.clock.monotonic() < sliceEnd) continue;
-      await new Promise<void>((resolve) => this.clock.yield(resolve));
-      sliceEnd = this.clock.monotonic() + SLICE_MS;
-    }
-  }
-
-  private async pullAsync(source: AsyncIterable<T>): Promise<void> {
-    for await (const value of source) {
-      if (!this.hasRoom) await this.room();
-      if (!this.accept(value)) return;
-    }
-  }
-
-  private get hasRoom(): boolean {
-    return this.producer.engine.wantsMore;
-  }
-
-  private async room(): Promise<void> {
-    while (!this.hasRoom && !this.producer.engine.isClosed) {
-      await new Promise<void>((resolve) => this.producer.engine.whenRoom(resolve));
-    }
+async function room(source: PullSource<unknown>, engine: SinkEngine): Promise<void> {
+  while (!engine.wantsMore && !engine.isClosed && !source.isStopped) {
+    await new Promise<void>((resolve) => engine.whenRoom(resolve));
   }
 }

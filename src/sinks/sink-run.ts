@@ -1,7 +1,7 @@
 import type { Observable, Subscriber } from 'rxjs';
-import type { Producer, Receipt, Submitter } from '../core/producer/index.js';
-import { originsOf } from '../core/records/provenance.js';
-import { KafkaError } from '../core/util/errors.js';
+import type { Receipt, SinkEngine, Submitter } from '../core/producer/index.js';
+import { originsOf, type Origin } from '../core/records/provenance.js';
+import { KafkaError, SerializationError } from '../core/util/errors.js';
 import { Queue } from '../core/util/queue.js';
 import type { SinkRecord } from './to-topic.js';
 
@@ -17,9 +17,9 @@ export type Overflow = 'error' | 'drop-newest' | 'drop-oldest';
 export type OnFailure<T, R> = 'fail' | 'emit' | ((failure: SendFailure<T>) => Observable<R>);
 
 interface SinkSetup<T, R> {
-  readonly producer: Producer;
-  /** Whether the producer is this run's own, to be closed with it. */
-  readonly isOwn: boolean;
+  readonly engine: SinkEngine;
+  /** Closes the producer that is this run's own; nothing where it is somebody else's. */
+  readonly close: (timeoutMs?: number) => Promise<void>;
   readonly serializers: Pick<Submitter, 'serializeKey' | 'serializeValue'>;
   readonly topicOf: (value: T) => string;
   readonly toRecord: (value: T) => SinkRecord;
@@ -28,11 +28,19 @@ interface SinkSetup<T, R> {
   readonly subscriber: Subscriber<Receipt<T> | SendFailure<T> | R>;
 }
 
+/** The token of a record that was derived on the way into the sink, from a value that was not. */
+class Derived<T> {
+  constructor(
+    readonly value: T,
+    readonly origins: readonly Origin[],
+  ) {}
+}
+
 /**
  * One subscription of a sink: from values to receipts. Hand-written, because the outcome of a record
  * comes at a time of its own and must cost no promise.
  */
-export class SinkRun<T, R> implements Submitter<T> {
+export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   readonly serializeKey: Submitter['serializeKey'];
   readonly serializeValue: Submitter['serializeValue'];
   /** Derived records that found no room. Bounded by the window of the consumer they came from. */
@@ -42,6 +50,7 @@ export class SinkRun<T, R> implements Submitter<T> {
   private ending: { error: unknown } | 'complete' | undefined;
   private isAbandoned = false;
   private stopUpstream: (() => void) | undefined;
+  private resolveEnd: (() => void) | undefined;
 
   constructor(private readonly setup: SinkSetup<T, R>) {
     this.serializeKey = setup.serializers.serializeKey;
@@ -61,8 +70,9 @@ export class SinkRun<T, R> implements Submitter<T> {
     else this.overflowed(value);
   }
 
-  /** Finishes what was accepted, then ends the stream. */
+  /** Finishes what was accepted, then ends the stream: with the first error there was. */
   finish(error: { error: unknown } | undefined): void {
+    if (this.ending === 'complete' && error !== undefined) this.ending = error;
     if (this.ending !== undefined) return;
     this.ending = error ?? 'complete';
     this.stopUpstream?.();
@@ -71,59 +81,64 @@ export class SinkRun<T, R> implements Submitter<T> {
 
   /** The subscriber has gone. */
   leave(isAbandoned: boolean): void {
-    this.isAbandoned = isAbandoned;
-    if (isAbandoned && this.setup.isOwn) void this.setup.producer.close({ timeoutMs: 0 });
-    else this.finish(undefined);
+    if (isAbandoned && !this.isAbandoned) {
+      this.isAbandoned = true;
+      while (this.waiting.shift() !== undefined);
+      void this.setup.close(0);
+    }
+    this.finish(undefined);
   }
 
   acknowledged(
-    value: T,
+    token: T | Derived<T>,
     topic: string,
     partition: number,
     offset: number,
     timestamp: number,
   ): void {
     this.outcomesLeft--;
-    if (this.isAbandoned) return;
-    for (const origin of originsOf(value)) origin.ack();
-    this.setup.subscriber.next({ topic, partition, offset, timestamp, origin: value });
+    if (!this.isAbandoned) {
+      for (const origin of originsBehind(token)) origin.ack();
+      const origin = valueOf(token);
+      this.setup.subscriber.next({ topic, partition, offset, timestamp, origin });
+    }
     if (this.ending !== undefined) this.checkEnd();
   }
 
-  failed(value: T, error: KafkaError): void {
+  failed(token: T | Derived<T>, error: KafkaError): void {
+    const { onFailure, subscriber } = this.setup;
     if (this.isAbandoned) {
       this.outcomesLeft--;
-      return;
-    }
-    const { onFailure, subscriber } = this.setup;
-    if (onFailure === 'emit') {
+    } else if (onFailure === 'emit') {
       this.outcomesLeft--;
-      subscriber.next({ error, origin: value });
+      subscriber.next({ error, origin: valueOf(token) });
     } else if (onFailure === 'fail') {
       this.outcomesLeft--;
-      this.nack(value, error);
+      nack(token, error);
       this.finish({ error });
     } else {
-      this.handOver(value, error, onFailure);
+      this.handOver(token, error, onFailure);
+      return;
     }
+    this.checkEnd();
   }
 
   private handOver(
-    value: T,
+    token: T | Derived<T>,
     error: KafkaError,
     handle: (failure: SendFailure<T>) => Observable<R>,
   ): void {
     const done = () => {
       this.outcomesLeft--;
-      this.nack(value, error);
+      nack(token, error);
       this.checkEnd();
     };
     const failed = (cause: unknown) => {
-      done();
       this.finish({ error: cause });
+      done();
     };
     try {
-      handle({ error, origin: value }).subscribe({
+      handle({ error, origin: valueOf(token) }).subscribe({
         next: (result) => this.setup.subscriber.next(result),
         error: failed,
         complete: done,
@@ -133,26 +148,26 @@ export class SinkRun<T, R> implements Submitter<T> {
     }
   }
 
-  private nack(value: T, error: KafkaError): void {
-    for (const origin of originsOf(value)) origin.nack(error);
-  }
-
   /** False when there is no room. */
   private submit(value: T): boolean {
-    const { producer, toRecord, topicOf } = this.setup;
-    const { engine } = producer;
-    if (!engine.hasRoom) return false;
-    let topic: string;
-    let record: SinkRecord;
+    const { engine, toRecord, topicOf } = this.setup;
+    if (!engine.hasRoom && !engine.isClosed) return false;
+    let token: T | Derived<T> = value;
     try {
-      record = toRecord(value);
-      topic = topicOf(value);
-    } catch (error) {
-      this.finish({ error });
+      const record = toRecord(value);
+      const origins = (record as unknown) === value ? undefined : originsOf(record);
+      if (origins !== undefined && origins.length > 0) token = new Derived(value, origins);
+      const topic = topicOf(value);
+      this.outcomesLeft++;
+      if (engine.submit(topic, record, this, token)) return true;
+      this.outcomesLeft--;
+      return false;
+    } catch (cause) {
+      // Its own record's fault, like that of a serializer.
+      this.outcomesLeft++;
+      this.failed(token, noRecord(cause));
       return true;
     }
-    this.outcomesLeft++;
-    return engine.submit(topic, record, this, value);
   }
 
   private hold(value: T): void {
@@ -163,7 +178,7 @@ export class SinkRun<T, R> implements Submitter<T> {
   private awaitRoom(): void {
     if (this.isAwaitingRoom) return;
     this.isAwaitingRoom = true;
-    this.setup.producer.engine.whenRoom(() => {
+    this.setup.engine.whenRoom(() => {
       this.isAwaitingRoom = false;
       for (let next = this.waiting.peek(); next !== undefined; next = this.waiting.peek()) {
         if (!this.submit(next)) break;
@@ -175,50 +190,70 @@ export class SinkRun<T, R> implements Submitter<T> {
   }
 
   private overflowed(value: T): void {
-    const { overflow, producer, topicOf } = this.setup;
+    const { overflow, engine } = this.setup;
     switch (overflow) {
       case 'error':
-        this.finish({ error: outrun(topicOf(value), producer.engine.options.bufferMemory) });
+        this.finish({ error: outrun(this.topicNameOf(value), engine.options.bufferMemory) });
         return;
       case 'drop-newest':
-        producer.engine.reportDropped(topicOf(value), -1, 1);
+        engine.reportDropped(this.topicNameOf(value), -1, 1);
         return;
-      case 'drop-oldest': {
-        const dropped = producer.engine.dropOldest(this, isDroppable);
-        this.outcomesLeft -= dropped;
-        if (dropped === 0 || !this.submit(value)) {
-          producer.engine.reportDropped(topicOf(value), -1, 1);
-        }
-      }
+      case 'drop-oldest':
+        // What is freed may not be enough for a record that comes when others wait for room, too.
+        this.outcomesLeft -= engine.dropOldest(this, isDroppable);
+        if (!this.submit(value)) engine.reportDropped(this.topicNameOf(value), -1, 1);
     }
   }
 
-  private resolveEnd: (() => void) | undefined;
+  private topicNameOf(value: T): string {
+    try {
+      return this.setup.topicOf(value);
+    } catch {
+      return ''; // The function is the user's; the record is lost anyway.
+    }
+  }
 
   private checkEnd(): void {
     if (this.outcomesLeft === 0 && this.waiting.length === 0) this.resolveEnd?.();
   }
 
   private async end(): Promise<void> {
-    const { producer, isOwn, subscriber } = this.setup;
+    const { engine, close, subscriber } = this.setup;
     while (this.waiting.length > 0 || this.outcomesLeft > 0) {
-      await producer.engine.flush();
-      if (this.waiting.length === 0 && this.outcomesLeft === 0) break;
+      await engine.flush();
       await new Promise<void>((resolve) => {
         this.resolveEnd = resolve;
         this.checkEnd();
       });
     }
     // An error is emitted after the producer has closed, so that retry() never races with it.
-    if (isOwn) await producer.close();
+    await close();
     if (typeof this.ending === 'object') subscriber.error(this.ending.error);
     else subscriber.complete();
   }
 }
 
+function valueOf<T>(token: T | Derived<T>): T {
+  return token instanceof Derived ? token.value : token;
+}
+
+function originsBehind(token: unknown): readonly Origin[] {
+  return token instanceof Derived ? token.origins : originsOf(token);
+}
+
+function nack(token: unknown, error: KafkaError): void {
+  for (const origin of originsBehind(token)) origin.nack(error);
+}
+
 /** What was derived from a consumed record is never dropped. */
-function isDroppable(value: unknown): boolean {
-  return originsOf(value).length === 0;
+function isDroppable(token: unknown): boolean {
+  return originsBehind(token).length === 0;
+}
+
+function noRecord(cause: unknown): KafkaError {
+  if (cause instanceof KafkaError) return cause;
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new SerializationError(`Cannot make a record of a value: ${reason}`, { cause });
 }
 
 function outrun(topic: string, bufferMemory: number): KafkaError {

@@ -1,16 +1,23 @@
-import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
+import {
+  from,
+  Observable,
+  Subject,
+  takeUntil,
+  type ObservableInput,
+  type OperatorFunction,
+} from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import {
-  checkProducerOptions,
-  Producer,
   serializersOf,
+  type Producer,
   type ProducerOptions,
   type ProducerRecord,
   type Receipt,
   type SerializerOptions,
+  type SharedProducer,
 } from '../core/producer/index.js';
-import { ConfigError } from '../core/util/errors.js';
 import { SinkRun, type OnFailure, type Overflow, type SendFailure } from './sink-run.js';
+import { checkChoice, checkTarget, openTarget, topicFunction, type SinkTarget } from './target.js';
 
 /** A record as a sink takes it: the topic is the sink's. */
 export type SinkRecord<K = unknown, V = unknown> = Omit<ProducerRecord<K, V>, 'topic'>;
@@ -32,12 +39,15 @@ export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
    * a consumed one: those wait, bounded by the consumer's window. Default `'error'`.
    */
   readonly overflow?: Overflow;
-  /** Give records up that were accepted but not acknowledged when unsubscribed. Default false. */
+  /**
+   * Give records up that were accepted but not acknowledged when unsubscribed. Default false. Those
+   * that are in the batches of a shared producer are still sent, but nobody is told.
+   */
   readonly abandonOnUnsubscribe?: boolean;
 }
 
 /** Options of the producer that a sink makes for itself when it is given `kafka`. */
-type OwnProducerOptions<P> = P extends Producer ? object : ProducerOptions;
+type OwnProducerOptions<P> = P extends Producer | SharedProducer ? object : ProducerOptions;
 
 /**
  * Writes each record to a topic and emits a receipt for each that is acknowledged, in the order of
@@ -67,18 +77,18 @@ type OwnProducerOptions<P> = P extends Producer ? object : ProducerOptions;
  *   toTopic(kafka, 'clicks', { valueSerializer: json() }),
  * ).subscribe((receipt) => console.log(receipt.partition, receipt.offset));
  */
-export function toTopic<T, K = unknown, V = unknown, R = never, P extends Kafka | Producer = Kafka>(
+export function toTopic<T, K = unknown, V = unknown, R = never, P extends SinkTarget = Kafka>(
   target: P,
   topic: string | ((value: T) => string),
   options: ToTopicOptions<T, K, V, R> & { readonly onError: 'emit' } & OwnProducerOptions<P>,
 ): OperatorFunction<T, Receipt<T> | SendFailure<T>>;
-export function toTopic<T, K = unknown, V = unknown, R = never, P extends Kafka | Producer = Kafka>(
+export function toTopic<T, K = unknown, V = unknown, R = never, P extends SinkTarget = Kafka>(
   target: P,
   topic: string | ((value: T) => string),
   options?: ToTopicOptions<T, K, V, R> & OwnProducerOptions<P>,
 ): OperatorFunction<T, Receipt<T> | R>;
 export function toTopic<T, K, V, R>(
-  target: Kafka | Producer,
+  target: SinkTarget,
   topic: string | ((value: T) => string),
   options: ToTopicOptions<T, K, V, R> & ProducerOptions = {},
 ): OperatorFunction<T, Receipt<T> | SendFailure<T> | R> {
@@ -92,18 +102,21 @@ export function toTopic<T, K, V, R>(
     ...producerOptions
   } = options;
   checkTarget('toTopic', target, producerOptions);
+  checkChoice('toTopic', 'toRecord', toRecord, [], true);
+  checkChoice('toTopic', 'onError', onError, ['fail', 'emit'], true);
+  checkChoice('toTopic', 'overflow', overflow, ['error', 'drop-newest', 'drop-oldest']);
+  checkChoice('toTopic', 'abandonOnUnsubscribe', abandonOnUnsubscribe, [true, false]);
   const serializers = serializersOf('toTopic', keySerializer, valueSerializer);
   const onFailure: OnFailure<T, R> =
     typeof onError === 'function' ? (failure) => from(onError(failure)) : onError;
-  const topicOf = typeof topic === 'function' ? topic : () => topic;
+  const topicOf = topicFunction('toTopic', topic);
 
   return (source) =>
     new Observable((subscriber) => {
-      const isOwn = !(target instanceof Producer);
-      const producer = isOwn ? target.producer(producerOptions) : target;
+      const { engine, close } = openTarget(target, producerOptions);
       const run = new SinkRun<T, R>({
-        producer,
-        isOwn,
+        engine,
+        close,
         serializers,
         topicOf,
         toRecord,
@@ -111,35 +124,14 @@ export function toTopic<T, K, V, R>(
         overflow,
         subscriber,
       });
-      const upstream = source.subscribe({
+      // Ends also a source that never returns from subscribe().
+      const enough = new Subject<void>();
+      run.onEnough(() => enough.next());
+      source.pipe(takeUntil(enough)).subscribe({
         next: (value) => run.accept(value),
         error: (error: unknown) => run.finish({ error }),
         complete: () => run.finish(undefined),
       });
-      run.onEnough(() => upstream.unsubscribe());
-      return () => {
-        upstream.unsubscribe();
-        run.leave(abandonOnUnsubscribe);
-      };
+      return () => run.leave(abandonOnUnsubscribe);
     });
-}
-
-/**
- * Checks the options of the producer that each subscription will make. Where one is given, there can
- * be none.
- */
-export function checkTarget(
-  sink: string,
-  target: Kafka | Producer,
-  producerOptions: ProducerOptions,
-): void {
-  if (!(target instanceof Producer)) {
-    checkProducerOptions(sink, producerOptions);
-    return;
-  }
-  const [name] = Object.keys(producerOptions);
-  if (name === undefined) return;
-  throw new ConfigError(
-    `${sink}: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
-  );
 }

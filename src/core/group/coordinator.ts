@@ -24,9 +24,6 @@ const SYNC_WITH_PROTOCOL = 5;
 const WITH_INSTANCE_ID = 3;
 const LEAVE_OF_SEVERAL = 3;
 
-/** What waits for other members has a connection to itself, so that nothing waits behind it. */
-const aside: RequestOptions = { purpose: 'join' };
-
 export interface CoordinatorOptions {
   readonly group: GroupOptions;
   readonly assignors: readonly Assignor[];
@@ -75,10 +72,7 @@ export class Coordinator {
         protocols,
         reason: request.reason.slice(0, MAX_REASON_LENGTH),
       }),
-      {
-        ...aside,
-        timeoutMs: Math.max(group.requestTimeoutMs, rebalanceTimeoutMs + JOIN_MARGIN_MS),
-      },
+      this.joinOptions(),
     );
     return { type: 'join', request, body };
   }
@@ -98,7 +92,7 @@ export class Coordinator {
         }),
         assignments: [...request.assignments],
       }),
-      aside,
+      this.joinOptions(),
     );
     return { type: 'sync', request, body };
   }
@@ -164,6 +158,13 @@ export class Coordinator {
       onRetry: (reason) => onRetry(api, reason),
       ...options,
     });
+  }
+
+  /** What waits for the whole group has a connection to itself, so that nothing waits behind it. */
+  private joinOptions(): RequestOptions {
+    const { group, rebalanceTimeoutMs } = this.options;
+    const timeoutMs = Math.max(group.requestTimeoutMs, rebalanceTimeoutMs + JOIN_MARGIN_MS);
+    return { purpose: 'join', timeoutMs };
   }
 
   private protocolsOf(request: JoinRequest): { name: string; metadata: Buffer }[] {

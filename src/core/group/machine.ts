@@ -154,7 +154,6 @@ export type Effect =
       readonly added: readonly TopicPartition[];
       readonly all: readonly TopicPartition[];
     }
-  /** What the handler has is not its own any more, and what it has not heard yet it need not hear. */
   | { readonly type: 'lose'; readonly partitions: readonly TopicPartition[] }
   | { readonly type: 'fail'; readonly error: KafkaError }
   | { readonly type: 'emit'; readonly event: GroupEvent }

@@ -2,29 +2,26 @@ import type { TopicMetadata } from '../cluster/index.js';
 import { createBatchBuilder, partitionForKey, type BatchBuilder } from '../records/index.js';
 import type { Serialized } from '../serde/index.js';
 import type { Clock } from '../util/clock.js';
-import { UnsupportedVersionError, type KafkaError } from '../util/errors.js';
+import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import { Batch } from './batch.js';
 import { headersUnsupported, invalidPartition, invalidRecord } from './errors.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
 import { choosePartition, StickyPartition } from './partitioner.js';
-import type { Submitter } from './record.js';
+import type { HeaderList, Submitter } from './record.js';
 import { Utf8Scratch } from './utf8-scratch.js';
 
 /** What a record costs besides its bytes, while it is held: its token, timestamp and submitter. */
-const BOOKKEEPING_BYTES = 64;
+export const BOOKKEEPING_BYTES = 64;
 const MAX_INITIAL_BYTES = 64 * 1024;
 /** Room that a request takes besides its batch, and a builder besides its records. */
 const REQUEST_OVERHEAD_BYTES = 2048;
-
-/** Headers as the builder takes them. */
-export type Headers = readonly (readonly [name: string, value: Uint8Array | string | null])[];
 
 /** A record whose key and value are bytes, on its way into a batch. */
 export interface EncodedRecord {
   readonly key: Serialized;
   readonly value: Serialized;
-  readonly headers: Headers;
+  readonly headers: HeaderList;
   readonly partition: number | undefined;
   readonly timestamp: number;
   readonly submitter: Submitter;
@@ -96,6 +93,17 @@ export class Accumulator {
     }
   }
 
+  /** Forgets where a topic is, but not how far its partitions are numbered. */
+  forgetTopic(name: string): void {
+    const topic = this.topics.get(name);
+    if (topic !== undefined) topic.metadata = undefined;
+  }
+
+  /** The topics of which it is known where they are. */
+  *knownTopics(): IterableIterator<string> {
+    for (const [name, { metadata }] of this.topics) if (metadata !== undefined) yield name;
+  }
+
   /** What is known of a topic; `undefined` until {@link updateTopic} has seen it. */
   topicMetadata(name: string): TopicMetadata | undefined {
     return this.topics.get(name)?.metadata;
@@ -114,16 +122,19 @@ export class Accumulator {
   append(topicName: string, record: EncodedRecord): Appended | KafkaError {
     const topic = this.topics.get(topicName)!;
     let isSticky = false;
-    let partition = record.partition;
+    let { partition } = record;
     if (partition === undefined) {
       isSticky = this.isSticky(record);
-      partition = isSticky
+      const chosen = isSticky
         ? topic.sticky.take(() => this.chooseSticky(topic))
         : this.choose(topicName, topic, record);
+      if (chosen instanceof KafkaError) return chosen;
+      partition = chosen;
     }
     const queue = topic.partitions[partition];
     const count = topic.metadata!.partitions.length;
-    if (queue === undefined || partition >= count) {
+    if (queue === undefined || partition >= count || !Number.isInteger(partition)) {
+      if (isSticky) topic.sticky.reset();
       return invalidPartition(topicName, partition, count);
     }
     const outcome = this.appendTo(queue, record);
@@ -144,9 +155,10 @@ export class Accumulator {
       batch = undefined;
     }
     const isFirst = batch === undefined;
-    batch ??= this.newBatch(queue);
-    const before = batch.recordCount === 0 ? 0 : batch.builder.sizeBytes;
+    let before = 0;
     try {
+      batch ??= this.newBatch(queue);
+      before = isFirst ? 0 : batch.builder.sizeBytes;
       batch.builder.append(key, value, headers, timestamp);
     } catch (cause) {
       if (isFirst) queue.open = undefined;
@@ -154,7 +166,7 @@ export class Accumulator {
         return headersUnsupported(queue.topic, queue.partition);
       }
       const reason = cause instanceof Error ? cause.message : String(cause);
-      return invalidRecord(queue.topic, reason);
+      return invalidRecord(queue.topic, reason, cause);
     }
     batch.add(record.submitter, record.token, timestamp);
     this.lastRecordBytes = batch.builder.sizeBytes - before;
@@ -166,6 +178,22 @@ export class Accumulator {
     // Said once: what keeps a full batch from being sent ends with an event of its own.
     if (!wasDue && this.isFull(queue)) return 'ready';
     return isFirst ? 'started' : 'lingering';
+  }
+
+  /** The oldest batch of all that were never sent and pass a test. */
+  oldestUnsent(
+    passes: (batch: Batch) => boolean,
+  ): { readonly queue: PartitionQueue; readonly batch: Batch } | undefined {
+    let oldest: { queue: PartitionQueue; batch: Batch } | undefined;
+    for (const queue of this.active) {
+      for (const batch of queue.all()) {
+        if (oldest !== undefined && batch.order > oldest.batch.order) break;
+        if (batch.attempts > 0 || batch.hasSequence || batch.isSettled || !passes(batch)) continue;
+        oldest = { queue, batch };
+        break;
+      }
+    }
+    return oldest;
   }
 
   /** Gives the room of a settled batch back. */
@@ -240,25 +268,34 @@ export class Accumulator {
     return partitioner === undefined && (key === null || partitionerIgnoreKeys);
   }
 
-  private choose(name: string, topic: TopicQueues, { key, value }: EncodedRecord): number {
+  private choose(
+    name: string,
+    topic: TopicQueues,
+    { key, value }: EncodedRecord,
+  ): number | KafkaError {
     const { partitioner } = this.options;
     const partitionCount = topic.metadata!.partitions.length;
     if (partitioner === undefined) {
       const bytes = typeof key === 'string' ? this.scratch.encode(key) : key!;
       return partitionForKey(bytes, partitionCount);
     }
-    return partitioner({
-      topic: name,
-      key: asBuffer(key),
-      value: asBuffer(value),
-      partitionCount,
-      availablePartitions: available(topic.metadata!),
-    });
+    try {
+      return partitioner({
+        topic: name,
+        key: asBuffer(key),
+        value: asBuffer(value),
+        partitionCount,
+        availablePartitions: available(topic.metadata!),
+      });
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return invalidRecord(name, `the partitioner failed: ${reason}`, cause);
+    }
   }
 
   private chooseSticky(topic: TopicQueues): number {
     const candidates = available(topic.metadata!);
-    const among = candidates.length > 0 ? candidates : topic.partitions.map((_, i) => i);
+    const among = candidates.length > 0 ? candidates : topic.metadata!.partitions.map((_, i) => i);
     const isAdaptive = this.options.partitionerAdaptivePartitioningEnable;
     const timeoutMs = this.options.partitionerAvailabilityTimeoutMs;
     const now = this.clock.monotonic();

@@ -1,6 +1,5 @@
 import type { Serialized } from '../serde/index.js';
-import type { Headers } from './accumulator.js';
-import type { ProducerRecord } from './record.js';
+import type { HeaderList, ProducerRecord } from './record.js';
 
 const FORM = 'a record is an object such as { key, value, headers }';
 const HINT = 'to send plain values, give toRecord, as in (value) => ({ value })';
@@ -30,12 +29,12 @@ export function serialized(result: unknown): Serialized {
 }
 
 /** Headers of either form as an ordered list. */
-export function headerList(headers: ProducerRecord['headers']): Headers {
+export function headerList(headers: ProducerRecord['headers']): HeaderList {
   if (headers === undefined) return NO_HEADERS;
-  return Array.isArray(headers) ? (headers as Headers) : Object.entries(headers);
+  return Array.isArray(headers) ? (headers as HeaderList) : Object.entries(headers);
 }
 
-const NO_HEADERS: Headers = [];
+const NO_HEADERS: HeaderList = [];
 
 function complaintAboutHeaders(headers: unknown): string | undefined {
   const isObject = typeof headers === 'object' && headers !== null;

@@ -4,7 +4,8 @@ import type { Serialized, SerializerContext } from '../serde/index.js';
 import type { Cancel, Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
-import { Accumulator, type Appended, type EncodedRecord, type Headers } from './accumulator.js';
+import { Accumulator, type EncodedRecord } from './accumulator.js';
+import type { Batch } from './batch.js';
 import { complaintAbout, headerList, serialized } from './check-record.js';
 import {
   invalidRecord,
@@ -19,13 +20,12 @@ import { IdentityHolder } from './identity.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
-import type { ProducerRecord, Submitter } from './record.js';
+import type { HeaderList, ProducerRecord, Submitter } from './record.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
 import { WaitingTopic } from './waiting-topic.js';
 
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
-const NO_HEADERS: Headers = [];
 /** Requests that are filled while the others are on the way. */
 const SPARE_REQUESTS = 3;
 /** Room that a record takes besides its key, value and headers: at most. */
@@ -58,7 +58,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   private readonly scratch: Writable<EncodedRecord> = {
     key: null,
     value: null,
-    headers: NO_HEADERS,
+    headers: [],
     partition: undefined,
     timestamp: 0,
     submitter: undefined as never,
@@ -68,6 +68,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   private flushes: PendingFlush[] = [];
   private flushing = 0;
   private isClosing = false;
+  private finished = Promise.resolve();
   private fatal: KafkaError | undefined;
 
   constructor(
@@ -92,9 +93,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       },
     );
     this.sender = new Sender(this, new Outcomes(this));
-    this.stopListening = cluster.onMetadata((metadata) => {
-      for (const topic of metadata.topics.values()) {
-        if (this.accumulator.topicMetadata(topic.name) !== undefined) this.refresh(topic);
+    this.stopListening = cluster.onMetadata(({ topics }) => {
+      for (const name of this.accumulator.knownTopics()) {
+        const topic = topics.get(name);
+        // Nobody used it for long: the next record has to look it up again.
+        if (topic === undefined) this.accumulator.forgetTopic(name);
+        else this.refresh(topic);
       }
       this.sender.wake();
     });
@@ -131,7 +135,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
    * @returns false when there is no room: nothing was taken; try again after {@link whenRoom}.
    */
   submit(topic: string, record: Unaddressed, submitter: Submitter, token: unknown): boolean {
-    if (!this.hasRoom) return false;
+    if (!this.hasRoom && !this.isClosing) return false;
     const encoded = this.encode(topic, record, submitter, token);
     if (encoded instanceof KafkaError) submitter.failed(token, encoded);
     else this.place(topic, encoded);
@@ -140,7 +144,13 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** Calls back once when there may be room. */
   whenRoom(callback: () => void): void {
+    if (this.isClosing) {
+      queueMicrotask(callback);
+      return;
+    }
     this.roomListeners.push(callback);
+    // Somebody waits: what lingers is sent, for nothing can join it.
+    if (!this.hasRoom) this.sender.wake();
   }
 
   /**
@@ -150,20 +160,18 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
    * @returns how many records were dropped.
    */
   dropOldest(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
-    for (const queue of this.accumulator.active) {
-      for (const batch of queue.all()) {
-        if (batch.attempts > 0 || batch.isSettled) continue;
-        const isOurs = batch.submitters.every((other) => other === submitter);
-        if (!isOurs || !batch.tokens.every(isDroppable)) continue;
-        queue.remove(batch);
-        batch.supersede();
-        this.accumulator.release(batch);
-        this.reportDropped(batch.topic, batch.partition, batch.recordCount);
-        this.settled();
-        return batch.recordCount;
-      }
-    }
-    return 0;
+    const isOurs = (batch: Batch) =>
+      batch.submitters.every((other) => other === submitter) && batch.tokens.every(isDroppable);
+    const oldest = this.accumulator.oldestUnsent(isOurs);
+    if (oldest === undefined) return 0;
+    const { queue, batch } = oldest;
+    queue.remove(batch);
+    if (queue.isEmpty) this.accumulator.active.delete(queue);
+    batch.supersede();
+    this.accumulator.release(batch);
+    this.reportDropped(batch.topic, batch.partition, batch.recordCount);
+    this.settled();
+    return batch.recordCount;
   }
 
   /** Tells that records were given up; partition -1 where none was chosen yet. */
@@ -176,7 +184,10 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   async flush(): Promise<void> {
     this.flushing++;
     try {
-      await Promise.all([...this.waiting.values()].map((topic) => topic.done));
+      // Twice, for a record whose partition isn't known when its topic is waits once more.
+      for (let round = 0; round < 2; round++) {
+        await Promise.all([...this.waiting.values()].map((topic) => topic.done));
+      }
       const order = this.accumulator.lastOrder;
       this.sender.drain();
       if (this.isSettledUpTo(order)) return;
@@ -186,16 +197,22 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     }
   }
 
-  /** Refuses further records, finishes those that were taken, and gives up what is left in time. */
+  /**
+   * Refuses further records, finishes those that were taken, and gives up what is left in time. When
+   * called again meanwhile, the shorter time counts.
+   */
   async close(timeoutMs: number): Promise<void> {
     if (!this.isClosing) {
       this.isClosing = true;
       this.wakeBlocked();
+      this.finished = timeoutMs === 0 ? Promise.resolve() : this.flush();
+    }
+    if (timeoutMs > 0) {
       let cancel: Cancel = () => undefined;
       const timedOut = new Promise<void>((resolve) => {
         cancel = this.clock.schedule(timeoutMs, resolve);
       });
-      await Promise.race([this.flush(), timedOut]);
+      await Promise.race([this.finished, timedOut]);
       cancel();
     }
     this.failAll(producerClosed());
@@ -234,8 +251,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     submitter: Submitter,
     token: unknown,
   ): EncodedRecord | KafkaError {
-    if (this.isClosing) return this.fatal ?? producerClosed();
     if (this.fatal !== undefined) return this.fatal;
+    if (this.isClosing) return producerClosed();
     const complaint = complaintAbout(record);
     if (complaint !== undefined) return invalidRecord(topic, complaint);
     const { key, value, headers, partition, timestamp } = record;
@@ -254,7 +271,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     } catch (error) {
       return serializationFailure(topic, part, error);
     }
-    const { maxRequestSize } = this.options;
+    const { maxRequestSize, partitioner } = this.options;
     const list = headerList(headers);
     if (boundOf(keyBytes, valueBytes, list) > maxRequestSize) {
       const bytes = sizeOf(keyBytes, valueBytes, list);
@@ -268,7 +285,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     scratch.timestamp = timestamp ?? this.clock.now();
     scratch.submitter = submitter;
     scratch.token = token;
-    return scratch;
+    // A partitioner of the user's might send a record itself.
+    return partitioner === undefined ? scratch : { ...scratch };
   }
 
   /** One for all the records of a topic that come in a row. */
@@ -296,7 +314,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   }
 
   private append(topic: string, record: EncodedRecord, isFresh = false): void {
-    const outcome = this.tryAppend(topic, record);
+    const outcome = this.accumulator.append(topic, record);
     if (outcome === 'ready') {
       this.sender.drain();
     } else if (outcome === 'started') {
@@ -307,16 +325,6 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;
       if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
       else record.submitter.failed(record.token, outcome);
-    }
-  }
-
-  private tryAppend(topic: string, record: EncodedRecord): Appended | KafkaError {
-    try {
-      return this.accumulator.append(topic, record);
-    } catch (error) {
-      if (error instanceof KafkaError) return error;
-      const reason = error instanceof Error ? error.message : String(error);
-      return invalidRecord(topic, `the partitioner failed: ${reason}`, error);
     }
   }
 
@@ -364,16 +372,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** Asks for a topic once more: it may have more partitions by now. */
   private async lookUpAgain(topic: string): Promise<TopicMetadata> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.clock.schedule(this.options.maxBlockMs, () => done());
-      const stop = this.cluster.onMetadata(() => done());
-      const done = () => {
-        cancel();
-        stop();
-        resolve();
-      };
-      this.cluster.requestMetadataUpdate();
-    });
+    const deadline = this.clock.monotonic() + this.options.maxBlockMs;
+    await this.cluster.refresh({ deadline, signal: this.abort.signal });
     return this.lookUp(topic);
   }
 
@@ -417,14 +417,16 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   }
 
   private wakeBlocked(): void {
-    while (this.roomListeners.length > 0 && (this.hasRoom || this.isClosing)) {
+    // Those who find no room wait again: once around, then.
+    for (let left = this.roomListeners.length; left > 0; left--) {
+      if (!this.hasRoom && !this.isClosing) return;
       this.roomListeners.shift()!();
     }
   }
 }
 
 /** An upper bound of the bytes that a record takes, without looking into strings. */
-function boundOf(key: Serialized, value: Serialized, headers: Headers): number {
+function boundOf(key: Serialized, value: Serialized, headers: HeaderList): number {
   let bytes = MAX_OVERHEAD_BYTES + boundOfPart(key) + boundOfPart(value);
   for (const [name, part] of headers) bytes += boundOfPart(name) + boundOfPart(part) + 10;
   return bytes;
@@ -435,7 +437,7 @@ function boundOfPart(part: Serialized): number {
   return typeof part === 'string' ? part.length * 3 : part.length;
 }
 
-function sizeOf(key: Serialized, value: Serialized, headers: Headers): number {
+function sizeOf(key: Serialized, value: Serialized, headers: HeaderList): number {
   const size = (part: Serialized) => (part === null ? 0 : Buffer.byteLength(part));
   let bytes = MAX_OVERHEAD_BYTES + size(key) + size(value);
   for (const [name, part] of headers) bytes += size(name) + size(part) + 10;

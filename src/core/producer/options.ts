@@ -124,6 +124,14 @@ export function resolveProducerOptions(
   if (enableIdempotence === true && acks !== -1) {
     throw badOption(what, 'acks', options.acks, "must be 'all' with enableIdempotence");
   }
+  if (enableIdempotence === true && options.retries === 0) {
+    throw badOption(what, 'retries', 0, 'must be at least 1 with enableIdempotence');
+  }
+  const { retryBackoffMs, retryBackoffMaxMs } = options;
+  if (retryBackoffMs > retryBackoffMaxMs) {
+    const complaint = `must not be more than retryBackoffMaxMs, here ${retryBackoffMaxMs}`;
+    throw badOption(what, 'retryBackoffMs', retryBackoffMs, complaint);
+  }
   const shortest = lingerMs + requestTimeoutMs;
   if (deliveryTimeoutMs < shortest && given.deliveryTimeoutMs !== undefined) {
     const complaint = `must be at least lingerMs + requestTimeoutMs, here ${shortest}`;

@@ -1,5 +1,5 @@
 import { Subject, type Observable } from 'rxjs';
-import type { Cluster, ClusterEvent } from '../cluster/index.js';
+import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 import { ProducerEngine } from './engine.js';
@@ -35,13 +35,13 @@ export interface PartitionInfo {
  */
 export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   /**
-   * What happens to this producer and its connections, in one order. Never errors; completes when
-   * the producer has closed.
+   * What happens to this producer, in one order; its connections are the client's to report. Never
+   * errors; completes when the producer has closed.
    */
-  readonly lifecycle: Observable<ProducerEvent | ClusterEvent>;
+  readonly lifecycle: Observable<ProducerEvent>;
   /** @internal For the sinks of this library. */
   readonly engine: ProducerEngine;
-  private readonly events = new Subject<ProducerEvent | ClusterEvent>();
+  private readonly events = new Subject<ProducerEvent>();
   private readonly sends: SendQueue;
 
   /** @internal Made by `kafka.producer()`. */

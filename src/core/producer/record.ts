@@ -6,6 +6,9 @@ export type HeadersInput =
   | readonly (readonly [name: string, value: Uint8Array | string | null])[]
   | Readonly<Record<string, Uint8Array | string | null>>;
 
+/** Headers as the builder takes them. */
+export type HeaderList = readonly (readonly [name: string, value: Uint8Array | string | null])[];
+
 /** A record on its way to a topic. */
 export interface ProducerRecord<K = unknown, V = unknown> {
   readonly topic: string;

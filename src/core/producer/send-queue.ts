@@ -23,6 +23,9 @@ export class SendQueue {
   private readonly queue = new Queue<BlockedSend>();
   private readonly submitter: Submitter<Outcome>;
   private isWaitingForRoom = false;
+  /** Calls that ever had to wait, and those of them that don't any more. */
+  private blockedEver = 0;
+  private flushes: { readonly after: number; readonly resolve: () => void }[] = [];
 
   constructor(
     private readonly engine: SinkEngine,
@@ -46,7 +49,10 @@ export class SendQueue {
 
   /** Resolves when everything that was sent before is settled. */
   async flush(): Promise<void> {
-    while (this.blocked > 0) await new Promise<void>((done) => this.engine.whenRoom(done));
+    const after = this.blockedEver;
+    if (this.blocked > 0) {
+      await new Promise<void>((resolve) => this.flushes.push({ after, resolve }));
+    }
     await this.engine.flush();
   }
 
@@ -71,10 +77,12 @@ export class SendQueue {
       cancelTimeout: this.engine.clock.schedule(maxBlockMs, () => {
         this.over(blocked);
         outcome.reject(bufferExhausted(topicOf(record), maxBlockMs));
+        this.dropOver();
       }),
     };
     this.queue.push(blocked);
     this.blocked++;
+    this.blockedEver++;
     this.awaitRoom();
   }
 
@@ -90,22 +98,32 @@ export class SendQueue {
 
   private submitBlocked(): void {
     for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) {
-      if (!next.isOver && !this.admit(next)) return;
+      if (!next.isOver) {
+        if (!this.submit(next.record, next)) break;
+        this.over(next);
+      }
       this.queue.shift();
     }
+    this.tellFlushes();
   }
 
-  private admit(blocked: BlockedSend): boolean {
-    if (this.engine.isClosed) blocked.reject(producerClosed());
-    else if (!this.submit(blocked.record, blocked)) return false;
-    this.over(blocked);
-    return true;
+  /** Time has run out in the order of the calls, so those whose time is over are in front. */
+  private dropOver(): void {
+    while (this.queue.peek()?.isOver === true) this.queue.shift();
+    this.tellFlushes();
   }
 
   private over(blocked: BlockedSend): void {
     blocked.isOver = true;
     blocked.cancelTimeout();
     this.blocked--;
+  }
+
+  private tellFlushes(): void {
+    if (this.flushes.length === 0) return;
+    const done = this.blockedEver - this.queue.length;
+    for (const { after, resolve } of this.flushes) if (after <= done) resolve();
+    this.flushes = this.flushes.filter(({ after }) => after > done);
   }
 }
 

@@ -10,6 +10,8 @@ import type { BatchAnswer } from './verdict.js';
 
 const { Produce } = apis;
 const NETWORK_EXCEPTION = 13;
+/** How long to wait for a socket that takes nothing more. */
+const CONGESTED_MS = 5;
 const LAST_VERSION_WITH_NAMES = 12;
 const FIRST_VERSION_WITH_MAGIC_2 = 3;
 const FIRST_VERSION_WITH_ZSTD = 7;
@@ -99,8 +101,10 @@ export class Sender {
   private readyByNode(now: number): Map<number, PartitionQueue[]> {
     const { accumulator, cluster, identity } = this.context;
     const nodes = new Map<number, PartitionQueue[]>();
-    if (identity.isPending) return nodes;
+    if (accumulator.active.size === 0 || identity.isPending) return nodes;
     for (const queue of rotated([...accumulator.active], this.rotation++)) {
+      // A topic with records on their way is in use, however long they linger.
+      cluster.topic(queue.topic);
       if (!this.isDue(queue, now) || !this.maySend(queue)) continue;
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader === undefined || leader < 0) {
@@ -142,8 +146,7 @@ export class Sender {
     const channel = this.context.cluster.channel(nodeId, 'produce');
     let waiting = ready;
     if (channel.isReady) {
-      const limit = this.context.options.maxInFlightRequestsPerConnection;
-      while (waiting.length > 0 && channel.inFlight < limit) {
+      while (waiting.length > 0 && this.hasRoomOn(channel)) {
         this.ship(nodeId, channel, this.load(waiting));
         waiting = waiting.filter((queue) => this.isDue(queue, now) && this.maySend(queue));
       }
@@ -151,6 +154,16 @@ export class Sender {
       this.connect(nodeId, channel);
     }
     for (const queue of waiting) queue.stuckSince ||= now;
+  }
+
+  /** Whether another request may be on the way. Unanswered ones are bounded by the socket's queue. */
+  private hasRoomOn(channel: BrokerChannel): boolean {
+    const { acks, maxInFlightRequestsPerConnection: limit, maxRequestSize } = this.context.options;
+    if (acks !== 0) return channel.inFlight < limit;
+    if (channel.queuedBytes < limit * maxRequestSize) return true;
+    // Nothing tells when the system has taken some of it.
+    this.wakeAt(this.context.clock.monotonic() + CONGESTED_MS);
+    return false;
   }
 
   private connect(nodeId: number, channel: BrokerChannel): void {

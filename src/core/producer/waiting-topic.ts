@@ -1,5 +1,5 @@
 import { Queue } from '../util/queue.js';
-import type { Accumulator, EncodedRecord } from './accumulator.js';
+import { BOOKKEEPING_BYTES, type Accumulator, type EncodedRecord } from './accumulator.js';
 
 /** Records for a topic of which it is not yet known where it is. They count as buffered. */
 export class WaitingTopic {
@@ -16,7 +16,7 @@ export class WaitingTopic {
   }
 
   add(record: EncodedRecord): void {
-    const bytes = lengthOf(record.key) + lengthOf(record.value);
+    const bytes = heldBytes(record);
     this.bytes += bytes;
     this.accumulator.reserve(bytes);
     this.records.push({ ...record });
@@ -31,6 +31,12 @@ export class WaitingTopic {
     }
     this.resolveDone();
   }
+}
+
+function heldBytes({ key, value, headers }: EncodedRecord): number {
+  let bytes = BOOKKEEPING_BYTES + lengthOf(key) + lengthOf(value);
+  for (const [name, part] of headers) bytes += name.length + lengthOf(part);
+  return bytes;
 }
 
 function lengthOf(bytes: EncodedRecord['key']): number {

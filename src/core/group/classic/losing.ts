@@ -12,10 +12,12 @@ export function lose(state: ClassicState): ClassicStep {
     generationId: NO_GENERATION,
     owned: [],
     incoming: [],
+    // Whatever the handler is busy with decides nothing any more.
+    call: state.call + 1,
     isLeader: false,
     watched: undefined,
   };
-  return step(next, { type: 'lose', partitions: owned });
+  return owned.length === 0 ? step(next) : step(next, { type: 'lose', partitions: owned });
 }
 
 /** The group has gone on without this member, which joins anew: the first time at once. */

@@ -14,10 +14,8 @@ export function reconcile(state: ConsumerState): ConsumerStep {
   const unresolved = [...target.keys()].filter((id) => !names.has(id));
   const next = new Map([...target].filter(([id]) => names.has(id)));
   const resolve: Effect = { type: 'resolve-topics', ids: unresolved };
-  const isDone = unresolved.length === 0;
-  // The first time, the handler is told even of nothing, but not before it is known to be nothing.
-  const isFirst = current === undefined && isDone;
-  if (!isFirst && sameAssignment(current ?? new Map<string, readonly number[]>(), next)) {
+  if (current !== undefined && sameAssignment(current, next)) {
+    const isDone = unresolved.length === 0;
     const rests = state.phase === 'acknowledging' ? 'acknowledging' : 'stable';
     return step({ ...state, phase: isDone ? rests : 'reconciling' }, resolve);
   }

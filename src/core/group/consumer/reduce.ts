@@ -130,8 +130,12 @@ function lose(state: ConsumerState): ConsumerStep {
     next: undefined,
     owned: [],
     incoming: [],
+    // Whatever the handler is busy with decides nothing any more.
+    call: state.call + 1,
   };
-  return step(next, { type: 'lose', partitions: state.owned });
+  return state.owned.length === 0
+    ? step(next)
+    : step(next, { type: 'lose', partitions: state.owned });
 }
 
 function fail(state: ConsumerState, error: KafkaError): ConsumerStep {

@@ -9,7 +9,7 @@ import {
   UnsupportedVersionError,
   type ErrorContext,
 } from '../../util/errors.js';
-import type { Headers } from '../accumulator.js';
+import type { HeaderList } from '../record.js';
 import type { PartitionInfo } from '../producer.js';
 
 /** A record whose key and value are bytes or text, as it crosses threads. */
@@ -17,7 +17,7 @@ export interface SharedRecord {
   readonly topic: string;
   readonly key: Uint8Array | string | null;
   readonly value: Uint8Array | string | null;
-  readonly headers: Headers;
+  readonly headers: HeaderList;
   readonly partition: number | undefined;
   readonly timestamp: number;
 }

@@ -1,0 +1,74 @@
+import type { Kafka } from '../core/kafka.js';
+import {
+  checkProducerOptions,
+  Producer,
+  SharedProducer,
+  type ProducerOptions,
+  type SinkEngine,
+} from '../core/producer/index.js';
+import { ConfigError } from '../core/util/errors.js';
+import { badOption } from '../core/util/options.js';
+
+/** Where a sink writes: a client, of which it takes a producer of its own, or a producer to share. */
+export type SinkTarget = Kafka | Producer | SharedProducer;
+
+/** A producer as long as one subscription of a sink needs it. */
+export interface OpenTarget {
+  readonly engine: SinkEngine;
+  /** Closes a producer of the sink's own; one that was given stays open. */
+  readonly close: (timeoutMs?: number) => Promise<void>;
+}
+
+/** The producer for one subscription. */
+export function openTarget(target: SinkTarget, options: ProducerOptions): OpenTarget {
+  if (isProducer(target)) return { engine: target.engine, close: () => Promise.resolve() };
+  const producer = target.producer(options);
+  return {
+    engine: producer.engine,
+    close: (timeoutMs) => producer.close(timeoutMs === undefined ? {} : { timeoutMs }),
+  };
+}
+
+/**
+ * Checks the options of the producer that each subscription will make. Where one is given, there can
+ * be none.
+ */
+export function checkTarget(sink: string, target: SinkTarget, options: ProducerOptions): void {
+  if (!isProducer(target)) {
+    checkProducerOptions(sink, options);
+    return;
+  }
+  const [name] = Object.keys(options);
+  if (name === undefined) return;
+  throw new ConfigError(
+    `${sink}: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
+  );
+}
+
+/** Checks what only users without types get wrong. */
+export function checkChoice(
+  sink: string,
+  name: string,
+  value: unknown,
+  allowed: readonly unknown[],
+  orFunction = false,
+): void {
+  if (allowed.includes(value) || (orFunction && typeof value === 'function')) return;
+  const names = allowed.map((each) => (typeof each === 'string' ? `'${each}'` : String(each)));
+  const function_ = orFunction ? ['a function'] : [];
+  throw badOption(sink, name, value, `must be one of ${[...names, ...function_].join(', ')}`);
+}
+
+/** The function that gives the topic of a value. */
+export function topicFunction<T>(
+  sink: string,
+  topic: string | ((value: T) => string),
+): (value: T) => string {
+  if (typeof topic === 'function') return topic;
+  if (typeof topic === 'string') return () => topic;
+  throw badOption(sink, 'topic', topic, 'must be a name, or a function that gives one');
+}
+
+function isProducer(target: SinkTarget): target is Producer | SharedProducer {
+  return target instanceof Producer || target instanceof SharedProducer;
+}

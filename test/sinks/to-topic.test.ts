@@ -1,0 +1,453 @@
+import {
+  concat,
+  EMPTY,
+  from,
+  map,
+  NEVER,
+  Observable,
+  of,
+  range,
+  repeat,
+  Subject,
+  take,
+  throwError,
+  toArray,
+  firstValueFrom,
+  lastValueFrom,
+} from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { withOrigins } from '../../src/core/records/provenance.js';
+import { KafkaError, toTopic, type Receipt, type SendFailure } from '../../src/index.js';
+import { rejectionOf, Simulation } from '../support/simulation.js';
+
+const TOPIC = 'orders';
+
+function start(partitions = 1): Promise<Simulation> {
+  return Simulation.start({ topics: { [TOPIC]: partitions } });
+}
+
+function values(sim: Simulation): string[] {
+  return sim.cluster.records(TOPIC).map(({ value }) => String(value));
+}
+
+function connections(sim: Simulation): number {
+  return sim.cluster.inspect().brokers.reduce((sum, broker) => sum + broker.connections, 0);
+}
+
+/** A record that was derived from a consumed one, and what became of that. */
+function derived(value: string) {
+  const outcome: { is: 'open' | 'acked' | 'nacked'; reason?: unknown } = { is: 'open' };
+  const origin = {
+    ack: () => (outcome.is = 'acked'),
+    nack(reason: unknown) {
+      outcome.is = 'nacked';
+      outcome.reason = reason;
+    },
+  };
+  return { record: withOrigins({ value }, [origin]), outcome };
+}
+
+/** Keeps what a subscription is told. */
+function watch<T>(source: Observable<T>) {
+  const seen: { values: T[]; end: unknown } = { values: [], end: undefined };
+  const subscription = source.subscribe({
+    next: (value) => seen.values.push(value),
+    error: (error: unknown) => (seen.end = error),
+    complete: () => (seen.end = 'complete'),
+  });
+  return { ...seen, seen, unsubscribe: () => subscription.unsubscribe() };
+}
+
+const record = (i: number | string) => ({ value: `v${i}` });
+
+describe('toTopic', () => {
+  it('connects nothing and says nothing for a source that never emits', async () => {
+    await using sim = await start();
+    const { seen, unsubscribe } = watch(NEVER.pipe(toTopic(sim.kafka(), TOPIC)));
+    await sim.advance(60_000);
+    expect(seen).toEqual({ values: [], end: undefined });
+    expect(connections(sim)).toBe(0);
+    unsubscribe();
+    await sim.calm();
+    expect(sim.clock.pending).toBe(0);
+  });
+
+  it('completes with an empty source', async () => {
+    await using sim = await start();
+    const receipts = await sim.run(
+      lastValueFrom(EMPTY.pipe(toTopic(sim.kafka(), TOPIC), toArray())),
+    );
+    expect(receipts).toEqual([]);
+    expect(connections(sim)).toBe(0);
+  });
+
+  it('emits the receipt of one record, with the record itself', async () => {
+    await using sim = await start();
+    const given = { key: 'k', value: 'v', headers: { h: 'x' }, timestamp: 5 };
+    const receipt = await sim.run(firstValueFrom(of(given).pipe(toTopic(sim.kafka(), TOPIC))));
+    expect(receipt).toEqual({ topic: TOPIC, partition: 0, offset: 0, timestamp: 5, origin: given });
+    expect(receipt.origin).toBe(given);
+  });
+
+  it('emits receipts in the order of acknowledgement', async () => {
+    await using sim = await Simulation.start({ brokers: 2, topics: { slow: 1, fast: 1 } });
+    sim.cluster.moveLeader('slow', 0, 1);
+    sim.cluster.moveLeader('fast', 0, 2);
+    sim.cluster.delay('Produce', 500, { broker: 1 });
+    const receipts = await sim.run(
+      lastValueFrom(
+        from(['slow', 'fast']).pipe(
+          toTopic(sim.kafka(), (value) => value, { toRecord: (value: string) => ({ value }) }),
+          map(({ topic }) => topic),
+          toArray(),
+        ),
+      ),
+    );
+    expect(receipts).toEqual(['fast', 'slow']);
+  });
+
+  it.each([
+    ['synchronous', range(0, 500)],
+    ['asynchronous', concat(range(0, 250), Promise.resolve(250), range(251, 249))],
+  ])('writes many records of a %s source in order', async (_, source) => {
+    await using sim = await start();
+    const receipts = await sim.run(
+      lastValueFrom(source.pipe(map(record), toTopic(sim.kafka(), TOPIC), toArray())),
+    );
+    expect(receipts.map(({ offset }) => offset)).toEqual(Array.from({ length: 500 }, (_v, i) => i));
+    expect(values(sim)).toEqual(Array.from({ length: 500 }, (_v, i) => `v${i}`));
+  });
+
+  it('finishes what it accepted when the source fails, then fails with that', async () => {
+    await using sim = await start();
+    const source = concat(
+      of(record(1)),
+      throwError(() => new Error('upstream')),
+    );
+    const { seen } = watch(source.pipe(toTopic(sim.kafka(), TOPIC)));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.values).toHaveLength(1);
+    expect(seen.end).toEqual(new Error('upstream'));
+  });
+
+  it('ends the source when enough receipts were taken', async () => {
+    await using sim = await start();
+    let isEnded = false;
+    const source = new Observable<{ value: string }>((subscriber) => {
+      subscriber.next(record(0));
+      return () => (isEnded = true);
+    });
+    await sim.run(firstValueFrom(source.pipe(toTopic(sim.kafka(), TOPIC), take(1))));
+    expect(isEnded).toBe(true);
+  });
+
+  it('ends a source that never returns when it is to accept nothing more', async () => {
+    await using sim = await start();
+    const options = { bufferMemory: 10_000 };
+    const endless = of(record('x'.repeat(100))).pipe(repeat());
+    const { seen } = watch(endless.pipe(toTopic(sim.kafka(), TOPIC, options)));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toMatchObject({ code: 'OVERFLOW' });
+    expect((seen.end as Error).message).toMatch(/sendAll.*bufferMemory|bufferMemory.*sendAll/);
+    expect(values(sim)).toHaveLength(seen.values.length);
+  });
+
+  it('lets accepted records finish in the background when it is unsubscribed', async () => {
+    await using sim = await start();
+    const { record: given, outcome } = derived('v');
+    const { unsubscribe } = watch(concat(of(given), NEVER).pipe(toTopic(sim.kafka(), TOPIC)));
+    unsubscribe();
+    await sim.until(() => outcome.is !== 'open');
+    expect(outcome.is).toBe('acked');
+    expect(values(sim)).toEqual(['v']);
+  });
+
+  it('gives accepted records up when it is unsubscribed with abandonOnUnsubscribe', async () => {
+    await using sim = await start();
+    const { record: given, outcome } = derived('v');
+    const options = { abandonOnUnsubscribe: true };
+    const { unsubscribe } = watch(
+      concat(of(given), NEVER).pipe(toTopic(sim.kafka(), TOPIC, options)),
+    );
+    unsubscribe();
+    await sim.advance(60_000);
+    expect(values(sim)).toEqual([]);
+    expect(outcome.is).toBe('open');
+    expect(connections(sim)).toBe(0);
+  });
+
+  it('leaves a producer open that others share', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer();
+    await sim.run(lastValueFrom(of(record(1)).pipe(toTopic(producer, TOPIC))));
+    await sim.run(lastValueFrom(of(record(2)).pipe(toTopic(producer, TOPIC))));
+    await sim.run(producer.send({ topic: TOPIC, value: 'v3' }));
+    expect(values(sim)).toEqual(['v1', 'v2', 'v3']);
+  });
+
+  it('checks its options where it is made', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    expect(() => toTopic(kafka, TOPIC, { lingerMs: -1 })).toThrow(/lingerMs/);
+    expect(() => toTopic(kafka, TOPIC, { overflow: 'drop' as never })).toThrow(
+      /overflow.*drop-newest/,
+    );
+    expect(() => toTopic(kafka, TOPIC, { onError: 'ignore' as never })).toThrow(/onError/);
+    expect(() => toTopic(kafka, TOPIC, { toRecord: 5 as never })).toThrow(/toRecord/);
+    expect(() => toTopic(kafka, 5 as never)).toThrow(/topic/);
+    const producer = kafka.producer();
+    expect(() => toTopic(producer, TOPIC, { lingerMs: 1 } as never)).toThrow(/lingerMs.*producer/);
+  });
+});
+
+describe('a record that can not be sent', () => {
+  const poison = { value: 5 as unknown };
+  const good = [record(1), record(2)];
+  const mixed = from([good[0]!, poison, good[1]!]);
+
+  it('fails the stream by default, after what was accepted is finished', async () => {
+    await using sim = await start();
+    const { seen } = watch(mixed.pipe(toTopic(sim.kafka(), TOPIC)));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.values).toHaveLength(1);
+    expect(seen.end).toMatchObject({ code: 'SERIALIZATION_FAILED' });
+    expect(values(sim)).toEqual(['v1']);
+  });
+
+  it('fails the stream also when its source had completed before', async () => {
+    await using sim = await start();
+    sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
+    const { seen } = watch(of(record(1)).pipe(toTopic(sim.kafka(), TOPIC)));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen).toMatchObject({ values: [], end: { code: 'TOPIC_AUTHORIZATION_FAILED' } });
+  });
+
+  it('takes the place of its receipt with onError emit', async () => {
+    await using sim = await start();
+    const { seen } = watch(mixed.pipe(toTopic(sim.kafka(), TOPIC, { onError: 'emit' })));
+    await sim.until(() => seen.end !== undefined);
+    const failures = seen.values.filter(
+      (value): value is SendFailure<typeof poison> => 'error' in value,
+    );
+    expect(failures).toEqual([{ error: expect.any(KafkaError) as unknown, origin: poison }]);
+    expect(values(sim)).toEqual(['v1', 'v2']);
+    expect(seen.end).toBe('complete');
+  });
+
+  it('becomes what a function makes of it', async () => {
+    await using sim = await start();
+    const onError = ({ error }: SendFailure<unknown>) => of(error.code, 'told');
+    const { seen } = watch(mixed.pipe(toTopic(sim.kafka(), TOPIC, { onError })));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.values.filter((value) => typeof value === 'string')).toEqual([
+      'SERIALIZATION_FAILED',
+      'told',
+    ]);
+    expect(seen.end).toBe('complete');
+  });
+
+  it('keeps the stream from completing until the function is done with it', async () => {
+    await using sim = await start();
+    const gate = new Subject<string>();
+    const { seen } = watch(mixed.pipe(toTopic(sim.kafka(), TOPIC, { onError: () => gate })));
+    await sim.advance(1000);
+    expect(seen.end).toBeUndefined();
+    gate.complete();
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toBe('complete');
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
+        throw new Error('handler');
+      },
+    ],
+    ['gives an Observable that fails', () => throwError(() => new Error('handler'))],
+  ])('fails the stream where the function %s', async (_, onError) => {
+    await using sim = await start();
+    const { seen } = watch(mixed.pipe(toTopic(sim.kafka(), TOPIC, { onError })));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toEqual(new Error('handler'));
+  });
+
+  const faults: [string, object][] = [
+    ['toRecord', { toRecord: bomb }],
+    ['valueSerializer', { toRecord: (value: number) => ({ value }), valueSerializer: bomb }],
+    ['keySerializer', { toRecord: (key: number) => ({ key }), keySerializer: bomb }],
+  ];
+  function bomb(value: number): { value: string } | string {
+    if (value === 2) throw new Error('boom');
+    return 'text';
+  }
+
+  it.each(faults)('because %s throws hurts no other', async (what, options) => {
+    await using sim = await start();
+    const toRecord = (value: number) => (bomb(value), { value: `v${value}` });
+    const all = { ...options, ...(what === 'toRecord' && { toRecord }), onError: 'emit' as const };
+    const { seen } = watch(range(1, 3).pipe(toTopic(sim.kafka(), TOPIC, all)));
+    await sim.until(() => seen.end !== undefined);
+    const failures = seen.values.filter((value) => 'error' in value);
+    expect(failures).toHaveLength(1);
+    expect(failures[0]).toMatchObject({ error: { code: 'SERIALIZATION_FAILED' }, origin: 2 });
+    expect(values(sim)).toHaveLength(2);
+    expect(seen.end).toBe('complete');
+  });
+
+  it('because the topic function throws hurts no other', async () => {
+    await using sim = await start();
+    const topicOf = (value: number) => {
+      if (value === 2) throw new Error('boom');
+      return TOPIC;
+    };
+    const toRecord = (value: number) => ({ value: `v${value}` });
+    const options = { toRecord, onError: 'emit' as const };
+    const { seen } = watch(range(1, 3).pipe(toTopic(sim.kafka(), topicOf, options)));
+    await sim.until(() => seen.end !== undefined);
+    expect(values(sim)).toEqual(['v1', 'v3']);
+    expect(seen.values).toContainEqual(expect.objectContaining({ origin: 2 }));
+  });
+});
+
+describe('what a record was derived from', () => {
+  it('is acked when the record is acknowledged', async () => {
+    await using sim = await start();
+    const { record: given, outcome } = derived('v');
+    sim.cluster.delay('Produce', 300);
+    const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC)));
+    await sim.advance(200);
+    expect(outcome.is).toBe('open');
+    await sim.until(() => seen.end !== undefined);
+    expect(outcome.is).toBe('acked');
+  });
+
+  it('is acked also where toRecord derives it', async () => {
+    await using sim = await start();
+    const { record: given, outcome } = derived('v');
+    const receipt = await sim.run(
+      firstValueFrom(of('plain').pipe(toTopic(sim.kafka(), TOPIC, { toRecord: () => given }))),
+    );
+    expect(receipt.origin).toBe('plain');
+    expect(outcome.is).toBe('acked');
+  });
+
+  it.each(['fail', 'function'])(
+    'is nacked when the record can not be sent (%s)',
+    async (policy) => {
+      await using sim = await start();
+      sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
+      const { record: given, outcome } = derived('v');
+      const options = policy === 'fail' ? {} : { onError: () => EMPTY };
+      const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC, options)));
+      await sim.until(() => seen.end !== undefined);
+      expect(outcome).toMatchObject({
+        is: 'nacked',
+        reason: { code: 'TOPIC_AUTHORIZATION_FAILED' },
+      });
+    },
+  );
+
+  it('is the user to settle with onError emit', async () => {
+    await using sim = await start();
+    sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
+    const { record: given, outcome } = derived('v');
+    const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC, { onError: 'emit' })));
+    await sim.until(() => seen.end !== undefined);
+    expect(outcome.is).toBe('open');
+  });
+});
+
+describe('a source that outruns the broker', () => {
+  const many = Array.from({ length: 200 }, (_, i) => ({ value: `${i} ${'x'.repeat(100)}` }));
+  const small = { bufferMemory: 5000, batchSize: 500, lingerMs: 0 };
+
+  it('fails by default, naming sendAll and the limit', async () => {
+    await using sim = await start();
+    const { seen } = watch(from(many).pipe(toTopic(sim.kafka(), TOPIC, small)));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toMatchObject({ code: 'OVERFLOW' });
+    expect((seen.end as Error).message).toMatch(/5000 bytes.*sendAll/);
+    expect(values(sim)).toHaveLength(seen.values.length);
+  });
+
+  it('loses its newest records with drop-newest, each with an event', async () => {
+    await using sim = await start();
+    const options = { ...small, overflow: 'drop-newest' as const };
+    const { seen } = watch(from(many).pipe(toTopic(sim.kafka(), TOPIC, options)));
+    await sim.until(() => seen.end !== undefined);
+    const dropped = sim.eventsOf('dropped').reduce((sum, { records }) => sum + records, 0);
+    expect(dropped).toBeGreaterThan(0);
+    expect(seen.values.length + dropped).toBe(many.length);
+    expect(values(sim)[0]).toMatch(/^0 /);
+    expect(seen.end).toBe('complete');
+  });
+
+  it('loses its oldest unsent batches with drop-oldest, each with an event', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    await sim.run(lastValueFrom(of(record('first')).pipe(toTopic(kafka, TOPIC))));
+    sim.events.length = 0;
+    const producer = kafka.producer(small);
+    await sim.run(producer.send({ topic: TOPIC, value: 'warm' }));
+    sim.cluster.delay('Produce', 1000);
+    const { seen } = watch(from(many).pipe(toTopic(producer, TOPIC, { overflow: 'drop-oldest' })));
+    await sim.until(() => seen.end !== undefined);
+    const dropped = sim.eventsOf('dropped').reduce((sum, { records }) => sum + records, 0);
+    expect(dropped).toBeGreaterThan(0);
+    expect(seen.values.length + dropped).toBe(many.length);
+    expect(values(sim).at(-1)).toMatch(/^199 /);
+    const order = seen.values.map((receipt) =>
+      Number((receipt as Receipt<{ value: string }>).origin.value.split(' ')[0]),
+    );
+    expect(order).toEqual([...order].sort((a, b) => a - b));
+  });
+
+  it.each(['error', 'drop-newest', 'drop-oldest'] as const)(
+    'never loses records that were derived from consumed ones (%s): they wait',
+    async (overflow) => {
+      await using sim = await start();
+      const all = many.map(({ value }) => derived(value));
+      const source = from(all.map(({ record: given }) => given));
+      const { seen } = watch(source.pipe(toTopic(sim.kafka(), TOPIC, { ...small, overflow })));
+      await sim.until(() => seen.end !== undefined);
+      expect(seen.end).toBe('complete');
+      expect(values(sim)).toEqual(many.map(({ value }) => value));
+      expect(all.every(({ outcome }) => outcome.is === 'acked')).toBe(true);
+    },
+  );
+
+  it('is nacked, not stuck, when its shared producer is closed while it waits', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer(small);
+    sim.cluster.delay('Produce', 60_000);
+    const all = many.map(({ value }) => derived(value));
+    const source = from(all.map(({ record: given }) => given));
+    const { seen } = watch(source.pipe(toTopic(producer, TOPIC)));
+    await sim.advance(100);
+    await sim.run(producer.close({ timeoutMs: 1000 }));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toMatchObject({ code: 'PRODUCER_CLOSED' });
+    expect(all.every(({ outcome }) => outcome.is === 'nacked')).toBe(true);
+  });
+
+  it('is told by send() as well: further sends wait, and too many fail', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ ...small, maxBlockedSends: 10, maxBlockMs: 2000 });
+    sim.cluster.delay('Produce', 60_000);
+    const sends = many.map(({ value }) => rejectionOf(producer.send({ topic: TOPIC, value })));
+    await sim.advance(100);
+    expect(await sends.at(-1)).toMatchObject({ code: 'TOO_MANY_BLOCKED_SENDS' });
+    expect(producer.metrics()['producer-metrics']!['waiting-threads']).toBe(10);
+    await sim.advance(2000);
+    expect(producer.metrics()['producer-metrics']!['waiting-threads']).toBe(0);
+    const codes = new Set<unknown>();
+    for (const failure of sends)
+      void failure.then(
+        (error) => codes.add((error as KafkaError).code),
+        () => undefined,
+      );
+    await sim.calm();
+    expect(codes).toEqual(new Set(['TOO_MANY_BLOCKED_SENDS', 'BUFFER_EXHAUSTED']));
+  });
+});
