@@ -94,6 +94,8 @@ export class AssignedPartition implements DeliveryOwner {
   /** Whether something was delivered since the last fetch that left this partition out. */
   hasMoved = false;
   outlet: Outlet | undefined;
+  /** False while nobody could take its records: they would only use up memory that others need. */
+  isWanted = true;
   open: OpenBatch | undefined;
   /** A record that was decoded while nothing could be delivered. */
   decoded: ConsumerRecord<unknown, unknown> | undefined;

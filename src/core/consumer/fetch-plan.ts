@@ -23,7 +23,7 @@ export type FetchObstacle =
   /** Enough of it waits to be delivered. */
   | 'buffered'
   | 'backing-off'
-  /** It is paused, being given up, at its end, without a position, or being fetched. */
+  /** It is paused, wanted by nobody, being given up, at its end, without a position, or being fetched. */
   | 'other';
 
 /**
@@ -33,8 +33,10 @@ export type FetchObstacle =
  * watermark without memory.
  */
 export function obstacleOf(partition: AssignedPartition, now: number): FetchObstacle {
-  const { phase, isPaused, isDraining, fetch, buffer, retryAt, fetchOffset, endOffset } = partition;
-  if (phase !== 'active' || isPaused || isDraining || fetch !== undefined) return 'other';
+  const { phase, isWanted, isPaused, isDraining, fetch, buffer, retryAt, fetchOffset, endOffset } =
+    partition;
+  if (phase !== 'active' || !isWanted || isPaused) return 'other';
+  if (isDraining || fetch !== undefined) return 'other';
   if (fetchOffset >= endOffset) return 'other';
   if (buffer.sizeBytes > partition.askedBytes) return 'buffered';
   // Delivered but unacked records fill the window: one answer ahead is enough.

@@ -32,6 +32,7 @@ export class PartitionOutlets implements Outlets {
 
   attach(partition: AssignedPartition): void {
     let isTaken = false;
+    partition.isWanted = false;
     const records = new Observable<ConsumerRecord<unknown, unknown>>((subscriber) => {
       if (this.gone.has(partition)) {
         subscriber.complete();
@@ -44,10 +45,13 @@ export class PartitionOutlets implements Outlets {
       isTaken = true;
       this.inner.set(partition, subscriber);
       partition.outlet = subscriber;
+      partition.isWanted = true;
       this.wake();
       return () => {
         this.inner.delete(partition);
-        if (partition.outlet === subscriber) partition.outlet = undefined;
+        partition.outlet = undefined;
+        partition.isWanted = false;
+        partition.dropUndelivered();
       };
     });
     this.subscriber.next({ topic: partition.topic, partition: partition.partition, records });

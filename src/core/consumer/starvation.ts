@@ -21,7 +21,7 @@ export function starvationOf(
   for (const partition of partitions) {
     const { ledger } = partition;
     if (ledger.unacked > 0) isAnyOut = true;
-    if (partition.isPaused || ledger.free <= 0) continue;
+    if (partition.isPaused || !partition.isWanted || ledger.free <= 0) continue;
     if (partition.hasRecords) return undefined;
     if (isOutOfBytes) continue;
     if (!isAtEnd(partition)) return undefined;

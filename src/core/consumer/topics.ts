@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { ConfigError } from '../util/errors.js';
+import { nameOf } from './errors.js';
 import type { PartitionRange, RunSource } from './run.js';
 import type { StartPosition } from './positions.js';
 import type { TopicPartition } from '../group/index.js';
@@ -41,7 +43,11 @@ export function resolveTopics(given: ConsumerTopics, now: number): RunSource {
     );
   }
   checkTopics(given.partitions.map(({ topic }) => topic));
-  return { type: 'partitions', ranges: given.partitions.map((each) => rangeOf(each, now)) };
+  const ranges = given.partitions.map((each) => rangeOf(each, now));
+  const names = new Set<string>();
+  const twice = ranges.map(nameOf).find((name) => names.size === names.add(name).size);
+  if (twice !== undefined) throw new ConfigError(`consumer: ${twice} is given twice; give it once`);
+  return { type: 'partitions', ranges };
 }
 
 /** Whoever writes without types may give anything. */
@@ -77,7 +83,7 @@ function rangeOf(
     topic,
     partition,
     start: startPosition(start ?? 'committed', now),
-    ...(endOffset !== undefined && { endOffset }),
+    ...(endOffset !== undefined && { endOffset: checkOffset(endOffset) }),
   };
 }
 
@@ -86,12 +92,20 @@ export function startPosition(start: StartAt, now: number): StartPosition {
   if (start === 'beginning') return { from: 'earliest' };
   if (start === 'end') return { from: 'latest' };
   if (start === 'committed') return { from: 'committed' };
-  if ('offset' in start) return { from: 'offset', offset: checkOffset(start.offset) };
-  if ('durationMs' in start) return { from: 'timestamp', timestamp: now - start.durationMs };
-  return { from: 'timestamp', timestamp: Number(start.timestamp) };
+  if (typeof start === 'object') {
+    if ('offset' in start) return { from: 'offset', offset: checkOffset(start.offset) };
+    const timestamp = 'durationMs' in start ? now - start.durationMs : Number(start.timestamp);
+    if (Number.isSafeInteger(timestamp)) return { from: 'timestamp', timestamp };
+  }
+  throw new ConfigError(
+    `consumer: ${inspect(start)} is nowhere to start; give 'beginning', 'end', 'committed', or an ` +
+      `object with a whole number as offset, timestamp or durationMs`,
+  );
 }
 
 function checkOffset(offset: number): number {
   if (Number.isSafeInteger(offset) && offset >= 0) return offset;
-  throw new ConfigError(`consumer: ${String(offset)} is not an offset`);
+  throw new ConfigError(
+    `consumer: ${inspect(offset)} is not an offset; give a whole number of at least 0`,
+  );
 }
