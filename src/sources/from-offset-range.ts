@@ -1,7 +1,12 @@
-import { defer, EMPTY, from, switchMap, type Observable } from 'rxjs';
-import type { Consumer } from '../core/consumer/index.js';
-import { type ConsumerRecord, type StartAt } from '../core/consumer/index.js';
+import { defer, switchMap, type Observable } from 'rxjs';
+import {
+  Consumer,
+  type ConsumerRecord,
+  type PartitionStart,
+  type StartAt,
+} from '../core/consumer/index.js';
 import type { Kafka } from '../core/kafka.js';
+import { ConfigError } from '../core/util/errors.js';
 import { withConsumer, type SourceOptions } from './with-consumer.js';
 
 /** A stretch of one partition. */
@@ -26,7 +31,9 @@ export interface OffsetRange {
  * seen: the last offsets may be markers of transactions, or compacted away. With `read_committed`
  * `'end'` is the last stable offset.
  *
- * **Errors.** As {@link fromTopics}.
+ * **Errors.** As {@link fromTopics}; KafkaError with code `OFFSET_OUT_OF_RANGE` where the log doesn't
+ * have what was asked for: `autoOffsetReset` is `'none'` here unless it is given, for a range that
+ * begins elsewhere is another one.
  *
  * @example
  * fromOffsetRange(kafka, [{ topic: 'orders', partition: 0, from: { offset: 100 }, to: 200 }])
@@ -38,19 +45,34 @@ export function fromOffsetRange<K = Buffer | null, V = Buffer | null>(
   ranges: readonly OffsetRange[],
   options: SourceOptions<K, V> = {},
 ): Observable<ConsumerRecord<K, V>> {
-  return withConsumer('fromOffsetRange', target, options, (consumer) =>
-    defer(() => from(endsOf(consumer, ranges))).pipe(
-      switchMap((ends) => {
-        const partitions = ranges.map(({ topic, partition, from: start = 'beginning' }, i) => ({
-          topic,
-          partition,
-          start,
-          endOffset: ends[i]!,
-        }));
-        return partitions.length === 0 ? EMPTY : consumer.records({ partitions });
-      }),
-    ),
-  );
+  checkOrder(ranges);
+  const own: SourceOptions<K, V> =
+    target instanceof Consumer ? options : { autoOffsetReset: 'none', ...options };
+  return withConsumer('fromOffsetRange', target, own, (consumer) => {
+    const between = (ends: readonly (number | undefined)[]) =>
+      consumer.records({ partitions: ranges.map((range, i) => startOf(range, ends[i])) });
+    // Says now what is wrong with the ranges.
+    between(ranges.map(({ to }) => (to === 'end' ? undefined : to)));
+    return defer(() => endsOf(consumer, ranges)).pipe(switchMap(between));
+  });
+}
+
+function startOf(
+  { topic, partition, from: start = 'beginning' }: OffsetRange,
+  endOffset: number | undefined,
+): PartitionStart {
+  return { topic, partition, start, ...(endOffset !== undefined && { endOffset }) };
+}
+
+function checkOrder(ranges: readonly OffsetRange[]): void {
+  for (const { topic, partition, from: start, to } of ranges) {
+    if (typeof start !== 'object' || !('offset' in start) || typeof to !== 'number') continue;
+    if (start.offset <= to) continue;
+    throw new ConfigError(
+      `fromOffsetRange: ${topic}-${partition} is to be read from ${start.offset} to ${to}, which is ` +
+        `before; give an end that is not before the start`,
+    );
+  }
 }
 
 async function endsOf<K, V>(

@@ -4,7 +4,7 @@ import {
   type ConsumerOptions,
   type DeserializerOptions,
 } from '../core/consumer/index.js';
-import type { Kafka } from '../core/kafka.js';
+import { Kafka } from '../core/kafka.js';
 import { ConfigError } from '../core/util/errors.js';
 
 /** Options of the consumer that a source makes for itself when it is given `kafka`. */
@@ -17,29 +17,46 @@ export type SourceOptions<K, V> = ConsumerOptions & DeserializerOptions<K, V>;
 export function withConsumer<K, V, T>(
   name: string,
   target: Kafka | Consumer<K, V>,
-  options: SourceOptions<K, V>,
+  given: SourceOptions<K, V>,
   use: (consumer: Consumer<K, V>) => Observable<T>,
 ): Observable<T> {
   if (target instanceof Consumer) {
-    const [given] = Object.keys(options);
-    if (given === undefined) return use(target);
-    throw new ConfigError(
-      `${name}: option ${given} belongs to kafka.consumer(), since ${name} was given a consumer`,
-    );
+    refuseOptions(name, given);
+    return use(target);
   }
+  if (!(target instanceof Kafka)) throw noTarget(name);
+  const options = { ...given };
   // Says now, and not at the first subscription, what is wrong.
   use(target.detachedConsumer(options));
+  const leaving = new Set<Promise<unknown>>();
   return new Observable<T>((subscriber) => {
-    const consumer = target.consumer(options);
-    const subscription = use(consumer).subscribe({
-      next: (value) => subscriber.next(value),
-      // Only after everything was given back, so that retry() begins with a clean slate.
-      error: (error: unknown) => void consumer.close().then(() => subscriber.error(error)),
-      complete: () => subscriber.complete(),
-    });
-    return () => {
-      subscription.unsubscribe();
-      void consumer.close();
+    const start = () => {
+      if (subscriber.closed) return;
+      const consumer = target.consumer(options);
+      // The very subscriber: a layer in between would cost each record, and know later of its end.
+      use(consumer).subscribe(subscriber);
+      subscriber.add(() => {
+        const closed = consumer.close().finally(() => leaving.delete(closed));
+        leaving.add(closed);
+      });
     };
+    // With retry() or repeat() the next one must not race with its predecessor, which may still
+    // finish work and commit.
+    if (leaving.size === 0) start();
+    else void Promise.allSettled(leaving).then(start);
   });
+}
+
+function refuseOptions(name: string, options: object): void {
+  const given = Object.entries(options).find(([, value]) => value !== undefined);
+  if (given === undefined) return;
+  throw new ConfigError(
+    `${name}: option ${given[0]} belongs to the consumer, and one was given: set it in kafka.consumer()`,
+  );
+}
+
+function noTarget(name: string): ConfigError {
+  return new ConfigError(
+    `${name}: give it what createKafka() or kafka.consumer() has returned as the first argument`,
+  );
 }
