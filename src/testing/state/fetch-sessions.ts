@@ -226,15 +226,10 @@ function tell<Query>(
 
 function told<Query>(
   partition: FetchPartition<Query>,
-  { errorCode, highWatermark, logStartOffset }: PartitionNews,
+  { highWatermark, logStartOffset }: PartitionNews,
 ): CachedPartition<Query> {
-  // When an error is over, that is news as well.
-  const isFine = errorCode === Errors.NONE;
-  return {
-    ...partition,
-    toldHighWatermark: isFine ? highWatermark : UNKNOWN,
-    toldLogStartOffset: logStartOffset,
-  };
+  // Answers with an error have no high watermark, so that the end of it is news as well.
+  return { ...partition, toldHighWatermark: highWatermark, toldLogStartOffset: logStartOffset };
 }
 
 function unknown<Query>(partition: FetchPartition<Query>): CachedPartition<Query> {

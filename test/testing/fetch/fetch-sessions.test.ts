@@ -210,6 +210,16 @@ describe('a session', () => {
     expect((await idle).told).toEqual([]);
   });
 
+  test('has no answer for a fetch that another one has overtaken meanwhile', async () => {
+    const { session } = await fetch({ from: { 'orders-0': 0 } });
+    const waiting = fetch({ session, epoch: 1, maxWaitMs: 500 });
+    await settled();
+    client = new EmbeddedClient(cluster);
+    expect((await fetch({ session, epoch: 2 })).error).toBe('NONE');
+    append(0);
+    expect((await waiting).error).toBe('INVALID_FETCH_SESSION_EPOCH');
+  });
+
   test('does not outlive its broker', async () => {
     const { session } = await fetch({ from: { 'orders-0': 0 } });
     await cluster.stop(1);

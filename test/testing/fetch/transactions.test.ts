@@ -3,9 +3,11 @@ import {
   decodeRecords,
   encodeControlBatch,
   encodeRecords,
+  readBatches,
   type TransactionMarker,
 } from '../../../src/core/records/index.js';
 import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
+import { Transactions } from '../../../src/testing/state/transactions.js';
 import { EmbeddedClient } from '../../support/embedded-client.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 
@@ -143,6 +145,30 @@ describe('read_committed', () => {
 });
 
 describe('the log', () => {
+  test('keeps nothing of transactions whose records are gone', () => {
+    const transactions = new Transactions();
+    const batches = readBatches(
+      Buffer.concat([
+        encodeRecords([{ value: 'a' }], {
+          isTransactional: true,
+          producer: { producerId: 7, producerEpoch: 0, baseSequence: 0 },
+        }),
+        encodeControlBatch({
+          kind: 'abort',
+          producerId: 7,
+          producerEpoch: 0,
+          coordinatorEpoch: 0,
+          timestamp: 0,
+        }),
+      ]),
+    );
+    for (const [offset, batch] of batches.entries()) transactions.add(batch, offset);
+    transactions.deleteBefore(1);
+    expect(transactions.hasAborted).toBe(true);
+    transactions.deleteBefore(2);
+    expect(transactions.hasAborted).toBe(false);
+  });
+
   test('forgets aborted transactions with their records', async () => {
     write(7, 'a');
     end(7, 'abort');

@@ -88,8 +88,8 @@ describe('joining', () => {
     const [a, b, c] = [member(), member(), member()];
     for (const each of [a, b, c]) await each.join();
     const answers = await Promise.all([
-      a.join({ protocols: ['only-a', 'sticky', 'range'] }),
-      b.join({ protocols: ['range', 'sticky'] }),
+      a.join({ protocols: ['range', 'sticky'] }),
+      b.join({ protocols: ['only-b', 'sticky', 'range'] }),
       c.join({ protocols: ['sticky', 'range'] }),
     ]);
     expect(answers.map(({ protocolName }) => protocolName)).toEqual(['sticky', 'sticky', 'sticky']);
@@ -219,6 +219,21 @@ describe('rebalancing', () => {
     }
     expect(group().state).toBe('PreparingRebalance');
     expect(group().members.map(({ memberId }) => memberId)).toEqual([leader.memberId]);
+  });
+
+  test('forgets whose assignment was awaited when it begins anew before that', async () => {
+    const [a, b] = [member(), member()];
+    await a.join();
+    await b.join();
+    await Promise.all([a.join(), b.join()]);
+    const beat = async () => {
+      for (const each of [a, b]) await each.heartbeat();
+      clock.advance(5000);
+    };
+    for (let waited = 0; waited < 50_000; waited += 5000) await beat();
+    cluster.rebalance(GROUP);
+    for (let waited = 0; waited < 20_000; waited += 5000) await beat();
+    expect(group().members).toHaveLength(2);
   });
 
   test('begins when the leader joins again, or a follower with something new to say', async () => {
@@ -421,6 +436,35 @@ describe('static members', () => {
     expect(heir.memberId).toMatch(/^one-/);
     expect(String((await heir.sync()).assignment)).toBe('mine');
     expect(group()).toMatchObject({ state: 'Stable', epoch: 1 });
+  });
+
+  test('go on leading when they come back', async () => {
+    const [a, b] = [member('one'), member('two')];
+    await a.join();
+    const joining = b.join();
+    await settled();
+    await Promise.all([a.join(), joining]);
+    await Promise.all([b.sync(), a.sync()]);
+    expect(group().leader).toBe(a.memberId);
+    const heir = member('one');
+    expect(await heir.join()).toMatchObject({ errorCode: 0, leader: heir.memberId });
+    expect((await b.join()).leader).toBe(heir.memberId);
+  });
+
+  test('keep their place in a rebalance that they stay away from', async () => {
+    const options = { sessionTimeoutMs: 300_000, rebalanceTimeoutMs: 5000 };
+    const [a, b] = [member('one'), member('two')];
+    await a.join(options);
+    const joining = b.join(options);
+    await settled();
+    await Promise.all([a.join(options), joining]);
+    await Promise.all([b.sync(), a.sync()]);
+    cluster.rebalance(GROUP);
+    const again = a.join(options);
+    await settled();
+    clock.advance(5000);
+    expect(await again).toMatchObject({ errorCode: 0, generationId: 3 });
+    expect(group().members.map(({ instanceId }) => instanceId)).toEqual(['one', 'two']);
   });
 
   test('are not told that they lead where they can’t skip the assignment', async () => {

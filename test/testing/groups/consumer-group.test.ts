@@ -594,4 +594,32 @@ describe('a coordinator that moves', () => {
     clock.advance(45_000);
     expect((await moved.heartbeat()).error).toBe('UNKNOWN_MEMBER_ID');
   });
+
+  test('goes on waiting for partitions to be given back', async () => {
+    await cluster.close();
+    cluster = await startEmbeddedKafka({
+      listen: 'memory',
+      clock,
+      brokers: 2,
+      topics: { orders: 4 },
+    });
+    const { coordinators } = await member('x').client.request('FindCoordinator', 4, {
+      keyType: 0,
+      coordinatorKeys: [GROUP],
+    });
+    const former = coordinators[0]!.nodeId;
+    const on = (id: string, broker: number) => new ConsumerMember(cluster, GROUP, id, null, broker);
+    const [a, b] = [on('a', former), on('b', former)];
+    await a.join();
+    await b.join();
+    await a.heartbeat();
+    const next = cluster.brokerIds.find((id) => id !== former)!;
+    cluster.moveCoordinator(GROUP, next);
+    const moved = on('a', next);
+    moved.epoch = a.epoch;
+    clock.advance(30_000);
+    expect((await moved.heartbeat()).error).toBe('NONE');
+    clock.advance(30_000);
+    expect((await moved.heartbeat()).error).toBe('UNKNOWN_MEMBER_ID');
+  });
 });

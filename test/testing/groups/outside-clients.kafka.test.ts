@@ -38,6 +38,11 @@ interface OutsideConsumer {
   stop(): Promise<void>;
 }
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A consumer in a process of its own, one line a record. */
 class ProcessConsumer implements OutsideConsumer {
   readonly values: string[] = [];
@@ -46,6 +51,8 @@ class ProcessConsumer implements OutsideConsumer {
 
   constructor(command: string, args: readonly string[]) {
     this.child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+    running.add(this.child);
+    this.child.once('exit', () => running.delete(this.child));
     createInterface({ input: this.child.stdout! }).on('line', (line) => this.values.push(line));
     this.child.stderr!.on('data', (text: Buffer) => (this.complaints += String(text)));
   }

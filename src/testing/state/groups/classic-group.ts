@@ -358,7 +358,6 @@ export class ClassicGroup {
   private prepareRebalance(): void {
     if (this.state === 'CompletingRebalance') {
       for (const member of this.roster.members) {
-        member.assignment = NO_ASSIGNMENT;
         this.answerSync(member, Errors.REBALANCE_IN_PROGRESS);
       }
     }

@@ -416,10 +416,8 @@ export class ConsumerGroup {
   }
 
   /** A member that does not give partitions back in time is out, for others wait for them. */
-  private limitRevocation({ id, epoch, rebalanceTimeoutMs }: ConsumerMember): void {
-    this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => {
-      if (this.members.get(id)?.epoch === epoch) this.expire(id);
-    });
+  private limitRevocation({ id, rebalanceTimeoutMs }: ConsumerMember): void {
+    this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => this.expire(id));
   }
 
   private topicIdsOf(member: ConsumerMember): Set<string> {
