@@ -33,13 +33,8 @@ export class JavaHarness implements AsyncDisposable {
     program: 'Assignors' | 'Clients' | 'Messages' | 'Records',
     kafkaVersion: string,
   ): Promise<JavaHarness> {
-    const classpath = await resolveClasspath(`clients-${kafkaVersion}`, [
-      `org.apache.kafka:kafka-clients:${kafkaVersion}`,
-      'com.fasterxml.jackson.core:jackson-databind:2.17.2',
-      'org.slf4j:slf4j-nop:1.7.36',
-    ]);
-    const classes = await compile(program, kafkaVersion, classpath);
-    const args = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', `${classes}:${classpath}`, program];
+    const classpath = await prepare(program, kafkaVersion);
+    const args = ['-Xmx256m', '-XX:TieredStopAtLevel=1', '-cp', classpath, program];
     return new JavaHarness(spawn('java', args, { stdio: ['pipe', 'pipe', 'pipe'] }));
   }
 
@@ -67,6 +62,16 @@ export class JavaHarness implements AsyncDisposable {
     if (line.slice(0, at) === 'ok') resolve(line.slice(at + 1));
     else reject(new Error(line.slice(at + 1)));
   }
+}
+
+/** Compiles a program beside this file, once, and gives the class path to run it with. */
+export async function prepare(program: string, kafkaVersion: string): Promise<string> {
+  const classpath = await resolveClasspath(`clients-${kafkaVersion}`, [
+    `org.apache.kafka:kafka-clients:${kafkaVersion}`,
+    'com.fasterxml.jackson.core:jackson-databind:2.17.2',
+    'org.slf4j:slf4j-nop:1.7.36',
+  ]);
+  return `${await compile(program, kafkaVersion, classpath)}:${classpath}`;
 }
 
 async function compile(program: string, version: string, classpath: string): Promise<string> {
