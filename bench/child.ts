@@ -25,9 +25,19 @@ export function build(): void {
   execFileSync(process.execPath, [tsc, '-p', here], { stdio: 'inherit' });
 }
 
-/** Does a task in a process of its own, after {@link build}, and gives what it returned. */
-export function inChild<T>(task: Task, timeoutMs = 120_000): Promise<T> {
-  const child = fork(`${here}.build/bench/child.js`, { execArgv: [], timeout: timeoutMs });
+/**
+ * Does a task in a process of its own, after {@link build}, and gives what it returned. The signal
+ * ends it early.
+ */
+export function inChild<T>(
+  task: Task,
+  { timeoutMs = 120_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
+): Promise<T> {
+  const child = fork(`${here}.build/bench/child.js`, {
+    execArgv: [],
+    timeout: timeoutMs,
+    ...(signal !== undefined && { signal }),
+  });
   return new Promise((resolve, reject) => {
     let answer: Answer<T> | undefined;
     child.on('message', (message: typeof answer) => (answer = message));

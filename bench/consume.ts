@@ -14,6 +14,7 @@ const ROUND_MS = 2500;
 const RATE = 1000;
 const LATENCY_MS = 3000;
 const LATENCY_ROUNDS = 2;
+const MAX_PACE_MS = 600_000;
 /** The cases that there is a target for are run more often. */
 const CASES: readonly Case[] = [
   { valueBytes: 100, compression: 'none', records: 5_000_000, rounds: 3 },
@@ -127,9 +128,14 @@ async function compareLatency(
     const [way, about] = Object.entries(ways)[0]!;
     return { client, way, ...about, runs: [], failure: undefined };
   });
-  const setup = { ratePerSecond: RATE, ms: rows.length * LATENCY_ROUNDS * (LATENCY_MS + 8000) };
-  const pacing = [bootstrapServers, 'latency', setup] as const;
-  const pacer = inChild({ module: MODULE, call: 'pace', args: pacing }, setup.ms + 30_000);
+  const paceFor = { ratePerSecond: RATE, ms: MAX_PACE_MS };
+  const enough = new AbortController();
+  const pacer = inChild(
+    { module: MODULE, call: 'pace', args: [bootstrapServers, 'latency', paceFor] },
+    { timeoutMs: MAX_PACE_MS, signal: enough.signal },
+  );
+  // It is ended, not awaited; were it to fail, the consumers would miss their records and say so.
+  pacer.catch(() => undefined);
   for (let round = 0; round < LATENCY_ROUNDS; round++) {
     for (const row of rows) {
       const setup = setupOf(bootstrapServers, 'latency');
@@ -137,8 +143,7 @@ async function compareLatency(
       await measure(row, { module: MODULE, call: 'latency', args });
     }
   }
-  // It ends with this process; what it still would send is of no interest.
-  pacer.catch(() => undefined);
+  enough.abort();
   return rows;
 }
 

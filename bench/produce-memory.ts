@@ -18,7 +18,9 @@ export async function run(): Promise<void> {
     for (const bufferMiB of BUFFERS_MIB) {
       const args = [broker.bootstrapServers, TOPIC, way, RECORDS, bufferMiB * MIB];
       const task = { module: './produce-memory-run.js', call: 'sendMany', args };
-      const { acknowledged, baseRssMiB, peakRssMiB } = await inChild<MemoryRun>(task, 300_000);
+      const { acknowledged, baseRssMiB, peakRssMiB } = await inChild<MemoryRun>(task, {
+        timeoutMs: 300_000,
+      });
       if (acknowledged !== RECORDS) throw new Error(`${acknowledged} records were acknowledged`);
       rows.push([
         way,
