@@ -114,7 +114,9 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    * A stream for each partition, from its assignment until it is given up.
    *
    * @example
-   * consumer.partitions('orders').pipe(mergeMap(({ records }) => records.pipe(concatMap(charge)))).subscribe();
+   * consumer.partitions('orders')
+   *   .pipe(mergeMap(({ records }) => records.pipe(processEach((order) => charge(order)))))
+   *   .subscribe();
    */
   partitions(topics: ConsumerTopics): Observable<PartitionStream<K, V>> {
     return this.stream<PartitionStream<unknown, unknown>>(

@@ -1,0 +1,119 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join, relative, resolve } from 'node:path';
+import ts from 'typescript';
+import { expect, test } from 'vitest';
+
+const root = resolve(import.meta.dirname, '..');
+const folders = ['src/sources', 'src/operators', 'src/sinks', 'src/core/consumer'];
+
+/** What an example may use without saying where it comes from. */
+const prelude = `
+import * as rxjs from 'rxjs';
+import * as rxKafka from '../src/index.js';
+import { createReadStream } from 'node:fs';
+import { createInterface } from 'node:readline';
+interface Order { readonly id: string; readonly total: number }
+declare const order: Order;
+declare const kafka: rxKafka.Kafka;
+declare const consumer: rxKafka.Consumer<Buffer | null, Order>;
+declare const orders: rxjs.Observable<rxKafka.ConsumerRecord<Buffer | null, Order>>;
+declare const clicks: rxjs.Observable<{ readonly user: string }>;
+declare const charge: (order: unknown, signal?: AbortSignal) => Promise<void>;
+declare const review: (order: rxKafka.ConsumerRecord<Buffer | null, Order>) => Promise<void>;
+declare const save: (record: rxKafka.ConsumerRecord) => Promise<void>;
+declare const print: (record: unknown) => void;
+declare const invoice: (order: Order) => string;
+declare const forget: (partitions: readonly rxKafka.TopicPartition[]) => void;
+`;
+
+interface Example {
+  readonly where: string;
+  readonly code: string;
+}
+
+test('every example in the documentation of sources, operators, sinks and consumers compiles', () => {
+  const examples = folders.flatMap((folder) => examplesIn(join(root, folder)));
+  expect(examples.length).toBeGreaterThan(20);
+  const wrong = { where: 'one that must not compile', code: 'fromTopics(kafka, 5);' };
+  const [ours, ...others] = complaints([wrong, ...examples]);
+  expect(ours).toContain(wrong.where);
+  expect(others).toEqual([]);
+}, 120_000);
+
+/** The code of each `@example` of public symbols. */
+function examplesIn(folder: string): Example[] {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' });
+  return files.flatMap((file) => {
+    const path = join(folder, file);
+    if (!path.endsWith('.ts')) return [];
+    const comments = readFileSync(path, 'utf8').match(/\/\*\*[\s\S]*?\*\//g) ?? [];
+    return comments
+      .filter((comment) => !comment.includes('@internal'))
+      .flatMap((comment) => {
+        const lines = comment.replace(/\s*\*\/$/, '').split('\n');
+        const text = lines.map((line) => line.replace(/^\s*\/?\*+ ?/, '')).join('\n');
+        const parts = text.split(/^@example *\n/m).slice(1);
+        return parts.map((part) => ({
+          where: relative(root, path),
+          code: part.split(/^@\w/m)[0]!.trim(),
+        }));
+      });
+  });
+}
+
+/** What the compiler says about examples, each in a function of its own. */
+function complaints(examples: readonly Example[]): string[] {
+  const names = (module: string) => `const { ${exportsOf(module).join(', ')} }`;
+  const shared = `${prelude}\n${names('rxjs')} = rxjs;\n${names('rx-kafka')} = rxKafka;\n`;
+  const types = `type Receipt<T> = rxKafka.Receipt<T>;\n`;
+  const files = new Map(
+    examples.map(({ code }, i) => [
+      join(root, 'test', `example-${i}.ts`),
+      `${shared}${types}export async function example() {\n${code}\n}\n`,
+    ]),
+  );
+  const program = compile(files);
+  return [...files.keys()].flatMap((file, i) => {
+    const source = program.getSourceFile(file)!;
+    return [
+      ...program.getSyntacticDiagnostics(source),
+      ...program.getSemanticDiagnostics(source),
+    ].map(
+      ({ messageText }) =>
+        `${examples[i]!.where}: ${ts.flattenDiagnosticMessageText(messageText, '\n')}\n${examples[i]!.code}`,
+    );
+  });
+}
+
+const known = new Map<string, readonly string[]>();
+
+/** Names of the values that a module exports. */
+function exportsOf(module: string): readonly string[] {
+  return known.get(module) ?? [];
+}
+
+const values = await Promise.all([import('rxjs'), import('../src/index.js')]);
+const [rxjs, rxKafka] = values.map((module) =>
+  Object.keys(module).filter((name) => name !== 'default'),
+);
+known.set('rx-kafka', rxKafka!);
+known.set(
+  'rxjs',
+  rxjs!.filter((name) => !rxKafka!.includes(name)),
+);
+
+function compile(files: ReadonlyMap<string, string>): ts.Program {
+  const { config } = ts.readConfigFile(join(root, 'tsconfig.json'), (path) =>
+    ts.sys.readFile(path),
+  ) as {
+    config: { compilerOptions: object };
+  };
+  const { options } = ts.convertCompilerOptionsFromJson(
+    { ...config.compilerOptions, noUnusedLocals: false },
+    root,
+  );
+  const host = ts.createCompilerHost(options);
+  host.fileExists = (path) => files.has(path) || ts.sys.fileExists(path);
+  host.readFile = (path) => files.get(path) ?? ts.sys.readFile(path);
+  return ts.createProgram([...files.keys()], options, host);
+}

@@ -1,0 +1,192 @@
+import { concatMap, map, mergeMap, type Observable } from 'rxjs';
+import { expectTypeOf, test } from 'vitest';
+import {
+  ackEach,
+  createKafka,
+  filterEach,
+  fromFetches,
+  fromOffsetRange,
+  fromPartitions,
+  fromTopics,
+  fromTopicsByPartition,
+  json,
+  ofType,
+  processEach,
+  string,
+  toTopic,
+  type ConsumerRecord,
+  type DerivedRecord,
+  type FetchHandle,
+  type PartitionStream,
+  type Receipt,
+  type TopicPartition,
+} from '../../src/index.js';
+
+interface Order {
+  readonly id: string;
+  readonly total: number;
+}
+
+declare const save: (order: Order) => Promise<number>;
+const kafka = createKafka({ bootstrapServers: 'localhost:9092' });
+const orders = fromTopics(kafka, 'orders', {
+  keyDeserializer: string(),
+  valueDeserializer: json<Order>(),
+});
+
+test('keys and values are bytes until a deserializer is given', () => {
+  expectTypeOf(fromTopics(kafka, 'orders')).toEqualTypeOf<Observable<ConsumerRecord>>();
+  expectTypeOf(fromTopics(kafka, 'orders', { valueDeserializer: json<Order>() })).toEqualTypeOf<
+    Observable<ConsumerRecord<Buffer | null, Order>>
+  >();
+});
+
+test('deserializers are functions or objects, at once or later', () => {
+  const source = fromTopics(kafka, /orders/, {
+    keyDeserializer: (bytes) => bytes.length,
+    valueDeserializer: {
+      deserialize: (bytes, { topic }) => Promise.resolve({ topic, text: bytes.toString() }),
+    },
+  });
+  expectTypeOf(source).toEqualTypeOf<
+    Observable<ConsumerRecord<number, { topic: string; text: string }>>
+  >();
+  fromTopics(kafka, 'orders', {
+    // @ts-expect-error it gets bytes, not text
+    valueDeserializer: (text: string) => text,
+  });
+  // @ts-expect-error an object needs the method
+  fromTopics(kafka, 'orders', { valueDeserializer: { parse: () => 1 } });
+});
+
+test('every source infers alike', () => {
+  const options = { valueDeserializer: json<Order>() };
+  type Records = Observable<ConsumerRecord<Buffer | null, Order>>;
+  expectTypeOf(
+    fromPartitions(kafka, [{ topic: 'orders', partition: 0 }], options),
+  ).toEqualTypeOf<Records>();
+  expectTypeOf(
+    fromOffsetRange(kafka, [{ topic: 'orders', partition: 0 }], options),
+  ).toEqualTypeOf<Records>();
+  expectTypeOf(fromFetches(kafka, 'orders', options)).toEqualTypeOf<
+    Observable<FetchHandle<Buffer | null, Order>>
+  >();
+  expectTypeOf(fromTopicsByPartition(kafka, 'orders', options)).toEqualTypeOf<
+    Observable<PartitionStream<Buffer | null, Order>>
+  >();
+  expectTypeOf(
+    fromFetches(kafka, 'orders', options).pipe(concatMap(({ records }) => records)),
+  ).toEqualTypeOf<Records>();
+});
+
+test('a consumer brings its types along', () => {
+  const consumer = kafka.consumer({ groupId: 'billing', valueDeserializer: json<Order>() });
+  expectTypeOf(fromTopics(consumer, 'orders')).toEqualTypeOf<
+    Observable<ConsumerRecord<Buffer | null, Order>>
+  >();
+  expectTypeOf(consumer.records('orders')).toEqualTypeOf<
+    Observable<ConsumerRecord<Buffer | null, Order>>
+  >();
+  expectTypeOf(consumer.iterate('orders')).toEqualTypeOf<
+    AsyncIterableIterator<ConsumerRecord<Buffer | null, Order>>
+  >();
+  expectTypeOf(consumer.assignment).toEqualTypeOf<readonly TopicPartition[]>();
+});
+
+test('sources refuse what can’t be', () => {
+  // @ts-expect-error there is no such option
+  fromTopics(kafka, 'orders', { group: 'billing' });
+  // @ts-expect-error there is no such reset
+  fromTopics(kafka, 'orders', { autoOffsetReset: 'beginning' });
+  // @ts-expect-error partitions need a source of their own
+  fromTopics(kafka, [{ topic: 'orders', partition: 0 }]);
+  // @ts-expect-error a range can't begin at its end
+  fromOffsetRange(kafka, [{ topic: 'orders', partition: 0, from: 'end' }]);
+  // @ts-expect-error there is no such start
+  fromPartitions(kafka, [{ topic: 'orders', partition: 0, start: 'earliest' }]);
+  // @ts-expect-error a producer is no consumer
+  fromTopics(kafka.producer(), 'orders');
+});
+
+test('types go through pipes', () => {
+  const totals = orders.pipe(
+    filterEach((order) => order.value.total > 0),
+    ackEach(),
+    map(({ key, value }) => [key, value.total] as const),
+  );
+  expectTypeOf(totals).toEqualTypeOf<Observable<readonly [string, number]>>();
+});
+
+test('filterEach narrows as its predicate does', () => {
+  type Keyed = ConsumerRecord<Buffer, Order>;
+  const keyed = fromTopics(kafka, 'orders', { valueDeserializer: json<Order>() }).pipe(
+    filterEach((record): record is Keyed => record.key !== null),
+  );
+  expectTypeOf(keyed).toEqualTypeOf<Observable<Keyed>>();
+  // @ts-expect-error it must say yes or no
+  orders.pipe(filterEach((order) => order.value.total));
+});
+
+test('processEach emits what its results hold', () => {
+  expectTypeOf(orders.pipe(processEach(({ value }) => save(value)))).toEqualTypeOf<
+    Observable<number>
+  >();
+  expectTypeOf(orders.pipe(processEach(({ value }) => [value.id]))).toEqualTypeOf<
+    Observable<string>
+  >();
+  expectTypeOf(
+    orders.pipe(
+      processEach(async (order, { signal, attempt }) => {
+        expectTypeOf(order).toEqualTypeOf<ConsumerRecord<string, Order>>();
+        expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+        expectTypeOf(attempt).toEqualTypeOf<number>();
+        await save(order.value);
+      }),
+    ),
+  ).toEqualTypeOf<Observable<void>>();
+  expectTypeOf(orders.pipe(processEach(({ value }) => void save(value)))).toEqualTypeOf<
+    Observable<never>
+  >();
+  // @ts-expect-error a number can't be waited for
+  orders.pipe(processEach(({ value }) => value.total));
+  // @ts-expect-error there is no such order
+  orders.pipe(processEach(() => undefined, { order: 'keys' }));
+});
+
+test('derive() keeps what is not changed', () => {
+  expectTypeOf(orders.pipe(map((order) => order.derive({ topic: 'copies' })))).toEqualTypeOf<
+    Observable<DerivedRecord<string, Order>>
+  >();
+  expectTypeOf(
+    orders.pipe(processEach((order) => [order.derive({ value: order.value.total })])),
+  ).toEqualTypeOf<Observable<DerivedRecord<string, number>>>();
+  const receipts = orders.pipe(
+    map((order) => order.derive({ value: order.value.id })),
+    toTopic(kafka, 'ids'),
+  );
+  expectTypeOf(receipts).toEqualTypeOf<Observable<Receipt<DerivedRecord<string, string>>>>();
+  // @ts-expect-error there is nothing like it to change
+  orders.pipe(map((order) => order.derive({ offset: 1 })));
+});
+
+test('ofType narrows to the types that were named', () => {
+  const gone = kafka.lifecycle.pipe(
+    ofType('revoked', 'lost'),
+    map(({ type, recordsAbandoned }) => [type, recordsAbandoned] as const),
+  );
+  expectTypeOf(gone).toEqualTypeOf<Observable<readonly ['revoked' | 'lost', number]>>();
+  const stalled = kafka.lifecycle.pipe(
+    ofType('stalled'),
+    map(({ topic, offset, ageMs }) => [topic, offset, ageMs] as const),
+  );
+  expectTypeOf(stalled).toEqualTypeOf<Observable<readonly [string, number, number]>>();
+  // @ts-expect-error there is no such event
+  kafka.lifecycle.pipe(ofType('revokd'));
+});
+
+test('partitions are streams of their own', () => {
+  const all = fromTopicsByPartition(kafka, 'orders', { valueDeserializer: json<Order>() }).pipe(
+    mergeMap(({ partition, records }) => records.pipe(map(({ value }) => [partition, value.id]))),
+  );
+  expectTypeOf(all).toEqualTypeOf<Observable<(string | number)[]>>();
+});
