@@ -352,6 +352,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       else if (this.waiting.has(topic)) this.waiting.get(topic)!.add(record);
       else this.append(topic, record, true);
     });
+    // Those who wait for room came before anything could be sent.
+    if (!this.hasRoom) this.sender.wake();
     this.settled();
   }
 

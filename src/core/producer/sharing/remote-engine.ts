@@ -60,13 +60,13 @@ export class RemoteEngine implements SinkEngine {
     submitter: Submitter,
     token: unknown,
   ): boolean {
-    if (!this.hasRoom) return false;
+    if (!this.hasRoom && !this.isClosed) return false;
     const shared = this.isClosed ? producerClosed() : this.serialize(topic, record, submitter);
     if (shared instanceof KafkaError) {
       submitter.failed(token, shared);
       return true;
     }
-    const bytes = OVERHEAD_BYTES + lengthOf(shared.key) + lengthOf(shared.value);
+    const bytes = heldBytes(shared);
     this.usedBytes += bytes;
     this.unsettled.set(this.nextId++, { topic, bytes, submitter, token });
     if (this.outbox.length === 0) queueMicrotask(() => this.sendOutbox());
@@ -76,7 +76,8 @@ export class RemoteEngine implements SinkEngine {
   }
 
   whenRoom(callback: () => void): void {
-    this.roomListeners.push(callback);
+    if (this.isClosed) queueMicrotask(callback);
+    else this.roomListeners.push(callback);
   }
 
   async flush(): Promise<void> {
@@ -130,9 +131,9 @@ export class RemoteEngine implements SinkEngine {
         value == null ? null : serialized(submitter.serializeValue(value as never, { topic }));
       return {
         topic,
-        key: keyBytes,
-        value: valueBytes,
-        headers: headerList(headers),
+        key: detached(keyBytes),
+        value: detached(valueBytes),
+        headers: headerList(headers).map(([name, part]) => [name, detached(part)] as const),
         partition,
         timestamp: timestamp ?? this.clock.now(),
       };
@@ -161,7 +162,7 @@ export class RemoteEngine implements SinkEngine {
       case 'closed':
         this.lost();
     }
-    while (this.hasRoom && this.roomListeners.length > 0) this.roomListeners.shift()!();
+    this.wakeBlocked();
     this.updateRef();
   }
 
@@ -186,7 +187,15 @@ export class RemoteEngine implements SinkEngine {
     this.unsettled.clear();
     for (const answer of this.calls.values()) answer({ type: 'closed' });
     this.calls.clear();
-    while (this.roomListeners.length > 0) this.roomListeners.shift()!();
+    this.wakeBlocked();
+  }
+
+  private wakeBlocked(): void {
+    // Those who find no room wait again: once around, then.
+    for (let left = this.roomListeners.length; left > 0; left--) {
+      if (!this.hasRoom && !this.isClosed) return;
+      this.roomListeners.shift()!();
+    }
   }
 
   private call(message: (call: number) => ToProducer): Promise<ToWorker> {
@@ -207,6 +216,18 @@ export class RemoteEngine implements SinkEngine {
     if (this.unsettled.size > 0 || this.calls.size > 0) this.port.ref();
     else this.port.unref();
   }
+}
+
+function heldBytes({ key, value, headers }: SharedRecord): number {
+  let bytes = OVERHEAD_BYTES + lengthOf(key) + lengthOf(value);
+  for (const [name, part] of headers) bytes += name.length + lengthOf(part);
+  return bytes;
+}
+
+/** Bytes in memory of their own: a view would take all of the memory behind it to the other thread. */
+function detached(bytes: Serialized): Serialized {
+  if (bytes === null || typeof bytes === 'string') return bytes;
+  return Uint8Array.prototype.slice.call(bytes);
 }
 
 function lengthOf(bytes: Serialized): number {
