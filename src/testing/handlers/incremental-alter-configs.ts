@@ -83,7 +83,8 @@ function changed(current: string, { name, configOperation, value }: Change): str
       return (configOperation === APPEND ? [...others, ...named] : others).join(',');
     }
     default:
-      throw new Rejection(Errors.INVALID_REQUEST, `Unknown operation ${configOperation}`);
+      // Real brokers run into it unprepared.
+      throw new Rejection(Errors.UNKNOWN_SERVER_ERROR, `Unknown operation ${configOperation}`);
   }
 }
 

@@ -17,6 +17,8 @@ export interface ValidationRules {
 const FIRST_VERSION_OF_MAGIC_2 = 3;
 const FIRST_VERSION_WITH_ZSTD = 7;
 const SHOWN_FAULTS = 3;
+const MAGIC_AT = 16;
+const LAST_OFFSET_DELTA_AT = 23;
 
 /**
  * Takes produced bytes apart and checks that they have a form that the version of Produce allows.
@@ -47,11 +49,24 @@ export function validateBatches(batches: readonly RecordBatch[], rules: Validati
 }
 
 function readWhole(bytes: Buffer): RecordBatch[] {
+  checkStart(bytes);
   try {
     return readBatches(bytes).map((batch) => (isOldWrapper(batch) ? renumber(batch) : batch));
   } catch (error) {
     throw corrupt(error);
   }
+}
+
+/** What a real broker finds out before it takes the first batch apart, be it whole or cut short. */
+function checkStart(bytes: Buffer): void {
+  const magic = bytes[MAGIC_AT];
+  if (magic === undefined) return;
+  if (magic > 2) {
+    throw new Rejection(Errors.CORRUPT_MESSAGE, `Invalid magic found in record: ${magic}`);
+  }
+  const isCut = bytes.length < LAST_OFFSET_DELTA_AT + 4;
+  if (magic < 2 || isCut || bytes.readInt32BE(LAST_OFFSET_DELTA_AT) >= 0) return;
+  throw invalid('Batch has an invalid offset range');
 }
 
 /** A compressed set of magic 0, whose inner offsets are absolute. */
@@ -200,8 +215,9 @@ function refuse(keyFaults: readonly RecordFault[], timeFaults: readonly RecordFa
 function compressionOf(batch: RecordBatch): string {
   try {
     return batch.compressionType;
-  } catch (error) {
-    throw corrupt(error);
+  } catch {
+    // Real brokers run into it unprepared.
+    throw new Rejection(Errors.UNKNOWN_SERVER_ERROR, 'Unknown compression type id');
   }
 }
 

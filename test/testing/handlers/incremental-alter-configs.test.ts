@@ -62,7 +62,7 @@ describe('IncrementalAlterConfigs', () => {
     ['a wrong value', 'INVALID_CONFIG', [['flush.ms', SET, '-7']]],
     ['no value', 'INVALID_REQUEST', [['flush.ms', SET, null]]],
     ['adding to what is no list', 'INVALID_CONFIG', [['flush.ms', APPEND, '1']]],
-    ['an unknown operation', 'INVALID_REQUEST', [['flush.ms', 9, '1']]],
+    ['an unknown operation', 'UNKNOWN_SERVER_ERROR', [['flush.ms', 9, '1']]],
     [
       'two changes of one setting',
       'INVALID_REQUEST',

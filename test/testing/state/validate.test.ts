@@ -95,6 +95,10 @@ describe('the form of produced bytes', () => {
     expect(verdict(bytes)).toBe('CORRUPT_MESSAGE');
   });
 
+  test('of a magic that there is not is corrupt', () => {
+    expect(verdict(Buffer.alloc(100, 7))).toBe('CORRUPT_MESSAGE');
+  });
+
   test('of a format that the broker does not know is refused', () => {
     const message = encodeRecords([{ value: 'v' }], { magic: 1 });
     expect(verdict(message, { version: 2, maxMagic: 0 })).toBe('UNSUPPORTED_FOR_MESSAGE_FORMAT');
@@ -105,9 +109,9 @@ describe('the form of produced bytes', () => {
     expect(verdict(batch([NOW], 'zstd'), { version: 7 })).toBe('NONE');
   });
 
-  test('with a codec that nobody knows is corrupt', () => {
+  test('with a codec that nobody knows is more than the broker can say', () => {
     expect(verdict(broken((bytes) => bytes.writeInt16BE(7, ATTRIBUTES_AT)))).toBe(
-      'CORRUPT_MESSAGE',
+      'UNKNOWN_SERVER_ERROR',
     );
   });
 });
@@ -124,7 +128,7 @@ describe('a header is refused', () => {
     ],
     [
       'whose last offset is below its first',
-      'CORRUPT_MESSAGE',
+      'INVALID_RECORD',
       (b) => b.writeInt32BE(-2, LAST_OFFSET_DELTA_AT),
     ],
     ['that says LogAppendTime', 'INVALID_TIMESTAMP', (b) => b.writeInt16BE(8, ATTRIBUTES_AT)],
