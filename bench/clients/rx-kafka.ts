@@ -26,11 +26,11 @@ const BATCH_BYTES = 64 * 1024;
 type Pipeline = (
   kafka: Kafka,
   topic: string,
-  options: { autoOffsetReset: 'earliest'; ack: 'manual' },
+  options: { groupId: string; autoOffsetReset: 'earliest' },
   intake: Intake,
 ) => Observable<unknown>;
 
-/** With acks, and all defaults. Not in a group: there are none yet. */
+/** In a group, with acks and automatic commits, and all defaults. */
 function consuming(
   delivers: WayToConsume['delivers'],
   settings: string,
@@ -39,9 +39,9 @@ function consuming(
   return {
     delivers,
     settings,
-    start({ bootstrapServers, topic }, intake) {
+    start({ bootstrapServers, topic, groupId }, intake) {
       const kafka = createKafka({ bootstrapServers });
-      const options = { autoOffsetReset: 'earliest', ack: 'manual' } as const;
+      const options = { groupId, autoOffsetReset: 'earliest' } as const;
       // An error is not handled, so that it ends the run.
       return Promise.resolve(pipeline(kafka, topic, options, intake).subscribe());
     },
