@@ -5,7 +5,7 @@ import { backoffMs } from '../util/backoff.js';
 import { KafkaError, TimeoutError } from '../util/errors.js';
 import type { ConsumerContext, Patience } from './context.js';
 import { consumerError, nameOf } from './errors.js';
-import { pause } from './pause.js';
+import { aborted, pause } from './pause.js';
 
 /** What a leader said of one partition. */
 export interface LeaderAnswer<R> extends TopicPartition {
@@ -37,6 +37,7 @@ export async function askLeaders<T extends TopicPartition, R>(
   let left = targets;
   let last: BrokerError | undefined;
   for (let failures = 0; ; failures++) {
+    if (signal.aborted) throw aborted();
     const byLeader = groupByLeader(context, left);
     const rounds = [...byLeader].map(([node, mine]) => round(context, node, mine, ask));
     for (const outcome of await Promise.all(rounds)) {
@@ -58,7 +59,29 @@ export async function askLeaders<T extends TopicPartition, R>(
     const { retryBackoffMs, retryBackoffMaxMs } = options;
     const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
     if (clock.monotonic() + waitMs >= deadline) throw timedOut(what, left, last);
-    await pause(clock, waitMs, signal);
+    await pauseForMetadata(context, byLeader.size === 0 && failures === 0, waitMs, signal);
+  }
+}
+
+/** Waits; where nobody has asked for leaders yet, only until something is told about them. */
+async function pauseForMetadata(
+  { cluster, clock }: ConsumerContext,
+  isForLeaders: boolean,
+  waitMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  if (!isForLeaders) return pause(clock, waitMs, signal);
+  const enough = new AbortController();
+  const stop = () => enough.abort();
+  const stopListening = cluster.onMetadata(stop);
+  signal.addEventListener('abort', stop, { once: true });
+  try {
+    await pause(clock, waitMs, enough.signal);
+  } catch {
+    if (signal.aborted) throw aborted();
+  } finally {
+    stopListening();
+    signal.removeEventListener('abort', stop);
   }
 }
 

@@ -79,20 +79,28 @@ export class AssignedPartition implements DeliveryOwner {
   retryAt = 0;
   /** Bytes that were asked for last. */
   askedBytes = 0;
+  /** Fetches in a row that its broker has refused. */
+  failures = 0;
+  /** Of the topic when the position was found: another one under that name has another. */
+  topicId = '';
   /** Bytes to ask for, where a batch is larger than usual (before KIP-74). */
   wantedBytes = 0;
   /** A follower to read from, until then (KIP-392). */
   preferredReplica = { node: -1, until: 0 };
   /** The fetch on the way for it; the answer to any other is out of date. */
   fetch: object | undefined;
+  /** The search on the way for its position; what any other finds is out of date. */
+  resolution: object | undefined;
   isPaused = false;
   /** Being given up: nothing more is delivered. */
   isDraining = false;
   /** A deserializer is at work on the next record. */
   isDecoding = false;
+  /** Its next batch is not opened before bytes are given back. */
+  awaitsBytes = false;
   isCaughtUp = false;
-  /** Whether something was delivered since the last fetch that left this partition out. */
-  hasMoved = false;
+  /** How often something was delivered: tells whether its pipeline moves. */
+  moves = 0;
   outlet: Outlet | undefined;
   /** False while nobody could take its records: they would only use up memory that others need. */
   isWanted = true;
@@ -130,6 +138,11 @@ export class AssignedPartition implements DeliveryOwner {
     );
   }
 
+  /** Whether batches of it are open that not all is acked of. */
+  get holdsMemory(): boolean {
+    return this.deliveries.size > 0;
+  }
+
   /** Nobody is at work on a record of it. */
   get isDrained(): boolean {
     return this.ledger.inHand === 0;
@@ -161,7 +174,9 @@ export class AssignedPartition implements DeliveryOwner {
     this.validatedEpoch = -1;
     this.isCaughtUp = false;
     this.retryAt = 0;
+    this.failures = 0;
     this.wantedBytes = 0;
+    this.resolution = undefined;
     this.phase = 'active';
   }
 
@@ -169,12 +184,14 @@ export class AssignedPartition implements DeliveryOwner {
   forgetPosition(): void {
     this.endEpoch();
     this.ledger = NO_RECORDS;
+    this.resolution = undefined;
     this.phase = 'new';
   }
 
   /** Drops what was fetched and not delivered. */
   dropUndelivered(): void {
     this.decoded = undefined;
+    this.isDecoding = false;
     this.closeBatch();
     this.buffer.clear();
     this.fetchOffset = this.ledger.position;
@@ -188,6 +205,7 @@ export class AssignedPartition implements DeliveryOwner {
     this.ledger.fence();
     this.decoded = undefined;
     this.isDecoding = false;
+    this.awaitsBytes = false;
     this.redeliveries = [];
     this.closeBatch();
     this.buffer.clear();

@@ -24,6 +24,11 @@ export class ByteBudget {
     return this.limitBytes - this.held - this.reserved;
   }
 
+  /** Whether all that may be held is held; what fetches may bring doesn't count. */
+  get isUsedUp(): boolean {
+    return this.held >= this.limitBytes;
+  }
+
   /** Sets bytes aside for a fetch. Give them back when it was answered, or never will be. */
   reserve(bytes: number): void {
     this.reserved += bytes;

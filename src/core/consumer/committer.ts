@@ -134,8 +134,9 @@ export class Committer {
         timeoutMs,
         signal: this.abort.signal,
       });
-      const refused = offsets.filter((offset) => (outcome.get(nameOf(offset))?.code ?? 0) !== 0);
-      const stored = offsets.filter((offset) => !refused.includes(offset));
+      const isRefused = (offset: OffsetToCommit) => (outcome.get(nameOf(offset))?.code ?? 0) !== 0;
+      const refused = offsets.filter((offset) => isRefused(offset));
+      const stored = offsets.filter((offset) => !isRefused(offset));
       this.stored(stored, clock.monotonic() - startedAt);
       const [first] = refused;
       if (first === undefined) return undefined;
@@ -188,7 +189,8 @@ const fatalErrors: ReadonlySet<string> = new Set([
  * delivery began, so that whoever has the partition next can't skip by `latest`.
  */
 function offsetOf(partition: AssignedPartition): OffsetToCommit | undefined {
-  if (!partition.hasPosition) return undefined;
+  // What was given up while the commit waited may have been committed further by its next owner.
+  if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
   const { topic, partition: index, ledger, committedOffset } = partition;
   const { offset, leaderEpoch } = ledger.commitPosition;
   if (offset === committedOffset) return undefined;

@@ -19,7 +19,13 @@ import { resolveConsumerOptions, type ConsumerOptions } from './options.js';
 import { singleOutlet, type Outlets } from './outlets.js';
 import { PartitionOutlets, type PartitionStream } from './partition-outlets.js';
 import { ConsumerRun } from './run.js';
-import { resolveTopics, startPosition, type ConsumerTopics, type StartAt } from './topics.js';
+import {
+  checkMs,
+  resolveTopics,
+  startPosition,
+  type ConsumerTopics,
+  type StartAt,
+} from './topics.js';
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
 
@@ -248,7 +254,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     const asked = queries.map(({ topic, partition, timestamp }) => ({
       topic,
       partition,
-      timestamp: BigInt(Number(timestamp)),
+      timestamp: BigInt(checkMs(Number(timestamp))),
     }));
     const found = await listOffsets(this.context, asked, this.patience());
     return withPartitions(queries, found).filter(({ offset }) => offset >= 0);
@@ -282,6 +288,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   async drain({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
     const { run } = this;
     if (run === undefined) return NOTHING_DONE;
+    if (run.isEnding && timeoutMs !== undefined) run.hasten(timeoutMs);
     return run.end('drained', timeoutMs);
   }
 
@@ -311,20 +318,24 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     const { options, clock } = this.context;
     resolveTopics(topics, clock.now());
     return new Observable<T>((subscriber) => {
-      const before = this.run;
-      if (this.isClosed || before?.isEnding === false) {
-        subscriber.error(this.isClosed ? closed() : inUse());
-        return;
-      }
       let run: ConsumerRun | undefined;
+      const leave = () =>
+        void run?.end(options.abandonOnUnsubscribe ? 'abandoned' : 'unsubscribed');
       const start = () => {
         if (subscriber.closed) return;
-        run = this.begin(topics, (wake) => outletsFor(subscriber, wake));
+        const before = this.run;
+        if (this.isClosed || before?.isEnding === false) {
+          subscriber.error(this.isClosed ? closed() : inUse());
+        } else if (before !== undefined) {
+          // One that is still leaving is waited for: a member must not race with its predecessor.
+          void before.ended.then(start);
+        } else {
+          run = this.begin(topics, (wake) => outletsFor(subscriber, wake));
+          // Whoever heard of it may have unsubscribed already: then this calls it at once.
+          subscriber.add(leave);
+        }
       };
-      // One that is still leaving is waited for: a member must not race with its predecessor.
-      if (before === undefined) start();
-      else void before.end('unsubscribed').then(start);
-      return () => void run?.end(options.abandonOnUnsubscribe ? 'abandoned' : 'unsubscribed');
+      start();
     });
   }
 

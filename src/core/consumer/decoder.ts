@@ -45,8 +45,14 @@ export class Decoder {
     const { decodeKey, decodeValue } = this;
     const context = { topic: record.topic, record };
     const key = decodeKey && part(record, 'key', record.rawKey, (b) => decodeKey(b, context));
-    const value =
-      decodeValue && part(record, 'value', record.rawValue, (b) => decodeValue(b, context));
+    let value: unknown;
+    try {
+      value = decodeValue && part(record, 'value', record.rawValue, (b) => decodeValue(b, context));
+    } catch (error) {
+      // The key may fail too, with nobody listening any more.
+      if (isPromise(key)) key.then(undefined, () => undefined);
+      throw error;
+    }
     if (!isPromise(key) && !isPromise(value)) {
       if (decodeKey !== undefined) record.decodedKeyIs(key);
       if (decodeValue !== undefined) record.decodedValueIs(value);
@@ -111,7 +117,7 @@ function undecodable(
   return new UndecodableRecord({ topic, partition, offset, part: name, bytes, error });
 }
 
-function isPromise(value: unknown): boolean {
+function isPromise(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&

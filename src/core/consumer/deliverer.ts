@@ -1,5 +1,5 @@
 import type { OpenOptions, RecordBatch } from '../records/index.js';
-import type { Clock } from '../util/clock.js';
+import type { Cancel, Clock } from '../util/clock.js';
 import { CorruptRecordError, type KafkaError } from '../util/errors.js';
 import type { AssignedPartition, OpenBatch, Outlet } from './assigned-partition.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -30,6 +30,8 @@ export interface DeliveryHooks {
   onDelivered(partition: AssignedPartition, records: number): void;
   /** Nothing more can be delivered now. */
   onIdle(): void;
+  /** Reading failed in a way that says nothing about the records: a codec that is not installed. */
+  onFailed(partition: AssignedPartition, error: unknown): void;
 }
 
 export interface DeliverySettings {
@@ -56,9 +58,12 @@ export class Deliverer {
   /** Work goes on when the event loop has turned. */
   private isPending = false;
   private isTurnAwaited = false;
+  private cancelTurn: Cancel = () => undefined;
   private spentMs = 0;
   private rotation = 0;
   private deadline = 0;
+  /** Partitions wait for bytes to be given back before they open another batch. */
+  awaitsBytes = false;
 
   constructor(
     private readonly clock: Clock,
@@ -81,6 +86,7 @@ export class Deliverer {
 
   stop(): void {
     this.isStopped = true;
+    this.cancelTurn();
   }
 
   private resume(): void {
@@ -108,7 +114,7 @@ export class Deliverer {
   private awaitTurn(): void {
     if (this.isTurnAwaited) return;
     this.isTurnAwaited = true;
-    this.clock.yield(() => {
+    this.cancelTurn = this.clock.yield(() => {
       this.isTurnAwaited = false;
       this.spentMs = 0;
       if (!this.isPending) return;
@@ -119,6 +125,7 @@ export class Deliverer {
 
   /** True when there is more to do but the time is up. */
   private deliverAll(): boolean {
+    this.awaitsBytes = false;
     for (;;) {
       const partitions = this.partitions();
       const count = partitions.length;
@@ -128,7 +135,7 @@ export class Deliverer {
         const delivered = this.turn(partition);
         if (delivered > 0) {
           hasMoved = true;
-          partition.hasMoved = true;
+          partition.moves++;
           this.hooks.onDelivered(partition, delivered);
         }
         if (this.isStopped) return false;
@@ -151,7 +158,7 @@ export class Deliverer {
       const held = partition.decoded;
       if (held !== undefined) {
         partition.decoded = undefined;
-        this.hand(partition, partition.outlet!, held);
+        this.hand(partition.outlet!, held);
         count++;
         left--;
         continue;
@@ -217,15 +224,10 @@ export class Deliverer {
     return count;
   }
 
-  private hand(
-    partition: AssignedPartition,
-    outlet: Outlet,
-    record: ConsumerRecord<unknown, unknown>,
-  ): void {
+  private hand(outlet: Outlet, record: ConsumerRecord<unknown, unknown>): void {
     const { ledger, leaderEpoch } = record.source;
     record.delivered(ledger.deliver(record.offset, leaderEpoch, this.clock.monotonic()));
     record.source.delivered();
-    partition.hasMoved = true;
     outlet.next(record);
     if (this.settings.isAutoAck && !record.isTaken) record.ack();
   }
@@ -233,7 +235,9 @@ export class Deliverer {
   private redeliver(partition: AssignedPartition): number {
     let count = 0;
     const now = this.clock.monotonic();
-    while (isDeliverable(partition)) {
+    // What comes back meanwhile has its turn later, even when that is at once.
+    let left = partition.redeliveries.length;
+    while (left-- > 0 && isDeliverable(partition)) {
       const [first] = partition.redeliveries;
       if (first === undefined || first.dueAt > now) break;
       partition.redeliveries.shift();
@@ -249,9 +253,15 @@ export class Deliverer {
   /** Opens the next batch that has something to deliver, passing over what has not. */
   private openNext(partition: AssignedPartition): OpenBatch | undefined {
     const { buffer, ledger } = partition;
+    partition.awaitsBytes = false;
     while (isDeliverable(partition) && partition.ledger === ledger) {
       const chunk = buffer.current;
       if (chunk === undefined) return undefined;
+      // A batch may become many times as large as it was fetched: one a partition always may.
+      if (this.budget.isUsedUp && partition.holdsMemory) {
+        this.awaitsBytes = partition.awaitsBytes = true;
+        return undefined;
+      }
       let batch: RecordBatch | undefined;
       try {
         batch = buffer.next();
@@ -291,7 +301,10 @@ export class Deliverer {
     error: unknown,
     batch: RecordBatch | undefined,
   ): Remedy {
-    if (!(error instanceof CorruptRecordError)) throw error;
+    if (!(error instanceof CorruptRecordError)) {
+      this.hooks.onFailed(partition, error);
+      return 'stop';
+    }
     const remedy = this.hooks.onCorrupt(partition, error, batch);
     if (remedy === 'skip' && batch !== undefined) {
       partition.closeBatch();

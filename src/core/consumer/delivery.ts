@@ -12,7 +12,7 @@ export interface DeliveryOwner {
   readonly signal: AbortSignal;
   /** A record was acked, for the first time and in time. */
   acked(ledger: Ledger): void;
-  /** An ack that came too late: the epoch is over. */
+  /** An ack, or a nack, that came too late: the epoch is over. */
   ackedLate(): void;
   nacked(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void;
   /** A record that nobody has started to work on came back. */
@@ -78,10 +78,12 @@ export class Delivery {
 
   nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void {
     if (this.ledger.nack(sequence)) this.owner.nacked(record, sequence, reason);
+    else if (this.ledger.isFenced) this.owner.ackedLate();
   }
 
   return(record: ConsumerRecord<unknown, unknown>, sequence: number): void {
     if (this.ledger.nack(sequence)) this.owner.returned(record, sequence);
+    else if (this.ledger.isFenced) this.owner.ackedLate();
   }
 
   /** Lets go of the memory: all is acked, or nothing of it counts any more. */

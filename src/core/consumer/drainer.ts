@@ -22,6 +22,8 @@ export type EndReason =
 /** Stops delivery of partitions and waits for the work that is in hand. */
 export class Drainer {
   private readonly drains: Drains;
+  /** When all waits are over that began with more time. */
+  private latest = Infinity;
 
   constructor(
     private readonly context: ConsumerContext,
@@ -35,6 +37,12 @@ export class Drainer {
   /** To be called whenever a record was acked or returned, or a partition is gone. */
   check(): void {
     this.drains.check();
+  }
+
+  /** Lets nothing be awaited for longer than this from now on. */
+  hasten(timeoutMs: number): void {
+    this.latest = Math.min(this.latest, this.context.clock.monotonic() + timeoutMs);
+    this.drains.hasten(this.latest);
   }
 
   /** Ends every wait. */
@@ -53,18 +61,14 @@ export class Drainer {
    */
   async drain(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     if (partitions.length === 0) return;
-    const { beforeRevoke } = this.context.options;
-    const names = partitions.map(plain);
     stopDelivery(partitions);
-    this.context.emit({ type: 'draining', partitions: names });
+    this.context.emit({ type: 'draining', partitions: partitions.map(plain) });
     for (const partition of partitions) this.outlets.detach(partition);
     this.pipeline.draining();
-    const waits = [this.drains.done(partitions, deadline)];
-    if (beforeRevoke !== undefined) {
-      const asked = this.callbacks.call('beforeRevoke', () => beforeRevoke(names));
-      waits.push(this.drains.within(asked, deadline - this.context.clock.monotonic()));
-    }
-    await Promise.all(waits);
+    await Promise.all([
+      this.drains.done(partitions, deadline),
+      this.askBeforeRevoke(partitions, deadline),
+    ]);
     for (const partition of partitions) if (!partition.isDrained) partition.abortWork();
   }
 
@@ -85,12 +89,29 @@ export class Drainer {
       case 'unsubscribed':
         // An operator may have had enough, as take() has; those behind it go on with what they got.
         stopDelivery(partitions);
-        await this.drains.done(partitions, deadline);
+        await Promise.all([
+          this.drains.done(partitions, deadline),
+          this.askBeforeRevoke(partitions, deadline),
+        ]);
         return;
       case 'completed':
         stopDelivery(partitions);
-        await this.whileItProgresses(partitions, timeoutMs);
+        await Promise.all([
+          this.whileItProgresses(partitions, timeoutMs),
+          this.askBeforeRevoke(partitions, deadline),
+        ]);
     }
+  }
+
+  /** Runs the user's `beforeRevoke`, if there is one, and waits for it. */
+  private async askBeforeRevoke(
+    partitions: readonly AssignedPartition[],
+    deadline: number,
+  ): Promise<void> {
+    const { beforeRevoke } = this.context.options;
+    if (beforeRevoke === undefined || partitions.length === 0) return;
+    const asked = this.callbacks.call('beforeRevoke', () => beforeRevoke(partitions.map(plain)));
+    await this.drains.within(asked, deadline - this.context.clock.monotonic());
   }
 
   /** All was delivered: as long as records are being acked there is no hurry. */
@@ -105,8 +126,9 @@ export class Drainer {
       now = countAcked(partitions)
     ) {
       before = now;
-      await this.drains.done(partitions, clock.monotonic() + timeoutMs);
+      await this.drains.done(partitions, Math.min(clock.monotonic() + timeoutMs, this.latest));
       if (partitions.every(({ isDrained }) => isDrained)) return;
+      if (clock.monotonic() >= this.latest) return;
     }
   }
 }

@@ -1,9 +1,11 @@
-import type { Clock } from '../util/clock.js';
+import type { Cancel, Clock } from '../util/clock.js';
 import type { AssignedPartition } from './assigned-partition.js';
 
 interface Wait {
   readonly partitions: readonly AssignedPartition[];
   readonly finish: () => void;
+  deadline: number;
+  cancel: Cancel;
 }
 
 /** Waits for work in hand, up to deadlines. */
@@ -16,18 +18,24 @@ export class Drains {
   done(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     if (partitions.every(isDone)) return Promise.resolve();
     return new Promise((resolve) => {
-      const leftMs = Math.max(0, deadline - this.clock.monotonic());
-      const wait: Wait = {
-        partitions,
-        finish: () => {
-          cancel();
-          this.waits.delete(wait);
-          resolve();
-        },
+      const finish = () => {
+        wait.cancel();
+        this.waits.delete(wait);
+        resolve();
       };
-      const cancel = this.clock.schedule(leftMs, () => wait.finish());
+      const wait: Wait = { partitions, finish, deadline, cancel: this.at(deadline, finish) };
       this.waits.add(wait);
     });
+  }
+
+  /** Lets nothing wait beyond a deadline. */
+  hasten(deadline: number): void {
+    for (const wait of this.waits) {
+      if (wait.deadline <= deadline) continue;
+      wait.cancel();
+      wait.deadline = deadline;
+      wait.cancel = this.at(deadline, wait.finish);
+    }
   }
 
   /** To be called whenever a record was acked, or a partition is gone. */
@@ -48,6 +56,10 @@ export class Drains {
     });
     await Promise.race([task, timedOut]);
     cancel();
+  }
+
+  private at(deadline: number, task: () => void): Cancel {
+    return this.clock.schedule(Math.max(0, deadline - this.clock.monotonic()), task);
   }
 }
 

@@ -12,8 +12,14 @@ export interface BrokerPlan {
   readonly wanted: readonly AssignedPartition[];
   /** How many partitions of this broker are being consumed, these included. */
   readonly partitions: number;
-  /** Whether partitions were left out for now that are being worked on. */
-  readonly leavesOutMoving: boolean;
+}
+
+/** What of a broker's partitions a fetch doesn't ask for. */
+export interface LeftOut {
+  /** Whether there are partitions that may want more before the answer is there. */
+  readonly leavesOut: boolean;
+  /** Whether work on the broker's partitions went on since the last fetch. */
+  readonly isMoving: boolean;
 }
 
 /** What stands between a partition and its next fetch. */
@@ -67,7 +73,8 @@ export function partitionBytesOf(
  * The bytes that one fetch may bring: a fair share of what is free, so that one broker's long poll
  * leaves room for the others.
  *
- * @param brokers how many brokers are to be asked, this one included.
+ * @param brokers how many brokers have no fetch on the way, this one included: all of them may want
+ * one before this one is answered.
  */
 export function shareOf(
   freeBytes: number,
@@ -77,4 +84,24 @@ export function shareOf(
 ): number {
   const wanted = Math.min(limits.fetchMaxBytes, partitions * limits.maxPartitionFetchBytes);
   return Math.min(wanted, Math.floor(freeBytes / brokers));
+}
+
+/** How long the first of several fetches waits that leave partitions out. */
+const SHORT_WAIT_MS = 25;
+
+/**
+ * How long a fetch may wait for data: a broker that is waiting can't be asked for what was left out.
+ * A pipeline that moves wants more at any moment. While none does, waits double up to the whole, so
+ * that one that hangs doesn't make its broker poll.
+ *
+ * @param idleFetches how many fetches have left partitions out of which none had moved.
+ */
+export function waitOf(
+  { leavesOut, isMoving }: LeftOut,
+  idleFetches: number,
+  fetchMaxWaitMs: number,
+): number {
+  if (!leavesOut) return fetchMaxWaitMs;
+  const doublings = isMoving ? 0 : Math.min(idleFetches, 30);
+  return Math.min(fetchMaxWaitMs, SHORT_WAIT_MS * 2 ** doublings);
 }

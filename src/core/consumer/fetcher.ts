@@ -13,7 +13,7 @@ import type { AssignedPartition } from './assigned-partition.js';
 import type { ByteBudget, MemoryLease } from './byte-budget.js';
 import type { ConsumerContext } from './context.js';
 import { asKafkaError, consumerError } from './errors.js';
-import { obstacleOf, partitionBytesOf, shareOf, type BrokerPlan } from './fetch-plan.js';
+import { obstacleOf, partitionBytesOf, shareOf, waitOf, type BrokerPlan } from './fetch-plan.js';
 import {
   answeredSession,
   haveIds,
@@ -34,8 +34,6 @@ const FIRST_VERSION_WITH_SESSIONS = 7;
 const FIRST_VERSION_WITH_TOTAL_LIMIT = 3;
 const FIRST_VERSION_WITH_DIVERGENCE = 12;
 const SESSIONLESS_EPOCH = -1;
-/** Fetches wait no longer while a partition is left out that will want more at any moment. */
-const SHORT_WAIT_MS = 25;
 /** Java's `metadata.max.age.ms`: after so long the leader is asked again. */
 const REPLICA_LEASE_MS = 300_000;
 /** A fetch for less would cost more than it brings. */
@@ -48,6 +46,8 @@ type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number];
 export interface FetchHooks {
   /** There is something to deliver. */
   onFetched(): void;
+  /** Nothing can be fetched before bytes are given back. */
+  onStarved(): void;
   onOutOfRange(partition: AssignedPartition): void;
   /** The log no longer has what was consumed (KIP-595). */
   onDiverged(partition: AssignedPartition, endOffset: number, leaderEpoch: number): void;
@@ -59,6 +59,17 @@ interface BrokerState {
   session: FetchSession;
   isBusy: boolean;
   failures: number;
+  /** Fetches that have left partitions out of which none had moved since the one before. */
+  idleFetches: number;
+  /** What {@link AssignedPartition.moves} of those came to. */
+  moves: number;
+}
+
+interface NodePlan {
+  readonly wanted: AssignedPartition[];
+  /** How many partitions are consumed, but not asked for now. */
+  others: number;
+  moves: number;
 }
 
 /** One fetch on the way. */
@@ -116,33 +127,44 @@ export class Fetcher {
   private pump(): void {
     if (this.isStopped) return;
     const now = this.context.clock.monotonic();
-    const plans = this.plan(now);
+    const { budget } = this;
+    const { options } = this.context;
+    const wasStarved = this.isStarved;
     this.isStarved = false;
-    let waiting = plans.length;
-    for (const plan of plans) {
-      const { wanted, leavesOutMoving } = plan;
-      const fairShare = Math.floor(this.budget.limitBytes / Math.max(1, this.brokers.size));
-      const bytes = Math.min(
-        fairShare,
-        shareOf(this.budget.freeBytes, waiting--, wanted.length, this.context.options),
-      );
-      const { maxPartitionFetchBytes } = this.context.options;
-      if (bytes < Math.min(SMALLEST_FETCH_BYTES, maxPartitionFetchBytes, fairShare)) {
+    const byNode = this.planByNode(now);
+    const idle = [...byNode].filter(([node]) => !this.broker(node).isBusy);
+    const fairShare = Math.floor(budget.limitBytes / Math.max(1, this.brokers.size));
+    const least = Math.min(SMALLEST_FETCH_BYTES, options.maxPartitionFetchBytes, fairShare);
+    let waiting = idle.length;
+    for (const [node, { wanted, others, moves }] of idle) {
+      const share = shareOf(budget.freeBytes, waiting, wanted.length, options);
+      if (wanted.length === 0) continue;
+      waiting--;
+      // Little is better than nothing where others are idle because their pipelines are.
+      const bytes = Math.min(fairShare, Math.max(share, Math.min(least, budget.freeBytes)));
+      if (bytes < least) {
         this.isStarved = true;
         continue;
       }
-      const { fetchMaxWaitMs } = this.context.options;
-      const waitMs = leavesOutMoving ? Math.min(SHORT_WAIT_MS, fetchMaxWaitMs) : fetchMaxWaitMs;
-      void this.fetch(plan, bytes, waitMs);
+      const plan = { node, wanted, partitions: wanted.length + others };
+      void this.fetch(plan, bytes, this.waitFor(node, others > 0, moves));
     }
+    if (this.isStarved && !wasStarved) this.hooks.onStarved();
   }
 
-  private plan(now: number): BrokerPlan[] {
+  private waitFor(node: number, leavesOut: boolean, moves: number): number {
+    const broker = this.broker(node);
+    const isMoving = moves !== broker.moves;
+    broker.moves = moves;
+    broker.idleFetches = leavesOut && !isMoving ? broker.idleFetches + 1 : 0;
+    const { fetchMaxWaitMs } = this.context.options;
+    return waitOf({ leavesOut, isMoving }, broker.idleFetches, fetchMaxWaitMs);
+  }
+
+  /** What could be asked of each leader, and how much of it is left out. */
+  private planByNode(now: number): Map<number, NodePlan> {
     const partitions = this.partitions();
-    const byNode = new Map<
-      number,
-      { wanted: AssignedPartition[]; others: number; moving: boolean }
-    >();
+    const byNode = new Map<number, NodePlan>();
     let retryAt = Infinity;
     const start = this.rotation++;
     for (let i = 0; i < partitions.length; i++) {
@@ -159,24 +181,13 @@ export class Fetcher {
         continue;
       }
       let entry = byNode.get(node);
-      if (entry === undefined) byNode.set(node, (entry = { wanted: [], others: 0, moving: false }));
-      if (obstacle === 'none') {
-        entry.wanted.push(partition);
-      } else {
-        entry.others++;
-        if (partition.hasMoved) entry.moving = true;
-        partition.hasMoved = false;
-      }
+      if (entry === undefined) byNode.set(node, (entry = { wanted: [], others: 0, moves: 0 }));
+      if (obstacle === 'none') entry.wanted.push(partition);
+      else entry.others++;
+      entry.moves += partition.moves;
     }
     if (retryAt < Infinity) this.wakeAt(retryAt);
-    return [...byNode]
-      .filter(([node, { wanted }]) => wanted.length > 0 && !this.broker(node).isBusy)
-      .map(([node, { wanted, others, moving }]) => ({
-        node,
-        wanted,
-        partitions: wanted.length + others,
-        leavesOutMoving: moving,
-      }));
+    return byNode;
   }
 
   private nodeFor(partition: AssignedPartition, now: number): number {
@@ -199,7 +210,7 @@ export class Fetcher {
   private broker(node: number): BrokerState {
     let state = this.brokers.get(node);
     if (state === undefined) {
-      state = { session: newSession, isBusy: false, failures: 0 };
+      state = { session: newSession, isBusy: false, failures: 0, idleFetches: 0, moves: 0 };
       this.brokers.set(node, state);
     }
     return state;
@@ -217,7 +228,12 @@ export class Fetcher {
       const channel = this.context.cluster.channel(node, 'fetch');
       await channel.ready();
       const flight = this.prepare(plan, channel, token, bytes);
-      if (flight.partitions.size === 0) throw nothingLeft();
+      // Every partition was taken away while the connection came to be.
+      if (this.isStopped || flight.partitions.size === 0) {
+        this.settle(broker, wanted, token, bytes);
+        this.wake();
+        return;
+      }
       const body = this.bodyOf(flight, bytes, waitMs);
       const timeoutMs = this.context.options.requestTimeoutMs + waitMs;
       const answer = await channel.send(Fetch, flight.version, body, timeoutMs);
@@ -335,8 +351,11 @@ export class Fetcher {
     }
     if (this.isStopped) return;
     const frame = this.holdFrame(answer);
+    const names = new Map<string, string>();
+    const { next, send } = flight.request;
+    for (const each of [...next.partitions.values(), ...send]) names.set(each.topicId, each.topic);
     for (const { topic, topicId, partitions } of answer.responses) {
-      const name = topic === '' ? this.nameOf(flight, topicId) : topic;
+      const name = topic === '' ? (names.get(topicId) ?? '') : topic;
       for (const given of partitions) {
         const key = keyOf({ topic: name, partition: given.partitionIndex });
         const partition = flight.partitions.get(key);
@@ -346,13 +365,6 @@ export class Fetcher {
       }
     }
     frame?.release();
-  }
-
-  private nameOf({ request }: Flight, topicId: string): string {
-    for (const each of request.next.partitions.values()) {
-      if (each.topicId === topicId) return each.topic;
-    }
-    return request.send.find((each) => each.topicId === topicId)?.topic ?? '';
   }
 
   /** Counts the memory of the answer, which the slices in it keep alive. */
@@ -384,6 +396,7 @@ export class Fetcher {
       return;
     }
     partition.retryAt = 0;
+    partition.failures = 0;
     partition.highWatermark = given.highWatermark;
     partition.lastStableOffset = given.lastStableOffset;
     if (given.logStartOffset >= 0) partition.logStartOffset = given.logStartOffset;
@@ -434,7 +447,7 @@ export class Fetcher {
       if (!isFromFollower) this.hooks.onOutOfRange(partition);
       return;
     }
-    if (error.isAuthorization) {
+    if (!error.isRetriable && !tolerated.has(error.name)) {
       const context = { topic, partition: index };
       this.hooks.onFatal(consumerError(`fetch from ${partition.key}`, error, context), partition);
       return;
@@ -446,15 +459,13 @@ export class Fetcher {
       return;
     }
     this.context.emit({ type: 'fetch-failed', topic, partition: index, reason: error.name });
-    this.backOff([partition], 0);
+    this.backOff([partition], partition.failures++);
   }
 
   /** The session as a whole was refused: start a new one. */
   private refused(broker: BrokerState, flight: Flight, error: BrokerError): void {
-    const isKnown = error.name === 'INVALID_FETCH_SESSION_EPOCH';
-    broker.session = restartedSession(broker.session, isKnown);
-    const isSession = isKnown || sessionErrors.has(error.name);
-    if (isSession) {
+    broker.session = restartedSession(broker.session, error.name !== 'FETCH_SESSION_ID_NOT_FOUND');
+    if (sessionErrors.has(error.name)) {
       if (error.name === 'FETCH_SESSION_TOPIC_ID_ERROR')
         this.context.cluster.requestMetadataUpdate();
       return;
@@ -464,7 +475,8 @@ export class Fetcher {
   }
 
   private failed(broker: BrokerState, wanted: readonly AssignedPartition[], error: unknown): void {
-    broker.session = restartedSession(broker.session, false);
+    // It may have the session still, and would keep it: a full fetch with its id takes its place.
+    broker.session = restartedSession(broker.session, true);
     if (this.isStopped) return;
     if (!(error instanceof KafkaError) || !isCurable(error)) {
       this.hooks.onFatal(asKafkaError(error, 'Cannot fetch', 'FETCH_FAILED'), undefined);
@@ -512,16 +524,14 @@ export class Fetcher {
   }
 }
 
-/** Every partition was taken away while the connection came to be. */
-function nothingLeft(): KafkaError {
-  return new KafkaError('There is nothing left to fetch', { code: 'ABORTED', isRetriable: true });
-}
-
 const sessionErrors: ReadonlySet<string> = new Set([
   'FETCH_SESSION_ID_NOT_FOUND',
   'INVALID_FETCH_SESSION_EPOCH',
   'FETCH_SESSION_TOPIC_ID_ERROR',
 ]);
+
+/** What the broker did not foresee, or another replica may have intact. */
+const tolerated: ReadonlySet<string> = new Set(['UNKNOWN_SERVER_ERROR', 'CORRUPT_MESSAGE']);
 
 /** What the broker did not foresee may pass; wrong credentials and missing versions don't. */
 function isCurable(error: KafkaError): boolean {

@@ -44,6 +44,7 @@ export async function fetchCommitted(
   const { cluster, clock, options } = context;
   for (let failures = 0; ; failures++) {
     const answers = await ask(context, groupId, member(), partitions, { deadline, signal });
+    if (answers === undefined) continue;
     const refused = [...answers.values()].find(({ error }) => error.code !== 0);
     if (refused === undefined) return found(answers);
     const { error, topic, partition } = refused;
@@ -91,7 +92,25 @@ function found(answers: ReadonlyMap<string, FetchedOffset>): Map<string, Committ
   );
 }
 
+/** `undefined` when no answer came in the time of one attempt, and there is time for another. */
 async function ask(
+  context: ConsumerContext,
+  groupId: string,
+  member: GroupMetadata | undefined,
+  partitions: readonly TopicPartition[],
+  patience: Patience,
+): Promise<Map<string, FetchedOffset> | undefined> {
+  const { clock, options } = context;
+  const isLast = patience.deadline - clock.monotonic() <= options.defaultApiTimeoutMs;
+  try {
+    return await askOnce(context, groupId, member, partitions, patience);
+  } catch (error) {
+    if (isLast || patience.signal.aborted || !(error instanceof TimeoutError)) throw error;
+    return undefined;
+  }
+}
+
+async function askOnce(
   { cluster, clock, options }: ConsumerContext,
   groupId: string,
   member: GroupMetadata | undefined,

@@ -34,6 +34,7 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
   private subscription: Subscription | undefined;
   private ending: { readonly error: unknown } | 'complete' | undefined;
   private last: ConsumerRecord<K, V> | undefined;
+  private stopListening: (() => void) | undefined;
 
   constructor(
     private readonly source: Observable<ConsumerRecord<K, V>>,
@@ -63,6 +64,7 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
   return(): Promise<Result<K, V>> {
     this.ending = 'complete';
     this.subscription?.unsubscribe();
+    this.stopListening?.();
     for (let next = this.ready.shift(); next !== undefined; next = this.ready.shift()) {
       next.giveBack();
     }
@@ -78,11 +80,15 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
     return this.source.subscribe({
       next: (record) => {
         record.takeOver();
+        this.stopListening ??= record.source.owner.pipeline.listen({
+          onDraining: () => this.returnDraining(),
+        });
         const waiter = this.waiters.shift();
         if (waiter === undefined) this.ready.push(record);
         else waiter.resolve(this.give(record));
       },
       error: (error: unknown) => {
+        this.stopListening?.();
         const waiter = this.waiters.shift();
         if (waiter === undefined) this.ending = { error };
         else waiter.reject(error);
@@ -93,6 +99,15 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
         this.endWaiters();
       },
     });
+  }
+
+  /** What nobody has looked at goes back when its partition is being given up. */
+  private returnDraining(): void {
+    for (let left = this.ready.length; left > 0; left--) {
+      const record = this.ready.shift()!;
+      if (record.source.owner.isDraining) record.giveBack();
+      else this.ready.push(record);
+    }
   }
 
   private give(record: ConsumerRecord<K, V>): Result<K, V> {

@@ -18,6 +18,8 @@ export interface OldestUnacked {
   readonly offset: number;
   /** When it was delivered, on the clock that {@link Ledger.deliver} was given. */
   readonly deliveredAt: number;
+  /** Whether somebody has it; else it was nacked and waits to be delivered again. */
+  readonly isInHand: boolean;
 }
 
 /**
@@ -36,9 +38,9 @@ export class Ledger {
   private readonly leaderEpochs: Int32Array;
   private readonly deliveryTimes: Float64Array;
   /** The oldest unacked delivery: the watermark. */
-  private head = 0;
+  private head: number;
   /** The number of the next delivery. */
-  private tail = 0;
+  private tail: number;
   private span = 0;
   private outstanding = 0;
   private waiting = 0;
@@ -52,12 +54,15 @@ export class Ledger {
   /**
    * @param window the most deliveries between the watermark and the newest.
    * @param start where the first delivery will come from.
+   * @param firstSequence the number of the first delivery.
    */
   constructor(
     readonly window: number,
     private start: number,
     private startEpoch = -1,
+    firstSequence = 0,
   ) {
+    this.head = this.tail = firstSequence;
     const size = 2 ** Math.ceil(Math.log2(Math.max(2, window)));
     this.mask = size - 1;
     this.states = new Uint8Array(size);
@@ -92,6 +97,11 @@ export class Ledger {
     return this.outstanding - this.waiting;
   }
 
+  /** Deliveries that were nacked or given back, and are to come again. */
+  get awaitingRedelivery(): number {
+    return this.waiting;
+  }
+
   get isFenced(): boolean {
     return this.fenced;
   }
@@ -110,7 +120,11 @@ export class Ledger {
   get oldestUnacked(): OldestUnacked | undefined {
     if (this.span === 0) return undefined;
     const at = this.head & this.mask;
-    return { offset: this.offsets[at]!, deliveredAt: this.deliveryTimes[at]! };
+    return {
+      offset: this.offsets[at]!,
+      deliveredAt: this.deliveryTimes[at]!,
+      isInHand: this.states[at] !== NACKED,
+    };
   }
 
   /**

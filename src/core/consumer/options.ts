@@ -227,6 +227,7 @@ export function resolveConsumerOptions(given: ConsumerOptions): ResolvedConsumer
   const options = resolveOptions('consumer', rules, given as Record<string, unknown>);
   const { groupId, autoOffsetReset, ack, maxPollIntervalMs } = options;
   checkGroupOptions(given, options);
+  checkWaits(given, options);
   const longestDrainMs = Math.floor(maxPollIntervalMs / 3);
   const drainTimeoutMs =
     options.drainTimeoutMs < 0
@@ -248,10 +249,33 @@ export function resolveConsumerOptions(given: ConsumerOptions): ResolvedConsumer
 
 const GROUP_OPTIONS = [
   'groupInstanceId',
+  'groupProtocol',
   'groupRemoteAssignor',
   'partitionAssignmentStrategy',
+  'sessionTimeoutMs',
+  'heartbeatIntervalMs',
   'autoCommitIntervalMs',
+  'autoCommitRecords',
 ] as const;
+
+const COMMIT_OPTIONS = ['autoCommitIntervalMs', 'autoCommitRecords'] as const;
+
+/** Pairs of a first and a longest wait. */
+const BACKOFFS = [
+  ['retryBackoffMs', 'retryBackoffMaxMs'],
+  ['nackBackoffMs', 'nackBackoffMaxMs'],
+] as const;
+
+function checkWaits(given: ConsumerOptions, options: ResolvedOptions<typeof rules>): void {
+  for (const [first, longest] of BACKOFFS) {
+    if (options[first] <= options[longest]) continue;
+    // Whichever was set is the one to complain of.
+    const isFirst = given[first] !== undefined;
+    const [name, bound] = isFirst ? [first, longest] : [longest, first];
+    const complaint = `must not be ${isFirst ? 'above' : 'below'} ${bound}, here ${options[bound]}`;
+    throw badOption('consumer', name, options[name], complaint);
+  }
+}
 
 function checkGroupOptions(given: ConsumerOptions, options: ResolvedOptions<typeof rules>): void {
   const { groupId, groupProtocol, heartbeatIntervalMs, sessionTimeoutMs } = options;
@@ -262,6 +286,12 @@ function checkGroupOptions(given: ConsumerOptions, options: ResolvedOptions<type
     }
     if (given.enableAutoCommit === true) {
       throw badOption('consumer', 'enableAutoCommit', true, 'needs a groupId');
+    }
+  }
+  if (!options.enableAutoCommit) {
+    for (const name of COMMIT_OPTIONS) {
+      if (given[name] === undefined) continue;
+      throw badOption('consumer', name, given[name], 'needs enableAutoCommit');
     }
   }
   if (groupProtocol === 'classic' && options.groupRemoteAssignor !== undefined) {

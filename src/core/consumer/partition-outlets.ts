@@ -49,9 +49,11 @@ export class PartitionOutlets implements Outlets {
       this.wake();
       return () => {
         this.inner.delete(partition);
+        if (partition.outlet !== subscriber) return;
         partition.outlet = undefined;
         partition.isWanted = false;
-        partition.dropUndelivered();
+        // It would keep memory from the others for as long as the partition is assigned.
+        if (partition.hasPosition) partition.dropUndelivered();
       };
     });
     this.subscriber.next({ topic: partition.topic, partition: partition.partition, records });

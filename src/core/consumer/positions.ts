@@ -1,8 +1,9 @@
 import type { GroupMetadata } from '../group/index.js';
+import { ZERO_UUID } from '../protocol/index.js';
 import { AuthorizationError, KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerContext, Patience } from './context.js';
-import { endOfEpochs } from './end-of-epoch.js';
+import { endOfEpochs, type EpochEnd } from './end-of-epoch.js';
 import { asKafkaError } from './errors.js';
 import type { ConsumerEvent } from './events.js';
 import { fetchCommitted } from './group-offsets.js';
@@ -25,6 +26,9 @@ interface Resolution {
   readonly partition: AssignedPartition;
   readonly start: StartPosition;
 }
+
+/** One search for positions; a later one for the same partition makes it out of date. */
+type Search = object;
 
 /** What {@link Positions} needs to know of the consumer, and tells it. */
 export interface PositionHooks {
@@ -50,9 +54,9 @@ export class Positions {
     partitions: readonly AssignedPartition[],
     startOf: (partition: AssignedPartition) => StartPosition,
   ): void {
-    for (const partition of partitions) partition.phase = 'resolving';
+    const search = this.search(partitions);
     const resolutions = partitions.map((partition) => ({ partition, start: startOf(partition) }));
-    void this.attempt(partitions, () => this.resolveAll(resolutions));
+    void this.attempt(partitions, () => this.resolveAll(resolutions, search));
   }
 
   /** Begins a partition anew, as `autoOffsetReset` says. */
@@ -63,26 +67,28 @@ export class Positions {
       return;
     }
     partition.forgetPosition();
-    partition.phase = 'resolving';
+    const search = this.search([partition]);
     // All of a topic that was made anew is new.
     const to: OffsetReset = reason === 'recreated' ? { type: 'earliest' } : offsetReset;
-    void this.attempt([partition], () => this.byReset([partition], to, reason));
+    void this.attempt([partition], () => this.byReset([partition], to, reason, search));
   }
 
-  /** Asks a new leader whether it has what was consumed (KIP-320). */
-  validate(partition: AssignedPartition): void {
-    const { lastFetchedEpoch: leaderEpoch, topic, partition: index } = partition;
-    partition.phase = 'validating';
-    const { ledger } = partition;
-    void this.attempt([partition], async () => {
-      const query = { topic, partition: index, leaderEpoch };
-      const found = await this.endOfEpoch(query);
-      if (partition.phase !== 'validating' || partition.ledger !== ledger) return;
-      partition.phase = 'active';
-      if (found === undefined) return;
-      if (found.endOffset < 0) this.reset(partition, 'out-of-range');
-      else if (found.endOffset < partition.fetchOffset) {
-        this.truncated(partition, found.endOffset, found.leaderEpoch);
+  /** Asks new leaders whether they have what was consumed (KIP-320). */
+  validate(partitions: readonly AssignedPartition[]): void {
+    if (partitions.length === 0) return;
+    const checks = partitions.map((partition) => ({ partition, ledger: partition.ledger }));
+    for (const partition of partitions) partition.phase = 'validating';
+    void this.attempt(partitions, async () => {
+      const found = await this.endsOfEpochs(partitions);
+      for (const { partition, ledger } of checks) {
+        if (partition.phase !== 'validating' || partition.ledger !== ledger) continue;
+        partition.phase = 'active';
+        const end = found.get(partition.key);
+        if (end === undefined) continue;
+        if (end.endOffset < 0) this.reset(partition, 'out-of-range');
+        else if (end.endOffset < partition.fetchOffset) {
+          this.truncated(partition, end.endOffset, end.leaderEpoch);
+        }
       }
     });
   }
@@ -93,6 +99,8 @@ export class Positions {
     if (endOffset >= consumedOffset) {
       // Only records that nobody has seen are gone.
       partition.dropUndelivered();
+      // Else a leader that knows an older epoch only would say the same again and again.
+      partition.lastFetchedEpoch = Math.min(partition.lastFetchedEpoch, leaderEpoch);
       return;
     }
     this.context.emit({
@@ -113,6 +121,15 @@ export class Positions {
     this.abort.abort();
   }
 
+  private search(partitions: readonly AssignedPartition[]): Search {
+    const search: Search = {};
+    for (const partition of partitions) {
+      partition.phase = 'resolving';
+      partition.resolution = search;
+    }
+    return search;
+  }
+
   private async attempt(
     partitions: readonly AssignedPartition[],
     task: () => Promise<void>,
@@ -129,29 +146,32 @@ export class Positions {
     }
   }
 
-  private async resolveAll(resolutions: readonly Resolution[]): Promise<void> {
+  private async resolveAll(resolutions: readonly Resolution[], search: Search): Promise<void> {
     const at = (from: StartPosition['from']) =>
       resolutions.filter(({ start }) => start.from === from).map(({ partition }) => partition);
     for (const { partition, start } of resolutions) {
       if (start.from === 'offset') this.begin(partition, start.offset, -1, 'seek');
     }
     await Promise.all([
-      this.fromCommitted(at('committed')),
-      this.byReset(at('earliest'), { type: 'earliest' }, 'seek'),
-      this.byReset(at('latest'), { type: 'latest' }, 'seek'),
-      this.fromTimestamps(resolutions),
+      this.fromCommitted(at('committed'), search),
+      this.byReset(at('earliest'), { type: 'earliest' }, 'seek', search),
+      this.byReset(at('latest'), { type: 'latest' }, 'seek', search),
+      this.fromTimestamps(resolutions, search),
     ]);
   }
 
-  private async fromTimestamps(resolutions: readonly Resolution[]): Promise<void> {
+  private async fromTimestamps(resolutions: readonly Resolution[], search: Search): Promise<void> {
     const times = new Map<AssignedPartition, bigint>();
     for (const { partition, start } of resolutions) {
       if (start.from === 'timestamp') times.set(partition, BigInt(start.timestamp));
     }
-    await this.byTime([...times.keys()], (partition) => times.get(partition)!, 'seek');
+    await this.byTime([...times.keys()], (partition) => times.get(partition)!, 'seek', search);
   }
 
-  private async fromCommitted(partitions: readonly AssignedPartition[]): Promise<void> {
+  private async fromCommitted(
+    partitions: readonly AssignedPartition[],
+    search: Search,
+  ): Promise<void> {
     if (partitions.length === 0) return;
     const { groupId, offsetReset } = this.context.options;
     const { member } = this.hooks;
@@ -159,23 +179,23 @@ export class Positions {
       groupId === undefined
         ? new Map<string, never>()
         : await fetchCommitted(this.context, groupId, member, partitions, this.patience);
-    const without: AssignedPartition[] = [];
+    const added: AssignedPartition[] = [];
+    const others: AssignedPartition[] = [];
     for (const partition of partitions) {
+      if (partition.resolution !== search) continue;
       const found = committed.get(partition.key);
       if (found === undefined) {
-        without.push(partition);
-      } else if (partition.phase === 'resolving') {
-        partition.committedOffset = found.offset;
-        this.begin(partition, found.offset, found.leaderEpoch, 'committed');
+        // What came to be while we were subscribed is read whole, whatever the policy.
+        (this.hooks.isNewPartition(partition) ? added : others).push(partition);
+        continue;
       }
+      partition.committedOffset = found.offset;
+      this.begin(partition, found.offset, found.leaderEpoch, 'committed');
     }
-    // What came to be while we were subscribed is read whole, whatever the policy.
-    const added = without.filter((partition) => this.hooks.isNewPartition(partition));
-    const others = without.filter((partition) => !added.includes(partition));
     if (others.length > 0 && offsetReset.type === 'none') throw noOffset(others[0]!, groupId);
     await Promise.all([
-      this.byReset(added, { type: 'earliest' }, 'no-committed-offset'),
-      this.byReset(others, offsetReset, 'no-committed-offset'),
+      this.byReset(added, { type: 'earliest' }, 'no-committed-offset', search),
+      this.byReset(others, offsetReset, 'no-committed-offset', search),
     ]);
   }
 
@@ -183,20 +203,22 @@ export class Positions {
     partitions: readonly AssignedPartition[],
     reset: OffsetReset,
     reason: ResetReason,
+    search: Search,
   ): Promise<void> {
     const time =
       reset.type === 'earliest'
         ? EARLIEST
         : reset.type === 'by-duration'
-          ? BigInt(this.context.clock.now() - reset.durationMs)
+          ? BigInt(Math.max(0, Math.floor(this.context.clock.now()) - reset.durationMs))
           : LATEST;
-    return this.byTime(partitions, () => time, reason);
+    return this.byTime(partitions, () => time, reason, search);
   }
 
   private async byTime(
     partitions: readonly AssignedPartition[],
     timeOf: (partition: AssignedPartition) => bigint,
     reason: ResetReason,
+    search: Search,
   ): Promise<void> {
     if (partitions.length === 0) return;
     const query = (partition: AssignedPartition, timestamp: bigint) => ({
@@ -213,7 +235,7 @@ export class Positions {
       this.patience,
     );
     for (const partition of partitions) {
-      if (partition.phase !== 'resolving') continue;
+      if (partition.resolution !== search) continue;
       const { offset, leaderEpoch } = ends.get(partition.key) ?? found.get(partition.key)!;
       this.begin(partition, offset, leaderEpoch, reason);
     }
@@ -225,19 +247,26 @@ export class Positions {
     leaderEpoch: number,
     reason: ResetReason,
   ): void {
-    partition.begin(offset, leaderEpoch);
     const { topic, partition: index } = partition;
+    partition.begin(offset, leaderEpoch);
+    partition.topicId = this.context.cluster.metadata.topics.get(topic)?.id ?? ZERO_UUID;
     this.context.emit({ type: 'position-reset', topic, partition: index, offset, reason });
   }
 
-  /** `undefined` where it can't be told: the broker is too old, or doesn't allow it. */
-  private async endOfEpoch(query: { topic: string; partition: number; leaderEpoch: number }) {
+  /** Nothing where it can't be told: the broker is too old, or doesn't allow it. */
+  private async endsOfEpochs(
+    partitions: readonly AssignedPartition[],
+  ): Promise<ReadonlyMap<string, EpochEnd>> {
+    const queries = partitions.map(({ topic, partition, lastFetchedEpoch: leaderEpoch }) => ({
+      topic,
+      partition,
+      leaderEpoch,
+    }));
     try {
-      const found = await endOfEpochs(this.context, [query], this.patience);
-      return [...found.values()][0];
+      return await endOfEpochs(this.context, queries, this.patience);
     } catch (error) {
       if (error instanceof UnsupportedVersionError || error instanceof AuthorizationError) {
-        return undefined;
+        return new Map();
       }
       throw error;
     }

@@ -16,6 +16,7 @@ export interface RedelivererHooks {
 
 /** Has records delivered again that were nacked or given back, when their time has come. */
 export class Redeliverer {
+  private isStopped = false;
   private timer: { readonly at: number; readonly cancel: Cancel } | undefined;
 
   constructor(
@@ -36,7 +37,8 @@ export class Redeliverer {
       const lot = this.context.clock.random();
       const delayMs = backoffMs(attempt - 1, nackBackoffMs, nackBackoffMaxMs, lot);
       this.context.emit({ type: 'redelivered', ...where, attempt: attempt + 1, delayMs, reason });
-      this.queue(partition, redelivery, delayMs);
+      // Never at once: a record that is nacked within its delivery would come for ever.
+      this.queue(partition, redelivery, Math.max(1, delayMs));
     } else {
       const handled = this.callbacks.call('onNack', () => onNack({ ...where, attempt, reason }));
       void handled.then((isDone) => {
@@ -57,10 +59,12 @@ export class Redeliverer {
   }
 
   stop(): void {
+    this.isStopped = true;
     this.timer?.cancel();
   }
 
   private schedule(at: number): void {
+    if (this.isStopped) return;
     if (this.timer !== undefined && this.timer.at <= at) return;
     this.timer?.cancel();
     const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));

@@ -1,4 +1,4 @@
-import type { ClusterMetadata, MetadataChange } from '../cluster/index.js';
+import type { ClusterMetadata } from '../cluster/index.js';
 import {
   createMember,
   type GroupEvent,
@@ -8,6 +8,7 @@ import {
   type Subscription,
   type TopicPartition,
 } from '../group/index.js';
+import { ZERO_UUID } from '../protocol/index.js';
 import type { RecordBatch } from '../records/index.js';
 import { KafkaError } from '../util/errors.js';
 import {
@@ -22,7 +23,7 @@ import type { ConsumerContext } from './context.js';
 import type { Decoder } from './decoder.js';
 import { Deliverer, type DeliveryHooks, type Remedy } from './deliverer.js';
 import { Drainer, type EndReason } from './drainer.js';
-import { nameOf } from './errors.js';
+import { asKafkaError, nameOf } from './errors.js';
 import type { DrainReport, PartitionOffset } from './events.js';
 import { Fetcher, type FetchHooks } from './fetcher.js';
 import type { ConsumerMetrics } from './metrics.js';
@@ -79,6 +80,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   private readonly topicSizes: TopicSizes;
   private member: Member;
   private list: readonly AssignedPartition[] = [];
+  private readonly byKey = new Map<string, AssignedPartition>();
   private readonly ranges = new Map<string, PartitionRange>();
   private stopListening: () => void = () => undefined;
   private ending: Promise<DrainReport> | undefined;
@@ -86,9 +88,9 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   private finishedBefore = 0;
   private abandoned = 0;
   private isStarved = false;
-  private ended: () => void = () => undefined;
-  /** Left because the pipeline hangs; joins again when it shows that it lives. */
-  private isAwaitingLife = false;
+  private tellEnded: () => void = () => undefined;
+  /** Left, or leaving, because the pipeline hangs; joins again when it shows that it lives. */
+  private absence: 'none' | 'leaving' | 'alive' | 'gone' = 'none';
 
   constructor(
     private readonly context: ConsumerContext,
@@ -99,6 +101,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const partitions = () => this.list;
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
+      if (this.deliverer.awaitsBytes) this.deliverer.wake();
     });
     this.fetcher = new Fetcher(context, this.budget, partitions, metrics, this);
     const settings = {
@@ -111,13 +114,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       member: () => this.member.metadata,
       isNewPartition: (partition) => this.topicSizes.isNew(partition),
       onReady: () => {
-        this.fetcher.wake();
+        this.wake();
         this.checkRangesEnd();
       },
       onFatal: (error, partition) => this.onFatal(error, partition),
     });
     this.watchdog = new Watchdog(context, {
       partitions,
+      areBytesUsedUp: () => this.fetcher.isStarved,
       hasAcked: () => this.recordsFinished > 0,
       onHung: (partition) => this.hung(partition),
     });
@@ -156,16 +160,19 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     return this.ending !== undefined;
   }
 
+  /** Resolves when the subscription has ended and left nothing behind. Ends nothing. */
+  get ended(): Promise<unknown> {
+    return this.ending ?? Promise.resolve();
+  }
+
   find(where: TopicPartition): AssignedPartition | undefined {
-    return this.list.find((each) => each.key === nameOf(where));
+    return this.byKey.get(nameOf(where));
   }
 
   /** Begins; everything that happens comes through the outlets and as events. */
   start(): void {
     const { source } = this.run;
-    this.stopListening = this.context.cluster.onMetadata((metadata, changes) =>
-      this.noteMetadata(metadata, changes),
-    );
+    this.stopListening = this.context.cluster.onMetadata((metadata) => this.noteMetadata(metadata));
     if (source.type === 'topics') this.topicSizes.note(source.topics);
     this.committer?.start();
     this.watchdog.start();
@@ -174,7 +181,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   /** Calls back when the subscription has ended and left nothing behind. */
   onEnded(callback: () => void): void {
-    this.ended = callback;
+    this.tellEnded = callback;
   }
 
   /** Goes on after something that the handle did: a seek, a pause, a resume. */
@@ -213,6 +220,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     return this.ending;
   }
 
+  /** Has an end that is under way wait no longer than this for work in hand. */
+  hasten(timeoutMs: number): void {
+    this.drainer.hasten(timeoutMs);
+  }
+
   // ---- from the group
 
   async onAssigned(
@@ -222,12 +234,12 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     if (this.isEnding || added.length === 0) return;
     const fresh = added.map((where) => this.newPartition(where));
     this.list = [...this.list, ...fresh];
+    for (const partition of fresh) this.byKey.set(partition.key, partition);
     this.topicSizes.noteMatched(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plain) });
     for (const partition of fresh) this.run.outlets.attach(partition);
     const given = await this.askWhereToBegin(fresh);
-    const held = fresh.filter((partition) => this.list.includes(partition));
-    const waiting = held.filter(({ phase }) => phase === 'new');
+    const waiting = fresh.filter((each) => this.holds(each) && each.phase === 'new');
     this.positions.resolve(
       waiting,
       (partition) => given.get(partition.key) ?? this.startOf(partition),
@@ -240,10 +252,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const leaving = this.held(removed);
     const deadline = Math.min(deadlineMs - COMMIT_GRACE_MS, startedAt + options.drainTimeoutMs);
     await this.drainer.drain(leaving, Math.max(startedAt, deadline));
-    const owned = leaving.filter((partition) => this.list.includes(partition));
+    const owned = leaving.filter((partition) => this.holds(partition));
     const commitBy = Math.max(deadlineMs, clock.monotonic() + COMMIT_GRACE_MS);
     await this.commitAcked(owned, commitBy);
-    const still = owned.filter((partition) => this.list.includes(partition));
+    const still = owned.filter((partition) => this.holds(partition));
     const recordsAbandoned = this.drop(still);
     this.run.metrics.rebalanced(clock.monotonic() - startedAt);
     this.context.emit({ type: 'revoked', partitions: removed.map(plain), recordsAbandoned });
@@ -272,13 +284,12 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.committer?.acked();
     if (partition.hasRecords) this.deliverer.wake();
     if (partition.isDraining) this.drainer.check();
+    // Not at once: whoever acks within its delivery has not passed the record on yet.
+    else if (partition.position >= partition.endOffset) this.deliverer.wake();
   }
 
   onAckedLate(): void {
-    if (!this.isAwaitingLife || this.isEnding) return;
-    this.isAwaitingLife = false;
-    this.member = this.newMember();
-    this.member.join();
+    this.pipelineLives();
   }
 
   onNacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void {
@@ -293,6 +304,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   // ---- from delivery
+
+  onFailed(partition: AssignedPartition, error: unknown): void {
+    const what = `Cannot read ${partition.key} at offset ${partition.position}`;
+    this.onFatal(asKafkaError(error, what, 'RECORDS_UNREADABLE'), partition);
+  }
 
   onCorrupt(
     partition: AssignedPartition,
@@ -322,6 +338,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   onIdle(): void {
     this.fetcher.wake();
+    this.checkRangesEnd();
     this.checkStarved();
   }
 
@@ -333,6 +350,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       else this.checkCaughtUp(partition);
     }
     this.deliverer.wake();
+  }
+
+  onStarved(): void {
+    this.checkStarved();
   }
 
   onOutOfRange(partition: AssignedPartition): void {
@@ -360,7 +381,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const { source } = this.run;
     if (source.type === 'partitions') return fixedAssignment(source.ranges, this);
     const { groupId } = options;
-    if (groupId === undefined) return new SelfAssigned(this.context, source, this);
+    if (groupId === undefined) {
+      return new SelfAssigned(this.context, source, this, (sizes) =>
+        this.topicSizes.noteSizes(sizes),
+      );
+    }
     const { maxPollIntervalMs: rebalanceTimeoutMs } = options;
     return createMember({
       cluster,
@@ -381,6 +406,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   private startOf(partition: AssignedPartition): StartPosition {
     return this.ranges.get(partition.key)?.start ?? { from: 'committed' };
+  }
+
+  private holds(partition: AssignedPartition): boolean {
+    return this.byKey.get(partition.key) === partition;
   }
 
   private held(partitions: readonly TopicPartition[]): AssignedPartition[] {
@@ -413,13 +442,17 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     deadline: number,
   ): Promise<void> {
     if (!this.context.options.enableAutoCommit || partitions.length === 0) return;
-    await this.committer?.commitBefore(partitions, deadline);
+    if (this.committer === undefined) return;
+    // One that is on the way may take longer than there is time.
+    const task = this.committer.commitBefore(partitions, deadline);
+    await this.drainer.within(task, deadline - this.context.clock.monotonic());
   }
 
   /** Fences and forgets partitions; returns how many records were in hand. */
   private drop(partitions: readonly AssignedPartition[]): number {
     let inHand = 0;
-    this.list = this.list.filter((each) => !partitions.includes(each));
+    for (const { key } of partitions) this.byKey.delete(key);
+    this.list = this.list.filter((each) => this.holds(each));
     for (const partition of partitions) {
       inHand += partition.ledger.inHand;
       partition.isDraining = true;
@@ -444,7 +477,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     // Before the drain: what operators hold back comes out when the stream completes.
     if (reason !== 'failed') this.run.outlets.complete();
     await this.drainer.finish(reason, partitions, timeoutMs);
-    const held = partitions.filter((partition) => this.list.includes(partition));
+    const held = partitions.filter((partition) => this.holds(partition));
     await this.commitAcked(held, clock.monotonic() + COMMIT_GRACE_MS * 5);
     const offsetsCommitted = held.flatMap(({ topic, partition, committedOffset: offset }) =>
       offset === undefined ? [] : [{ topic, partition, offset }],
@@ -459,37 +492,35 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       offsetsCommitted,
     };
     this.pipeline.end();
-    this.ended();
+    this.tellEnded();
     this.context.emit({ type: 'drained', ...report });
     if (this.failure !== undefined) this.run.outlets.fail(this.failure);
     return report;
   }
 
-  private noteMetadata({ topics }: ClusterMetadata, changes: readonly MetadataChange[]): void {
+  private noteMetadata({ topics }: ClusterMetadata): void {
     if (this.run.source.type === 'topics') this.topicSizes.note(this.run.source.topics);
-    for (const change of changes) {
-      if (change.type !== 'topic-recreated') continue;
-      for (const partition of this.list) {
-        if (partition.topic === change.topic) this.positions.reset(partition, 'recreated');
-      }
-    }
+    const moved: AssignedPartition[] = [];
     for (const partition of this.list) {
-      const known = topics.get(partition.topic)?.partitions[partition.partition];
-      if (known !== undefined) this.noteLeader(partition, known.leaderEpoch);
+      const topic = topics.get(partition.topic);
+      const known = topic?.partitions[partition.partition];
+      if (topic === undefined || known === undefined) continue;
+      if (isAnother(partition, topic.id)) this.positions.reset(partition, 'recreated');
+      else if (this.hasMoved(partition, known.leaderEpoch)) moved.push(partition);
     }
+    this.positions.validate(moved);
     this.fetcher.wake();
   }
 
-  private noteLeader(partition: AssignedPartition, leaderEpoch: number): void {
-    if (leaderEpoch < 0 || leaderEpoch === partition.validatedEpoch) return;
+  /** Whether another leader is to be asked if it has what was consumed. */
+  private hasMoved(partition: AssignedPartition, leaderEpoch: number): boolean {
+    if (leaderEpoch < 0 || leaderEpoch === partition.validatedEpoch) return false;
     const isFirst = partition.validatedEpoch < 0;
     partition.validatedEpoch = leaderEpoch;
-    if (isFirst) return;
+    if (isFirst) return false;
     // What is on the way from the old leader may never come.
     partition.fetch = undefined;
-    if (partition.phase === 'active' && partition.lastFetchedEpoch >= 0) {
-      this.positions.validate(partition);
-    }
+    return partition.phase === 'active' && partition.lastFetchedEpoch >= 0;
   }
 
   private checkCaughtUp(partition: AssignedPartition): void {
@@ -504,24 +535,29 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   /** A bounded run ends by position: the last records may be markers, or compacted away. */
   private checkRangesEnd(): void {
     if (this.run.source.type !== 'partitions') return;
-    const isOver = this.list.every(({ position, endOffset }) => position >= endOffset);
+    // What was nacked is delivered again first.
+    const isOver = this.list.every(
+      ({ position, endOffset, ledger }) => position >= endOffset && ledger.awaitingRedelivery === 0,
+    );
     if (isOver) void this.end('completed');
   }
 
   private checkStarved(): void {
     if (this.isStarved || !this.pipeline.holdsBack) return;
-    const starvation = starvationOf(this.list, this.fetcher.isStarved);
+    const isCommittedOnly = this.context.options.isolationLevel === 'read_committed';
+    const starvation = starvationOf(this.list, this.fetcher.isStarved, isCommittedOnly);
     if (starvation === undefined) return;
     if (starvation === 'exhausted') {
       this.isStarved = true;
-      this.context.emit({ type: 'starved', reason: this.fetcher.isStarved ? 'bytes' : 'window' });
+      const isOutOfBytes = this.fetcher.isStarved || this.deliverer.awaitsBytes;
+      this.context.emit({ type: 'starved', reason: isOutOfBytes ? 'bytes' : 'window' });
     }
     this.pipeline.starved(starvation);
   }
 
   /** The pipeline hangs: gives its partitions to others. */
   private hung(partition: AssignedPartition): void {
-    if (this.isEnding || this.isAwaitingLife || this.run.source.type === 'partitions') return;
+    if (this.isEnding || this.absence !== 'none' || this.run.source.type === 'partitions') return;
     const { maxPollIntervalMs, onMaxPollInterval, groupId } = this.context.options;
     if (groupId === undefined) return;
     const { offset } = partition.ledger.oldestUnacked!;
@@ -535,13 +571,34 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       return;
     }
     this.context.emit({ type: 'warning', code: 'MAX_POLL_INTERVAL_EXCEEDED', message });
-    this.isAwaitingLife = true;
-    const { member } = this;
-    void this.commitAcked(this.list, this.context.clock.monotonic() + COMMIT_GRACE_MS).then(() => {
-      this.onLost(this.list);
-      return member.leave();
-    });
+    this.absence = 'leaving';
+    void this.leaveHung(this.member);
   }
+
+  private async leaveHung(member: Member): Promise<void> {
+    await this.commitAcked(this.list, this.context.clock.monotonic() + COMMIT_GRACE_MS);
+    const isInHand = this.list.some(({ ledger }) => ledger.inHand > 0);
+    this.onLost(this.list);
+    await member.leave();
+    // All was acked meanwhile: nothing is left in hand that could show life later.
+    const hasShownLife = this.absence === 'alive' || !isInHand;
+    this.absence = 'gone';
+    if (hasShownLife) this.pipelineLives();
+  }
+
+  /** A record came back, however late. */
+  private pipelineLives(): void {
+    if (this.absence === 'leaving') this.absence = 'alive';
+    if (this.absence !== 'gone' || this.isEnding) return;
+    this.absence = 'none';
+    this.member = this.newMember();
+    this.member.join();
+  }
+}
+
+/** Whether the topic is another one than that which was consumed under its name. */
+function isAnother({ topicId }: AssignedPartition, id: string): boolean {
+  return topicId !== '' && topicId !== ZERO_UUID && id !== ZERO_UUID && id !== topicId;
 }
 
 function plain({ topic, partition }: TopicPartition): TopicPartition {

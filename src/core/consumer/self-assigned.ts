@@ -38,6 +38,8 @@ export class SelfAssigned implements Member {
     private readonly context: ConsumerContext,
     private readonly subscription: Subscription,
     private readonly handler: GroupHandler,
+    /** Called with how many partitions each topic has that a pattern matches, before they are taken. */
+    private readonly onMatched: (sizes: ReadonlyMap<string, number>) => void,
   ) {}
 
   join(): void {
@@ -94,12 +96,15 @@ export class SelfAssigned implements Member {
   private async follow(pattern: RegExp): Promise<void> {
     const { clock, options } = this.context;
     const { signal } = this.abort;
-    while (!signal.aborted) {
+    for (;;) {
       try {
-        this.use(await this.matching(pattern));
+        const sizes = await this.matching(pattern);
+        signal.throwIfAborted();
+        this.onMatched(sizes);
+        this.use([...sizes.keys()]);
         await pause(clock, options.metadataMaxAgeMs, signal);
       } catch (error) {
-        if (isAborted(error)) return;
+        if (isEnded(signal, error)) return;
         if (!(error instanceof KafkaError) || !error.isRetriable) {
           this.handler.onFatal(asKafkaError(error, 'Cannot list topics', 'LIST_TOPICS_FAILED'));
           return;
@@ -108,7 +113,7 @@ export class SelfAssigned implements Member {
     }
   }
 
-  private async matching(pattern: RegExp): Promise<string[]> {
+  private async matching(pattern: RegExp): Promise<ReadonlyMap<string, number>> {
     const { cluster, options } = this.context;
     const whole = new RegExp(`^(?:${pattern.source})$`, pattern.flags.replace(/[gy]/g, ''));
     const answer = await cluster.request(
@@ -120,10 +125,14 @@ export class SelfAssigned implements Member {
       }),
       { signal: this.abort.signal },
     );
-    return answer.topics
+    const matching = answer.topics
       .filter(({ errorCode }) => errorCode === 0)
       .filter(({ isInternal }) => !isInternal || !options.excludeInternalTopics)
-      .map(({ name }) => name ?? '')
-      .filter((name) => whole.test(name));
+      .filter(({ name }) => whole.test(name ?? ''));
+    return new Map(matching.map(({ name, partitions }) => [name ?? '', partitions.length]));
   }
+}
+
+function isEnded({ aborted }: AbortSignal, error: unknown): boolean {
+  return aborted || isAborted(error);
 }

@@ -15,6 +15,7 @@ export type Starvation =
 export function starvationOf(
   partitions: readonly AssignedPartition[],
   isOutOfBytes: boolean,
+  isCommittedOnly: boolean,
 ): Starvation | undefined {
   let isAnyOut = false;
   let isAnyAtEnd = false;
@@ -22,20 +23,15 @@ export function starvationOf(
     const { ledger } = partition;
     if (ledger.unacked > 0) isAnyOut = true;
     if (partition.isPaused || !partition.isWanted || ledger.free <= 0) continue;
-    if (partition.hasRecords) return undefined;
-    if (isOutOfBytes) continue;
-    if (!isAtEnd(partition)) return undefined;
+    if (partition.hasRecords && !partition.awaitsBytes) return undefined;
+    if (partition.hasRecords || isOutOfBytes) continue;
+    if (!isAtEnd(partition, partition.endOfLog(isCommittedOnly))) return undefined;
     isAnyAtEnd = true;
   }
   if (!isAnyOut) return undefined;
   return isAnyAtEnd ? 'idle' : 'exhausted';
 }
 
-function isAtEnd({
-  hasPosition,
-  fetchOffset,
-  highWatermark,
-  endOffset,
-}: AssignedPartition): boolean {
-  return hasPosition && highWatermark >= 0 && fetchOffset >= Math.min(highWatermark, endOffset);
+function isAtEnd({ hasPosition, fetchOffset, endOffset }: AssignedPartition, end: number): boolean {
+  return hasPosition && end >= 0 && fetchOffset >= Math.min(end, endOffset);
 }

@@ -27,6 +27,14 @@ export class TopicSizes {
     this.isFirst = false;
   }
 
+  /** Takes in what a pattern matches: a topic that it didn't match at first came to be later. */
+  noteSizes(sizes: ReadonlyMap<string, number>): void {
+    for (const [topic, size] of sizes) {
+      if (!this.sizes.has(topic)) this.sizes.set(topic, this.isFirst ? size : 0);
+    }
+    this.isFirst = false;
+  }
+
   isNew({ topic, partition }: TopicPartition): boolean {
     return partition >= (this.sizes.get(topic) ?? 0);
   }

@@ -79,6 +79,7 @@ function rangeOf(
   if (!Number.isInteger(partition) || partition < 0) {
     throw new ConfigError(`consumer: ${topic} can't have a partition ${String(partition)}`);
   }
+  if (endOffset !== undefined) checkOffset(endOffset);
   return {
     topic,
     partition,
@@ -94,13 +95,30 @@ export function startPosition(start: StartAt, now: number): StartPosition {
   if (start === 'committed') return { from: 'committed' };
   if (typeof start === 'object') {
     if ('offset' in start) return { from: 'offset', offset: checkOffset(start.offset) };
-    const timestamp = 'durationMs' in start ? now - start.durationMs : Number(start.timestamp);
-    if (Number.isSafeInteger(timestamp)) return { from: 'timestamp', timestamp };
+    const timestamp = Number(
+      'durationMs' in start ? before(now, start.durationMs) : start.timestamp,
+    );
+    if (isTime(timestamp)) return { from: 'timestamp', timestamp };
   }
   throw new ConfigError(
     `consumer: ${inspect(start)} is nowhere to start; give 'beginning', 'end', 'committed', or an ` +
       `object with a whole number as offset, timestamp or durationMs`,
   );
+}
+
+/** Negative times mean something else on the wire. */
+function before(now: number, durationMs: number): number {
+  return durationMs >= 0 ? Math.max(0, Math.floor(now) - durationMs) : NaN;
+}
+
+function isTime(time: number): boolean {
+  return Number.isSafeInteger(time) && time >= 0;
+}
+
+/** Whole milliseconds since 1970. */
+export function checkMs(time: number): number {
+  if (isTime(time)) return time;
+  throw new ConfigError(`consumer: ${String(time)} is no time in whole milliseconds`);
 }
 
 function checkOffset(offset: number): number {

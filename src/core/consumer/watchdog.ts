@@ -6,6 +6,8 @@ import type { Ledger } from './ledger.js';
 /** What a {@link Watchdog} needs to know of the consumer, and tells it. */
 export interface WatchdogHooks {
   readonly partitions: () => readonly AssignedPartition[];
+  /** Whether nothing can be fetched before bytes are given back. */
+  readonly areBytesUsedUp: () => boolean;
   /** Whether this subscription has ever acked anything. */
   readonly hasAcked: () => boolean;
   /** Nothing was done with records in hand for `maxPollIntervalMs`. */
@@ -15,7 +17,8 @@ export interface WatchdogHooks {
 interface Watch {
   readonly ledger: Ledger;
   watermark: number;
-  movedAt: number;
+  /** When the oldest unacked record became that, by its ack's or its first delivery's time. */
+  since: number;
   isReported: boolean;
 }
 
@@ -29,7 +32,7 @@ const NEVER_ACKED_TIMEOUT_MS = 1000;
  * loop was blocked for longer than heartbeats allow.
  */
 export class Watchdog {
-  private readonly watches = new Map<string, Watch>();
+  private readonly watches = new WeakMap<AssignedPartition, Watch>();
   private cancel: Cancel | undefined;
   private dueAt = 0;
   private hasWarned = false;
@@ -48,7 +51,6 @@ export class Watchdog {
 
   stop(): void {
     this.cancel?.();
-    this.watches.clear();
   }
 
   private tick(): void {
@@ -60,29 +62,32 @@ export class Watchdog {
   }
 
   private look(partition: AssignedPartition, now: number): void {
-    const { ledger, key } = partition;
-    let watch = this.watches.get(key);
-    if (watch?.ledger !== ledger) {
-      watch = { ledger, watermark: ledger.watermark, movedAt: now, isReported: false };
-      this.watches.set(key, watch);
-    }
+    const { ledger } = partition;
     const oldest = ledger.oldestUnacked;
-    if (oldest === undefined || ledger.watermark !== watch.watermark) {
-      watch.watermark = ledger.watermark;
-      watch.movedAt = now;
-      watch.isReported = false;
+    if (oldest === undefined) {
+      this.watches.delete(partition);
       return;
     }
-    const stillMs = now - Math.max(watch.movedAt, oldest.deliveredAt);
+    let watch = this.watches.get(partition);
+    if (watch?.ledger !== ledger || watch.watermark !== ledger.watermark) {
+      // The first one that is seen has waited since its delivery, the next since its predecessor.
+      const since = watch?.ledger === ledger ? now : oldest.deliveredAt;
+      watch = { ledger, watermark: ledger.watermark, since, isReported: false };
+      this.watches.set(partition, watch);
+    }
+    const stillMs = now - watch.since;
     const { stallTimeoutMs, maxPollIntervalMs } = this.context.options;
     const timeoutMs = this.hooks.hasAcked()
       ? stallTimeoutMs
       : Math.min(stallTimeoutMs, NEVER_ACKED_TIMEOUT_MS);
-    if (ledger.free <= 0 && stillMs >= timeoutMs && !watch.isReported) {
+    const isStuck = ledger.free <= 0 || partition.awaitsBytes || this.hooks.areBytesUsedUp();
+    if (isStuck && stillMs >= timeoutMs && !watch.isReported) {
       watch.isReported = true;
-      this.report(partition, oldest.offset, now - oldest.deliveredAt);
+      this.report(partition, oldest.offset, stillMs);
     }
-    if (stillMs >= maxPollIntervalMs) this.hooks.onHung(partition);
+    // A record that is delivered again and again keeps the watermark, but its pipeline lives.
+    const hasBeenHeldMs = oldest.isInHand ? now - oldest.deliveredAt : 0;
+    if (Math.min(stillMs, hasBeenHeldMs) >= maxPollIntervalMs) this.hooks.onHung(partition);
   }
 
   private report(

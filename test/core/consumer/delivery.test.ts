@@ -1,0 +1,188 @@
+import { take } from 'rxjs';
+import { describe, expect, it } from 'vitest';
+import { fill, offsetsOf, upTo, watch } from '../../support/watching.js';
+import { Simulation } from '../../support/simulation.js';
+
+const TOPIC = 'orders';
+
+function start(partitions = 1, brokers = 1) {
+  return Simulation.start({ brokers, topics: { [TOPIC]: partitions } });
+}
+
+describe('delivery', () => {
+  it('connects nothing before something subscribes, and leaves nothing behind', async () => {
+    const sim = await start(3);
+    fill(sim, TOPIC, 0, 5);
+    const kafka = sim.kafka();
+    const consumer = kafka.consumer({ autoOffsetReset: 'earliest' });
+    const records = consumer.records(TOPIC);
+    await sim.calm();
+    expect(sim.cluster.inspect().requests).toEqual({});
+    const seen = watch(records);
+    await sim.until(() => seen.values.length === 5);
+    await sim.run(kafka.close());
+    await sim.calm();
+    expect(sim.cluster.inspect().brokers[0]!.connections).toBe(0);
+    expect(sim.clock.pending).toBe(0);
+    expect(seen.isComplete).toBe(true);
+  });
+
+  it('gives all records of each partition in order, over batches, fetches and brokers', async () => {
+    await using sim = await start(4, 2);
+    for (const partition of upTo(4))
+      for (const count of [1, 50, 7, 300]) fill(sim, TOPIC, partition, count);
+    const consumer = sim
+      .kafka()
+      .consumer({ autoOffsetReset: 'earliest', maxPartitionFetchBytes: 2000 });
+    const seen = watch(consumer.records(TOPIC));
+    await sim.until(() => seen.values.length >= 4 * 358);
+    for (const partition of upTo(4)) expect(offsetsOf(seen.values, partition)).toEqual(upTo(358));
+    expect(seen.values.map(({ value }) => String(value))).toEqual(
+      seen.values.map(({ partition, offset }) => `${partition}:${offset}`),
+    );
+  });
+
+  it('lets acks come while records are being delivered, within the window', async () => {
+    await using sim = await start();
+    for (const count of [100, 100]) fill(sim, TOPIC, 0, count);
+    const consumer = sim.kafka().consumer({
+      ack: 'manual',
+      autoOffsetReset: 'earliest',
+      maxUnackedRecords: 1,
+    });
+    const seen = watch(consumer.records(TOPIC), (record) => record.ack());
+    await sim.until(() => seen.values.length === 200);
+    expect(offsetsOf(seen.values)).toEqual(upTo(200));
+  });
+
+  it('stops at once when it is unsubscribed in the middle of a batch', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 100);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    const seen = watch(consumer.records(TOPIC).pipe(take(7)));
+    await sim.until(() => seen.isComplete);
+    await sim.advance(1000);
+    expect(offsetsOf(seen.values)).toEqual(upTo(7));
+    expect(consumer.assignment).toEqual([]);
+  });
+
+  it('goes on elsewhere when the record being delivered makes it seek', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 20);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    let hasSought = false;
+    const seen = watch(consumer.records(TOPIC), ({ offset }) => {
+      if (offset !== 4 || hasSought) return;
+      hasSought = true;
+      consumer.seek({ topic: TOPIC, partition: 0 }, { offset: 15 });
+    });
+    await sim.until(() => seen.values.length >= 10);
+    expect(offsetsOf(seen.values)).toEqual([...upTo(5), ...upTo(5, 15)]);
+  });
+
+  it('seeks to the place that was asked for last, also while the first is being looked up', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 20);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    const seen = watch(consumer.records(TOPIC));
+    await sim.until(() => consumer.assignment.length === 1);
+    const undo = sim.cluster.delay('ListOffsets', 300);
+    consumer.seek({ topic: TOPIC, partition: 0 }, 'end');
+    await sim.advance(100);
+    undo();
+    consumer.seek({ topic: TOPIC, partition: 0 }, { timestamp: 0 });
+    await sim.advance(1000);
+    expect(offsetsOf(seen.values).at(-1)).toBe(19);
+    expect(consumer.position({ topic: TOPIC, partition: 0 })).toBe(20);
+    expect(sim.eventsOf('position-reset').map(({ offset }) => offset)).toEqual([0, 0]);
+  });
+
+  it('delivers nothing of a paused partition, and all of it after a resume', async () => {
+    await using sim = await start(2);
+    for (const partition of [0, 1]) fill(sim, TOPIC, partition, 10);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    consumer.pause([{ topic: TOPIC, partition: 1 }]);
+    const seen = watch(consumer.records(TOPIC));
+    await sim.advance(3000);
+    expect(offsetsOf(seen.values, 0)).toEqual(upTo(10));
+    expect(offsetsOf(seen.values, 1)).toEqual([]);
+    consumer.resume();
+    await sim.until(() => seen.values.length === 20);
+    expect(offsetsOf(seen.values, 1)).toEqual(upTo(10));
+  });
+
+  it('pauses in the middle of a batch from within next, and goes on where it stopped', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 10);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    const seen = watch(consumer.records(TOPIC), ({ offset }) => {
+      if (offset === 3) consumer.pause();
+    });
+    await sim.advance(2000);
+    expect(offsetsOf(seen.values)).toEqual(upTo(4));
+    consumer.resume();
+    await sim.until(() => seen.values.length === 10);
+    expect(offsetsOf(seen.values)).toEqual(upTo(10));
+  });
+
+  it('refuses a second subscription while one is on, and gives one after it a clean start', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 3);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+    const first = watch(consumer.records(TOPIC));
+    const second = watch(consumer.records(TOPIC));
+    expect(second.error).toMatchObject({ code: 'CONSUMER_IN_USE' });
+    await sim.until(() => first.values.length === 3);
+    first.subscription.unsubscribe();
+    const third = watch(consumer.records(TOPIC));
+    await sim.until(() => third.values.length === 3);
+  });
+
+  it('lets only one of two have it that both wait for the one before to leave', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 3);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest', ack: 'manual' });
+    const first = watch(consumer.records(TOPIC));
+    await sim.until(() => first.values.length === 3);
+    first.subscription.unsubscribe();
+    const waiting = [watch(consumer.records(TOPIC)), watch(consumer.records(TOPIC))];
+    for (const record of first.values) record.ack();
+    await sim.until(() => waiting.some(({ values }) => values.length === 3));
+    await sim.advance(1000);
+    expect(waiting.map(({ values }) => values.length).sort()).toEqual([0, 3]);
+    const refused = waiting.find(({ values }) => values.length === 0)!;
+    expect(refused.error).toMatchObject({ code: 'CONSUMER_IN_USE' });
+  });
+
+  it('begins nothing for one that waited while the consumer was closed', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 3);
+    const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest', ack: 'manual' });
+    const first = watch(consumer.records(TOPIC));
+    await sim.until(() => first.values.length === 3);
+    first.subscription.unsubscribe();
+    const waiting = watch(consumer.records(TOPIC));
+    await sim.run(consumer.close({ timeoutMs: 0 }));
+    await sim.calm();
+    expect(waiting.error).toMatchObject({ code: 'CONSUMER_CLOSED' });
+    expect(waiting.values).toEqual([]);
+  });
+
+  it('can be unsubscribed while it connects, and leaves no timer', async () => {
+    const sim = await start();
+    const kafka = sim.kafka();
+    const seen = watch(kafka.consumer({ autoOffsetReset: 'earliest' }).records(TOPIC));
+    seen.subscription.unsubscribe();
+    await sim.run(kafka.close());
+    await sim.calm();
+    expect(sim.clock.pending).toBe(0);
+  });
+
+  it('can be closed twice', async () => {
+    await using sim = await start();
+    const consumer = sim.kafka().consumer();
+    watch(consumer.records(TOPIC));
+    await sim.run(Promise.all([consumer.close(), consumer.close()]));
+    await sim.run(consumer.close());
+  });
+});

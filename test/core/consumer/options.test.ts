@@ -1,0 +1,91 @@
+import { describe, expect, it } from 'vitest';
+import {
+  resolveConsumerOptions,
+  type ConsumerOptions,
+} from '../../../src/core/consumer/options.js';
+
+describe('consumer options', () => {
+  it('are complete, frozen, and manual with a group', () => {
+    const options = resolveConsumerOptions({ groupId: 'g' });
+    expect(Object.isFrozen(options)).toBe(true);
+    expect(options).toMatchObject({
+      ack: 'manual',
+      enableAutoCommit: true,
+      maxPollRecords: 500,
+      maxUnackedRecords: 1000,
+      maxBufferedBytes: 64 * 1024 * 1024,
+      offsetReset: { type: 'latest' },
+      drainTimeoutMs: 30_000,
+      fetchMaxWaitMs: 500,
+      maxPollIntervalMs: 300_000,
+    });
+  });
+
+  it('ack by themselves and commit nothing without a group', () => {
+    expect(resolveConsumerOptions({})).toMatchObject({ ack: 'auto', enableAutoCommit: false });
+  });
+
+  it('take the window from maxPollRecords unless it is given', () => {
+    expect(resolveConsumerOptions({ maxPollRecords: 7 }).maxUnackedRecords).toBe(14);
+    expect(resolveConsumerOptions({ maxUnackedRecords: 3 }).maxUnackedRecords).toBe(3);
+  });
+
+  it('drain for a third of a short maxPollIntervalMs', () => {
+    expect(resolveConsumerOptions({ maxPollIntervalMs: 9000 }).drainTimeoutMs).toBe(3000);
+  });
+
+  const group = { groupId: 'g' };
+  it.each<[string, ConsumerOptions, RegExp]>([
+    ['groupInstanceId without a group', { groupInstanceId: 'a' }, /groupInstanceId.*groupId/],
+    ['groupProtocol without a group', { groupProtocol: 'classic' }, /groupProtocol.*groupId/],
+    ['sessionTimeoutMs without a group', { sessionTimeoutMs: 9 }, /sessionTimeoutMs.*groupId/],
+    ['autoCommitRecords without a group', { autoCommitRecords: 9 }, /autoCommitRecords.*groupId/],
+    ['committing without a group', { enableAutoCommit: true }, /enableAutoCommit.*groupId/],
+    [
+      'a commit interval without commits',
+      { ...group, enableAutoCommit: false, autoCommitIntervalMs: 5 },
+      /autoCommitIntervalMs.*enableAutoCommit/,
+    ],
+    [
+      'a commit count without commits',
+      { ...group, enableAutoCommit: false, autoCommitRecords: 5 },
+      /autoCommitRecords.*enableAutoCommit/,
+    ],
+    [
+      'a remote assignor with the classic protocol',
+      { ...group, groupProtocol: 'classic', groupRemoteAssignor: 'range' },
+      /groupRemoteAssignor/,
+    ],
+    [
+      'client-side assignors with the consumer protocol',
+      { ...group, groupProtocol: 'consumer', partitionAssignmentStrategy: ['range'] },
+      /partitionAssignmentStrategy/,
+    ],
+    [
+      'a session timeout with the consumer protocol',
+      { ...group, groupProtocol: 'consumer', sessionTimeoutMs: 10_000 },
+      /sessionTimeoutMs/,
+    ],
+    [
+      'heartbeats rarer than sessions',
+      { ...group, heartbeatIntervalMs: 10, sessionTimeoutMs: 10 },
+      /heartbeatIntervalMs.*sessionTimeoutMs/,
+    ],
+    [
+      'a drain longer than a rebalance',
+      { drainTimeoutMs: 300_000 },
+      /drainTimeoutMs.*maxPollIntervalMs/,
+    ],
+    ['a first wait above the longest', { retryBackoffMs: 5000 }, /retryBackoffMs.*above/],
+    ['a longest wait below the first', { nackBackoffMaxMs: 5 }, /nackBackoffMaxMs.*below/],
+    ['an empty window', { maxUnackedRecords: 0 }, /maxUnackedRecords/],
+    ['no memory', { maxBufferedBytes: 10 }, /maxBufferedBytes/],
+    ['an unknown reset', { autoOffsetReset: 'smallest' as 'none' }, /autoOffsetReset.*earliest/],
+    ['an unknown ack', { ack: 'maybe' as 'auto' }, /ack/],
+    ['an unknown nack policy', { onNack: 'drop' as 'fail' }, /onNack/],
+    ['an unknown corrupt policy', { onCorruptRecord: 'ignore' as 'fail' }, /onCorruptRecord/],
+    ['an unknown option', { fetchMaxWait: 5 } as ConsumerOptions, /did you mean fetchMaxWaitMs/],
+  ])('refuse %s by name', (_title, options, message) => {
+    expect(() => resolveConsumerOptions(options)).toThrow(message);
+  });
+});

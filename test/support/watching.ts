@@ -1,0 +1,72 @@
+import type { Observable, Subscription } from 'rxjs';
+import { encodeRecords, type EncodeOptions } from '../../src/core/records/index.js';
+import type { ConsumerRecord } from '../../src/index.js';
+import type { Simulation } from './simulation.js';
+
+/** What a stream has given so far. */
+export interface Watched<T> {
+  readonly values: T[];
+  readonly subscription: Subscription;
+  error: unknown;
+  isComplete: boolean;
+}
+
+/** Subscribes and notes everything. */
+export function watch<T>(source: Observable<T>, onValue: (value: T) => void = () => undefined) {
+  const values: T[] = [];
+  let error: unknown;
+  let isComplete = false;
+  const subscription = source.subscribe({
+    next: (value) => {
+      values.push(value);
+      onValue(value);
+    },
+    error: (failure: unknown) => (error = failure),
+    complete: () => (isComplete = true),
+  });
+  return {
+    values,
+    subscription,
+    get error() {
+      return error;
+    },
+    get isComplete() {
+      return isComplete;
+    },
+  } satisfies Watched<T>;
+}
+
+/**
+ * Appends a batch of records to a partition, whose values say `partition:offset`.
+ *
+ * @returns the offset of the first.
+ */
+export function fill(
+  { cluster, clock }: Simulation,
+  topic: string,
+  partition: number,
+  count: number,
+  { padding = 0, ...options }: EncodeOptions & { readonly padding?: number } = {},
+): number {
+  const end = cluster.inspect().topics[topic]!.partitions[partition]!.logEndOffset;
+  const content = Array.from({ length: count }, (_, i) => ({
+    value: `${partition}:${end + i}${' '.repeat(padding)}`,
+    timestamp: clock.now(),
+  }));
+  return cluster.append(topic, partition, encodeRecords(content, options));
+}
+
+/** Offsets of records, those of one partition if wanted. */
+export function offsetsOf(
+  records: readonly ConsumerRecord<unknown, unknown>[],
+  partition?: number,
+): number[] {
+  return records
+    .filter((record) => partition === undefined || record.partition === partition)
+    .map(({ offset }) => offset);
+}
+
+/** 0 up to but not including `count`, or from a first number on. */
+export function upTo(count: number, first = 0): number[] {
+  return Array.from({ length: count }, (_, i) => first + i);
+}
