@@ -53,8 +53,6 @@ export class RecordCursor {
   valueStart = 0;
   /** -1 for a null value. */
   valueLength = 0;
-  /** Where its headers start: what {@link RecordSource.headers} wants. */
-  headersStart = 0;
   /** Position after the record. */
   end = 0;
 
@@ -83,6 +81,11 @@ export class RecordCursor {
     return this.source.baseOffset + this.offsetDelta;
   }
 
+  /** Where its headers start: what {@link RecordSource.headers} wants. */
+  get headersStart(): number {
+    return this.valueLength < 0 ? this.valueStart : this.valueStart + this.valueLength;
+  }
+
   /** The current record as an object. */
   record(): Record {
     return new Record(
@@ -93,7 +96,6 @@ export class RecordCursor {
       this.keyLength,
       this.valueStart,
       this.valueLength,
-      this.end,
     );
   }
 
@@ -178,7 +180,6 @@ export class RecordCursor {
     const valueStart = at;
     if (valueLength > 0) at += valueLength;
     if (at >= end) this.fail('a value is longer than its record');
-    this.headersStart = at;
     at = bytes[at] === 0 ? at + 1 : this.skipHeaders(at, end);
     if (
       at !== end ||
@@ -269,7 +270,6 @@ export class RecordCursor {
     }
     this.valueLength = readInt32(bytes, valueAt);
     this.valueStart = valueAt + 4;
-    this.headersStart = this.valueStart + Math.max(0, this.valueLength);
     if (this.valueLength < -1 || this.headersStart !== end) {
       this.fail(`a value claims ${this.valueLength} bytes`);
     }

@@ -127,6 +127,19 @@ export class RecordSource {
     return undefined;
   }
 
+  /** The position after the headers that start here: the end of the record. */
+  endOfHeaders(start: number): number {
+    if (this.magic < 2) return start;
+    const { bytes } = this;
+    let at = afterVarint(bytes, start);
+    for (let left = readVarint(bytes, start); left > 0; left--) {
+      at = afterVarint(bytes, at) + readVarint(bytes, at);
+      const valueLength = readVarint(bytes, at);
+      at = afterVarint(bytes, at) + Math.max(0, valueLength);
+    }
+    return at;
+  }
+
   /** The same rules over other memory, which holds a copy of some of the records. */
   over(bytes: Buffer): RecordSource {
     return new RecordSource(bytes, this.baseOffset, this.magic, this.rule);

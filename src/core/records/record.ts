@@ -20,7 +20,6 @@ export class Record {
     private readonly keyLength: number,
     private readonly valueStart: number,
     private readonly valueLength: number,
-    private readonly end: number,
   ) {}
 
   /** Position in the partition. */
@@ -68,7 +67,8 @@ export class Record {
 
   /** The same record in memory of its own, so that it does not keep its batch alive. */
   copy(): Record {
-    const { start, end } = this;
+    const { start } = this;
+    const end = this.source.endOfHeaders(this.headersStart);
     const bytes = Buffer.allocUnsafeSlow(end - start);
     this.source.bytes.copy(bytes, 0, start, end);
     return new Record(
@@ -79,7 +79,6 @@ export class Record {
       this.keyLength,
       this.valueStart - start,
       this.valueLength,
-      end - start,
     );
   }
 
