@@ -66,8 +66,7 @@ function introduction(clients: readonly string[], missing: readonly string[]): s
     .map((name) => `${name} ${versionOf(name)}`);
   return [
     `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine, one broker, a topic of ${PARTITIONS} ` +
-      'partitions that is full beforehand, one member in a group of its own with automatic commits ' +
-      '(rx-kafka, whose groups are being built, assigns itself and acks, but does not commit); ' +
+      'partitions that is full beforehand, one member in a group of its own with automatic commits; ' +
       'keys of 16 B, values of random capital letters, every value looked at. Each run is a process of ' +
       `its own: up to ${ROUND_MS / 1000} s after a warm-up; runs are interleaved, medians given. ` +
       `rx-kafka and the librdkafka clients have checked CRCs as they do by default. ${versions.join(', ')}.`,
