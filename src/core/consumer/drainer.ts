@@ -1,4 +1,4 @@
-import type { TopicPartition } from '../group/index.js';
+import { plainPartition } from '../group/index.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { UserCallbacks } from './callbacks.js';
 import type { ConsumerContext } from './context.js';
@@ -62,7 +62,7 @@ export class Drainer {
   async drain(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     if (partitions.length === 0) return;
     stopDelivery(partitions);
-    this.context.emit({ type: 'draining', partitions: partitions.map(plain) });
+    this.context.emit({ type: 'draining', partitions: partitions.map(plainPartition) });
     for (const partition of partitions) this.outlets.detach(partition);
     this.pipeline.draining();
     await Promise.all([
@@ -110,7 +110,9 @@ export class Drainer {
   ): Promise<void> {
     const { beforeRevoke } = this.context.options;
     if (beforeRevoke === undefined || partitions.length === 0) return;
-    const asked = this.callbacks.call('beforeRevoke', () => beforeRevoke(partitions.map(plain)));
+    const asked = this.callbacks.call('beforeRevoke', () =>
+      beforeRevoke(partitions.map(plainPartition)),
+    );
     await this.drains.within(asked, deadline - this.context.clock.monotonic());
   }
 
@@ -142,8 +144,4 @@ function stopDelivery(partitions: readonly AssignedPartition[]): void {
 
 function countAcked(partitions: readonly AssignedPartition[]): number {
   return partitions.reduce((sum, { recordsAcked }) => sum + recordsAcked, 0);
-}
-
-function plain({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition };
 }

@@ -1,6 +1,7 @@
 import type { ClusterMetadata } from '../cluster/index.js';
 import {
   createMember,
+  plainPartition,
   type GroupEvent,
   type GroupHandler,
   type GroupMetadata,
@@ -236,7 +237,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.list = [...this.list, ...fresh];
     for (const partition of fresh) this.byKey.set(partition.key, partition);
     this.topicSizes.noteMatched(fresh.map(({ topic }) => topic));
-    this.context.emit({ type: 'assigned', partitions: added.map(plain) });
+    this.context.emit({ type: 'assigned', partitions: added.map(plainPartition) });
     for (const partition of fresh) this.run.outlets.attach(partition);
     const given = await this.askWhereToBegin(fresh);
     const waiting = fresh.filter((each) => this.holds(each) && each.phase === 'new');
@@ -258,14 +259,18 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const still = owned.filter((partition) => this.holds(partition));
     const recordsAbandoned = this.drop(still);
     this.run.metrics.rebalanced(clock.monotonic() - startedAt);
-    this.context.emit({ type: 'revoked', partitions: removed.map(plain), recordsAbandoned });
+    this.context.emit({
+      type: 'revoked',
+      partitions: removed.map(plainPartition),
+      recordsAbandoned,
+    });
   }
 
   onLost(lost: readonly TopicPartition[]): void {
     const gone = this.held(lost);
     if (gone.length === 0) return;
     const recordsAbandoned = this.drop(gone);
-    this.context.emit({ type: 'lost', partitions: gone.map(plain), recordsAbandoned });
+    this.context.emit({ type: 'lost', partitions: gone.map(plainPartition), recordsAbandoned });
   }
 
   onFatal(error: KafkaError, _partition?: AssignedPartition): void {
@@ -425,7 +430,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     if (onAssign === undefined) return starts;
     const asked = this.callbacks.call(
       'onAssign',
-      () => onAssign(partitions.map(plain)),
+      () => onAssign(partitions.map(plainPartition)),
       (offsets) => {
         if (!Array.isArray(offsets)) return;
         for (const given of offsets as readonly PartitionOffset[]) {
@@ -599,10 +604,6 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 /** Whether the topic is another one than that which was consumed under its name. */
 function isAnother({ topicId }: AssignedPartition, id: string): boolean {
   return topicId !== '' && topicId !== ZERO_UUID && id !== ZERO_UUID && id !== topicId;
-}
-
-function plain({ topic, partition }: TopicPartition): TopicPartition {
-  return { topic, partition };
 }
 
 function noGroup(): KafkaError {

@@ -14,6 +14,7 @@ export {
   flattenTopics,
   formatPartitions,
   groupByTopic,
+  plainPartition,
   PartitionSet,
   samePartitions,
   without,

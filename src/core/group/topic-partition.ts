@@ -84,3 +84,8 @@ export function flattenTopics(
 export function formatPartitions(partitions: readonly TopicPartition[]): string {
   return partitions.map(({ topic, partition }) => `${topic}-${partition}`).join(', ');
 }
+
+/** The names alone, of whatever has them. */
+export function plainPartition({ topic, partition }: TopicPartition): TopicPartition {
+  return { topic, partition };
+}
