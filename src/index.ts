@@ -54,11 +54,13 @@ export { toTopic, type SinkRecord, type ToTopicOptions } from './sinks/to-topic.
 export {
   Consumer,
   ConsumerRecord,
+  deriveFrom,
   iterateRecords as iterate,
   type CommittedOffset,
   type ConsumerEvent,
   type ConsumerOptions,
   type ConsumerTopics,
+  type DeriveFromOptions,
   type DeriveOptions,
   type DerivedRecord,
   type DeserializationFailure,
@@ -83,6 +85,7 @@ export type {
 } from './core/group/index.js';
 export { ackEach } from './operators/ack-each.js';
 export { filterEach } from './operators/filter-each.js';
+export { mapEach } from './operators/map-each.js';
 export { ofType } from './operators/of-type.js';
 export {
   processEach,

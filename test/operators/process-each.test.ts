@@ -20,12 +20,11 @@ import {
   type Observer,
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { Pipeline } from '../../src/core/consumer/pipeline.js';
 import { originsOf } from '../../src/core/records/index.js';
 import { ConfigError, processEach, type ConsumerRecord } from '../../src/index.js';
 import { settled } from '../support/fake-clock.js';
 import { marbles } from '../support/marbles.js';
-import { TestPartition, type TestRecord } from '../support/records.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
 const text = (record: TestRecord) => String(record.value);
 
@@ -352,7 +351,7 @@ describe('order', () => {
   }
 
   test('by partition: one at a time of each, others don’t wait', async () => {
-    const pipeline = new Pipeline();
+    const pipeline = testPipeline();
     const [p0, p1] = [0, 1].map((partition) => new TestPartition({ partition, pipeline }));
     const records = [...p0!.deliver('a0', 'b0'), ...p1!.deliver('a1', 'b1')];
     expect(await startOrder(records, { order: 'partition', concurrency: 4 })).toEqual([
@@ -406,7 +405,7 @@ describe('order', () => {
   });
 
   test('one record at a time is the default', async () => {
-    const pipeline = new Pipeline();
+    const pipeline = testPipeline();
     const work = new Work();
     const records = [0, 1].flatMap((partition) =>
       new TestPartition({ partition, pipeline }).deliver(`${partition}`),
@@ -419,7 +418,7 @@ describe('order', () => {
 
   test('never more are worked on at once than allowed, whatever the order', async () => {
     for (const order of ['partition', 'key', 'none'] as const) {
-      const pipeline = new Pipeline();
+      const pipeline = testPipeline();
       let atWork = 0;
       let most = 0;
       const records = Array.from({ length: 8 }, (_, partition) =>
@@ -616,7 +615,7 @@ describe('unsubscribed', () => {
 
 describe('when partitions are given up', () => {
   test('records that were not started go back, and those in work are finished', async () => {
-    const pipeline = new Pipeline();
+    const pipeline = testPipeline();
     const going = new TestPartition({ partition: 0, pipeline });
     const staying = new TestPartition({ partition: 1, pipeline });
     const work = new Work();
@@ -669,7 +668,7 @@ describe('when partitions are given up', () => {
   });
 
   test('work on a partition that was taken away is not begun', async () => {
-    const pipeline = new Pipeline();
+    const pipeline = testPipeline();
     const lost = new TestPartition({ partition: 0, pipeline });
     const kept = new TestPartition({ partition: 1, pipeline });
     const work = new Work();

@@ -2,8 +2,11 @@ import { AssignedPartition, type Redelivery } from '../../src/core/consumer/assi
 import { ByteBudget } from '../../src/core/consumer/byte-budget.js';
 import { ConsumerRecord } from '../../src/core/consumer/consumer-record.js';
 import { Delivery } from '../../src/core/consumer/delivery.js';
+import type { ConsumerEvent } from '../../src/core/consumer/events.js';
 import { Pipeline } from '../../src/core/consumer/pipeline.js';
 import { encodeRecords, readBatches, type RecordContent } from '../../src/core/records/index.js';
+import type { Clock } from '../../src/core/util/clock.js';
+import { FakeClock } from './fake-clock.js';
 
 export type TestRecord = ConsumerRecord;
 
@@ -12,6 +15,23 @@ interface PartitionOptions {
   readonly partition?: number;
   /** What operators listen to. Default: one of its own. */
   readonly pipeline?: Pipeline;
+}
+
+interface TestPipelineOptions {
+  /** What operators measure time with. */
+  readonly clock?: Clock;
+  readonly isAutoAck?: boolean;
+  /** Where the events go that operators emit. */
+  readonly events?: ConsumerEvent[];
+}
+
+/** What operators listen to, without a consumer. */
+export function testPipeline({
+  clock = new FakeClock(),
+  isAutoAck = false,
+  events = [],
+}: TestPipelineOptions = {}): Pipeline {
+  return new Pipeline({ clock, isAutoAck, emit: (event) => events.push(event) });
 }
 
 /**
@@ -37,14 +57,17 @@ export class TestPartition {
   constructor({
     topic = 'orders',
     partition = 0,
-    pipeline = new Pipeline(),
+    pipeline = testPipeline(),
   }: PartitionOptions = {}) {
     this.pipeline = pipeline;
     this.assigned = new AssignedPartition(topic, partition, 2 ** 20, {
       pipeline,
       onAcked: () => undefined,
       onAckedLate: () => this.ackedLate++,
-      onNacked: (_, { record }, reason) => this.nacked.push({ offset: record.offset, reason }),
+      onNacked: (_, redelivery, reason) => {
+        this.nacked.push({ offset: redelivery.record.offset, reason });
+        this.redeliveries.push(redelivery);
+      },
       onReturned: (_, redelivery) => {
         this.returned.push(redelivery.record.offset);
         this.redeliveries.push(redelivery);
@@ -83,7 +106,7 @@ export class TestPartition {
     return records;
   }
 
-  /** What came back, once more. */
+  /** What was nacked or came back, once more. */
   redeliver(): TestRecord[] {
     return this.redeliveries.splice(0).flatMap(({ record, sequence }) => {
       return this.assigned.ledger.redeliver(sequence, 0) ? [record.again(sequence)] : [];

@@ -6,15 +6,17 @@ import {
   type WithOrigins,
 } from '../records/index.js';
 import { KafkaError } from '../util/errors.js';
-import type { Delivery } from './delivery.js';
+import type { DeliveryOwner, RecordHome } from './delivery.js';
+import type { Pipeline } from './pipeline.js';
 
 /** Stands for a key or value that nobody has asked for yet. */
 const LAZY: unique symbol = Symbol('lazy');
 
 const TAKEN = 1;
 const DERIVED = 2;
+const NACKED = 4;
 /** The attempts are counted above the flags. */
-const ONE_ATTEMPT = 4;
+const ONE_ATTEMPT = 8;
 const SETTLED = -1;
 
 /** What {@link ConsumerRecord.derive} changes; the rest is as in the record it is called on. */
@@ -61,7 +63,7 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
 
   /** @internal */
   constructor(
-    private readonly delivery: Delivery,
+    private readonly delivery: RecordHome,
     /** Number of the delivery in its ledger; -1 before it was delivered and after it was acked. */
     private sequence: number,
     private readonly offsetDelta: number,
@@ -73,7 +75,7 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
   ) {}
 
   /** @internal The record that a cursor stands on. */
-  static at(cursor: RecordCursor, delivery: Delivery): ConsumerRecord<unknown, unknown> {
+  static at(cursor: RecordCursor, delivery: RecordHome): ConsumerRecord<unknown, unknown> {
     return new ConsumerRecord(
       delivery,
       SETTLED,
@@ -180,7 +182,7 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     const { sequence } = this;
     if (sequence === SETTLED) return;
     this.sequence = SETTLED;
-    this.delivery.nack(this, sequence, reason);
+    if (this.delivery.nack(this, sequence, reason)) this.state |= NACKED;
   }
 
   /**
@@ -192,12 +194,19 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
    * orders.pipe(map((order) => order.derive({ value: invoice(order.value) })), toTopic(kafka, 'invoices'));
    */
   derive<K2 = K, V2 = V>(changes: DeriveOptions<K2, V2> = {}): DerivedRecord<K2, V2> {
-    if ((this.state & DERIVED) !== 0) throw this.derivedTwice();
-    this.state |= DERIVED | TAKEN;
+    const origin = this.originOfResult();
     const { topic, partition, timestamp, headers = this.headers } = changes;
     const key = ('key' in changes ? changes.key : this.key) as K2;
     const value = ('value' in changes ? changes.value : this.value) as V2;
-    return withOrigins({ topic, partition, timestamp, key, value, headers }, [this]);
+    return withOrigins({ topic, partition, timestamp, key, value, headers }, [origin]);
+  }
+
+  /** @internal What a result made from this record reports to. */
+  originOfResult(): Origin {
+    const origin = this.delivery.originFor(this);
+    if (origin === this && this.isDerived) throw this.derivedTwice();
+    this.state |= DERIVED | TAKEN;
+    return origin;
   }
 
   toJSON(): object {
@@ -228,9 +237,48 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return (this.state & DERIVED) !== 0;
   }
 
+  /** @internal It will be delivered again, as another object. */
+  get isNacked(): boolean {
+    return (this.state & NACKED) !== 0;
+  }
+
+  /** @internal Its epoch is over: nothing that is done for it counts. */
+  get isFenced(): boolean {
+    return this.delivery.ledger.isFenced;
+  }
+
+  /** @internal Its partition is being given up: it is to be returned unless work on it has begun. */
+  get isDraining(): boolean {
+    return this.delivery.owner.isDraining;
+  }
+
+  /** @internal Whom operators that hold it back listen to. */
+  get pipeline(): Pipeline {
+    return this.delivery.owner.pipeline;
+  }
+
   /** @internal */
-  get source(): Delivery {
+  get owner(): DeliveryOwner {
+    return this.delivery.owner;
+  }
+
+  /** @internal */
+  get source(): RecordHome {
     return this.delivery;
+  }
+
+  /** @internal This record with another value, whose outcome goes elsewhere. */
+  relayedTo<V2>(home: RecordHome, value: V2): ConsumerRecord<K, V2> {
+    const copy = this.copy<V2>(home, 0);
+    copy.decodedKey = this.decodedKey;
+    copy.decodedValue = value;
+    copy.state = this.attempt * ONE_ATTEMPT;
+    return copy;
+  }
+
+  /** @internal Whoever takes what stands for this record, within `next`, has taken this one, too. */
+  followed(other: ConsumerRecord<unknown, unknown>): void {
+    this.state |= other.state & (TAKEN | DERIVED);
   }
 
   /** @internal */
@@ -250,9 +298,17 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
 
   /** @internal The same record for one more delivery under the same number. */
   again(sequence: number): ConsumerRecord<K, V> {
-    const { delivery, offsetDelta, start, keyStart, keyLength, valueStart, valueLength } = this;
-    const next = new ConsumerRecord<K, V>(
-      delivery,
+    const next = this.copy<V>(this.delivery, sequence);
+    next.decodedKey = this.decodedKey;
+    next.decodedValue = this.decodedValue;
+    next.state = (this.attempt + 1) * ONE_ATTEMPT;
+    return next;
+  }
+
+  private copy<V2>(home: RecordHome, sequence: number): ConsumerRecord<K, V2> {
+    const { offsetDelta, start, keyStart, keyLength, valueStart, valueLength } = this;
+    return new ConsumerRecord<K, V2>(
+      home,
       sequence,
       offsetDelta,
       start,
@@ -261,10 +317,6 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
       valueStart,
       valueLength,
     );
-    next.decodedKey = this.decodedKey;
-    next.decodedValue = this.decodedValue;
-    next.state = (this.attempt + 1) * ONE_ATTEMPT;
-    return next;
   }
 
   private get headersStart(): number {

@@ -6,7 +6,7 @@ import type { Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerRecord } from './consumer-record.js';
-import type { ConsumerContext, Patience } from './context.js';
+import type { ConsumerContext, PartitionPosition, Patience } from './context.js';
 import { Decoder, type DeserializerOptions } from './decoder.js';
 import { nameOf } from './errors.js';
 import type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
@@ -58,7 +58,10 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    * closed.
    */
   readonly lifecycle: Observable<ConsumerEvent | ClusterEvent>;
+  /** @internal Tells which partition's position may have moved, once for each run of records. */
+  readonly moves: Observable<PartitionPosition>;
   private readonly events = new Subject<ConsumerEvent | ClusterEvent>();
+  private readonly moved = new Subject<PartitionPosition>();
   private readonly context: ConsumerContext;
   private readonly decoder: Decoder;
   private readonly measured: ConsumerMetrics;
@@ -77,7 +80,14 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     });
     this.lifecycle = this.events.asObservable();
     this.measured = new ConsumerMetrics(clock);
-    this.context = { cluster, clock, options, emit: (event) => this.events.next(event) };
+    this.moves = this.moved.asObservable();
+    this.context = {
+      cluster,
+      clock,
+      options,
+      emit: (event) => this.events.next(event),
+      onMoved: (partition) => this.moved.next(partition),
+    };
   }
 
   /**

@@ -1,7 +1,14 @@
 import type { Cluster } from '../cluster/index.js';
+import type { TopicPartition } from '../group/index.js';
 import type { Clock } from '../util/clock.js';
 import type { ResolvedConsumerOptions } from './options.js';
 import type { ConsumerEvent } from './events.js';
+
+/** Where delivery of a partition stands. */
+export interface PartitionPosition extends TopicPartition {
+  /** The offset of the next record to be delivered. */
+  readonly position: number;
+}
 
 /** What a consumer's parts share. */
 export interface ConsumerContext {
@@ -9,6 +16,8 @@ export interface ConsumerContext {
   readonly clock: Clock;
   readonly options: ResolvedConsumerOptions;
   readonly emit: (event: ConsumerEvent) => void;
+  /** The position of a partition may have moved on, with records or without. */
+  readonly onMoved: (partition: PartitionPosition) => void;
 }
 
 /** A bound on something that waits. */

@@ -158,7 +158,7 @@ export class Deliverer {
       const held = partition.decoded;
       if (held !== undefined) {
         partition.decoded = undefined;
-        this.hand(partition.outlet!, held);
+        this.hand(partition, held);
         count++;
         left--;
         continue;
@@ -224,11 +224,13 @@ export class Deliverer {
     return count;
   }
 
-  private hand(outlet: Outlet, record: ConsumerRecord<unknown, unknown>): void {
-    const { ledger, leaderEpoch } = record.source;
+  /** Delivers a record of the open batch that was decoded ahead. */
+  private hand(partition: AssignedPartition, record: ConsumerRecord<unknown, unknown>): void {
+    const { delivery } = partition.open!;
+    const { ledger, leaderEpoch } = delivery;
     record.delivered(ledger.deliver(record.offset, leaderEpoch, this.clock.monotonic()));
-    record.source.delivered();
-    outlet.next(record);
+    delivery.delivered();
+    partition.outlet!.next(record);
     if (this.settings.isAutoAck && !record.isTaken) record.ack();
   }
 

@@ -1,4 +1,4 @@
-import type { RecordSource } from '../records/index.js';
+import type { Origin, RecordSource } from '../records/index.js';
 import type { MemoryLease } from './byte-budget.js';
 import type { ConsumerRecord } from './consumer-record.js';
 import type { Ledger } from './ledger.js';
@@ -19,17 +19,38 @@ export interface DeliveryOwner {
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** Being given up: work that was not started is to be returned. */
   readonly isDraining: boolean;
+  /** Last offset that the broker has told of as replicated, plus one; -1 when unknown. */
+  readonly highWatermark: number;
+  /** As before, of what is not in an open transaction. */
+  readonly lastStableOffset: number;
   /** Whom operators that hold records back listen to. */
   readonly pipeline: Pipeline;
   /** Every record of a batch is acked. */
   finished(delivery: Delivery): void;
 }
 
+/** Where a record lies, and where its outcome goes. */
+export interface RecordHome {
+  readonly topic: string;
+  readonly partition: number;
+  readonly owner: DeliveryOwner;
+  readonly ledger: Ledger;
+  readonly source: RecordSource;
+  readonly leaderEpoch: number;
+  readonly signal: AbortSignal;
+  ack(sequence: number): void;
+  /** @returns whether that very record is to be delivered again. */
+  nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): boolean;
+  return(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
+  /** What a result of the record reports to. */
+  originFor(record: ConsumerRecord<unknown, unknown>): Origin;
+}
+
 /**
  * What the records of one opened batch share: where they lie, and where their acks go. Holds the
  * memory until all of them are acked.
  */
-export class Delivery {
+export class Delivery implements RecordHome {
   private unacked = 0;
   private isWhole = false;
   private isReleased = false;
@@ -76,14 +97,22 @@ export class Delivery {
     this.owner.acked(ledger);
   }
 
-  nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void {
-    if (this.ledger.nack(sequence)) this.owner.nacked(record, sequence, reason);
-    else if (this.ledger.isFenced) this.owner.ackedLate();
+  nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): boolean {
+    if (!this.ledger.nack(sequence)) {
+      if (this.ledger.isFenced) this.owner.ackedLate();
+      return false;
+    }
+    this.owner.nacked(record, sequence, reason);
+    return !this.owner.isDraining;
   }
 
   return(record: ConsumerRecord<unknown, unknown>, sequence: number): void {
     if (this.ledger.nack(sequence)) this.owner.returned(record, sequence);
     else if (this.ledger.isFenced) this.owner.ackedLate();
+  }
+
+  originFor(record: ConsumerRecord<unknown, unknown>): Origin {
+    return record;
   }
 
   /** Lets go of the memory: all is acked, or nothing of it counts any more. */

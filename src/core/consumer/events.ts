@@ -50,7 +50,7 @@ export type ConsumerEvent =
       readonly offsets: readonly PartitionOffset[];
       readonly error: KafkaError;
     }
-  /** Records that can't be read were passed over, as the policy says. */
+  /** Records that can't be read, or that work failed on, were passed over, as the policy says. */
   | (PartitionOffset & {
       readonly type: 'skipped';
       /** Where delivery goes on. */
@@ -60,6 +60,14 @@ export type ConsumerEvent =
   /** A record was nacked and will be delivered again. */
   | (PartitionOffset & {
       readonly type: 'redelivered';
+      readonly attempt: number;
+      readonly delayMs: number;
+      readonly reason: unknown;
+    })
+  /** Work on a record failed and is repeated where it is, in its order. */
+  | (PartitionOffset & {
+      readonly type: 'record-retried';
+      /** The one to come. */
       readonly attempt: number;
       readonly delayMs: number;
       readonly reason: unknown;

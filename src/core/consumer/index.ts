@@ -1,6 +1,8 @@
 export { Consumer, type ForPartition } from './consumer.js';
 export { ConsumerRecord, type DeriveOptions, type DerivedRecord } from './consumer-record.js';
+export { deriveFrom, type DeriveFromOptions } from './derive-from.js';
 export type { DeserializerOptions } from './decoder.js';
+export type { PartitionPosition } from './context.js';
 export type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
 export type { FetchHandle } from './fetch-outlets.js';
 export type { CommittedOffset, OffsetToCommit } from './group-offsets.js';
@@ -8,5 +10,7 @@ export { iterateRecords, type IterateOptions } from './iterate.js';
 export type { FoundOffset } from './list-offsets.js';
 export type { ConsumerOptions, DeserializationFailure, NackFailure } from './options.js';
 export type { PartitionStream } from './partition-outlets.js';
-export type { Pipeline, PipelineListener } from './pipeline.js';
+export { Parts } from './parts.js';
+export type { Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
+export { relay, type Outcome } from './relay.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';

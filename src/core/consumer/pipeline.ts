@@ -1,3 +1,16 @@
+import type { Clock } from '../util/clock.js';
+import type { ConsumerEvent, PartitionOffset } from './events.js';
+
+/** What operators may use of the consumer whose records they work on. */
+export interface PipelineHost {
+  /** The one that their timers run on, too. */
+  readonly clock: Clock;
+  /** Records are acked when their synchronous delivery returns, unless one was taken over. */
+  readonly isAutoAck: boolean;
+  /** Tells what an operator did with a record. */
+  readonly emit: (event: ConsumerEvent) => void;
+}
+
 /** What an operator that holds records back wants to be told. Called within a delivery: be quick. */
 export interface PipelineListener {
   /**
@@ -9,6 +22,8 @@ export interface PipelineListener {
   onStarved?(reason: 'exhausted' | 'idle'): void;
   /** Partitions are being given up: their records that were not started are to be returned. */
   onDraining?(): void;
+  /** A record that was nacked will not be delivered again: the consumer's `onNack` has seen to it. */
+  onSettled?(where: PartitionOffset): void;
 }
 
 /** The operators that hold back records of one subscription. */
@@ -16,6 +31,8 @@ export class Pipeline {
   private readonly listeners = new Set<PipelineListener>();
   /** The subscription has ended: nothing more will be told. */
   isOver = false;
+
+  constructor(readonly host: PipelineHost) {}
 
   /** Whether somebody wants to know that nothing more can come. */
   get holdsBack(): boolean {
@@ -35,6 +52,10 @@ export class Pipeline {
 
   draining(): void {
     for (const listener of [...this.listeners]) listener.onDraining?.();
+  }
+
+  settled(where: PartitionOffset): void {
+    for (const listener of [...this.listeners]) listener.onSettled?.(where);
   }
 
   end(): void {

@@ -11,6 +11,8 @@ export interface RedelivererHooks {
   readonly partitions: () => readonly AssignedPartition[];
   /** Something is due. */
   readonly onDue: () => void;
+  /** A record was seen to by the user's `onNack`: it is done. */
+  readonly onHandled: (where: PartitionOffset) => void;
   readonly onFatal: (error: KafkaError) => void;
 }
 
@@ -42,7 +44,9 @@ export class Redeliverer {
     } else {
       const handled = this.callbacks.call('onNack', () => onNack({ ...where, attempt, reason }));
       void handled.then((isDone) => {
-        if (isDone) record.source.ack(sequence);
+        if (!isDone) return;
+        record.source.ack(sequence);
+        this.hooks.onHandled(where);
       });
     }
   }

@@ -67,7 +67,7 @@ const COMMIT_GRACE_MS = 1000;
  * commits together, and owns the partitions that are assigned meanwhile.
  */
 export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHooks, FetchHooks {
-  readonly pipeline = new Pipeline();
+  readonly pipeline: Pipeline;
   readonly budget: ByteBudget;
   private readonly fetcher: Fetcher;
   private readonly deliverer: Deliverer;
@@ -100,6 +100,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const { clock, options } = context;
     const { source, decoder, metrics } = run;
     const partitions = () => this.list;
+    this.pipeline = new Pipeline({
+      clock,
+      isAutoAck: options.ack === 'auto',
+      emit: (event) => context.emit(event),
+    });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
       if (this.deliverer.awaitsBytes) this.deliverer.wake();
@@ -132,6 +137,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.redeliverer = new Redeliverer(context, this.callbacks, {
       partitions,
       onDue: () => this.deliverer.wake(),
+      onHandled: (where) => this.pipeline.settled(where),
       onFatal: (error) => this.onFatal(error),
     });
     this.member = this.newMember();
@@ -337,6 +343,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   onDelivered(partition: AssignedPartition, records: number): void {
     this.run.metrics.delivered(partition.topic, records);
     this.isStarved = false;
+    this.context.onMoved(partition);
     this.checkCaughtUp(partition);
     if (partition.position >= partition.endOffset) this.checkRangesEnd();
   }

@@ -1,0 +1,163 @@
+import {
+  asyncScheduler,
+  concat,
+  EMPTY,
+  from,
+  map,
+  NEVER,
+  Observable,
+  observeOn,
+  range,
+  Subject,
+  take,
+  throwError,
+  type OperatorFunction,
+  type Subscription,
+} from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { settled } from './fake-clock.js';
+import { TestPartition, type TestRecord } from './records.js';
+
+/** What a stream has told, in order. */
+export interface Spied<T> {
+  readonly values: T[];
+  error: unknown;
+  isComplete: boolean;
+  readonly subscription: Subscription;
+}
+
+/** Subscribes and notes everything. */
+export function spied<T>(source: Observable<T>): Spied<T> {
+  const seen = { values: [] as T[], error: undefined as unknown, isComplete: false };
+  const subscription = source.subscribe({
+    next: (value) => seen.values.push(value),
+    error: (error: unknown) => (seen.error = error),
+    complete: () => (seen.isComplete = true),
+  });
+  return Object.assign(seen, { subscription });
+}
+
+export function text(record: { readonly value: unknown }): string {
+  return String(record.value);
+}
+
+/** Promises that the test settles, by what they are for. */
+export class Work {
+  readonly started: string[] = [];
+  private readonly open = new Map<
+    string,
+    { resolve: (value: string) => void; reject: (error: unknown) => void }
+  >();
+
+  readonly start = (record: { readonly value: unknown }): Promise<string> => {
+    const name = text(record);
+    this.started.push(name);
+    return new Promise((resolve, reject) => this.open.set(name, { resolve, reject }));
+  };
+
+  async finish(...names: string[]): Promise<void> {
+    for (const name of names) this.open.get(name)!.resolve(name.toUpperCase());
+    await settled();
+  }
+
+  async fail(name: string, error: unknown): Promise<void> {
+    this.open.get(name)!.reject(error);
+    await settled();
+  }
+}
+
+interface Basics {
+  /** How many outputs are taken of an endless source. */
+  readonly enough?: number;
+  /** It holds back what it can't emit yet when its source completes, and why. */
+  readonly endless?: boolean;
+}
+
+/**
+ * What every operator does: never, empty, errors, endless and asynchronous sources, unsubscribing,
+ * subscribing twice. After each, nothing that was delivered is left in hand but what came out.
+ */
+export function behavesLikeAnOperator(
+  make: () => OperatorFunction<TestRecord, { ack(): void } | object>,
+  { enough = 2, endless = true }: Basics = {},
+): void {
+  describe('the source', () => {
+    test('never: nothing comes, and unsubscribing ends it', () => {
+      let isUnsubscribed = false;
+      const source = new Observable<TestRecord>(() => () => (isUnsubscribed = true));
+      const seen = spied(source.pipe(make()));
+      expect(seen).toMatchObject({ values: [], isComplete: false, error: undefined });
+      seen.subscription.unsubscribe();
+      expect(isUnsubscribed).toBe(true);
+    });
+
+    test('empty: completes', () => {
+      expect(spied(EMPTY.pipe(make()))).toMatchObject({ values: [], isComplete: true });
+    });
+
+    test('an error passes through', () => {
+      const gone = new Error('gone');
+      const failing = concat(
+        from(new TestPartition().deliver('a')),
+        throwError(() => gone),
+      );
+      expect(spied(failing.pipe(make()))).toMatchObject({ error: gone, isComplete: false });
+    });
+
+    if (endless) {
+      test('endless and synchronous: ends where enough was taken, and what is left over goes back', () => {
+        const partition = new TestPartition();
+        let delivered = 0;
+        const source = range(0, Infinity).pipe(
+          map((i) => {
+            delivered++;
+            return partition.deliver(`k${i}=${i}`)[0]!;
+          }),
+        );
+        const seen = spied(source.pipe(make(), take(enough)));
+        expect(seen.isComplete).toBe(true);
+        expect(seen.values).toHaveLength(enough);
+        expect(delivered).toBeLessThan(1000);
+        for (const value of seen.values) if ('ack' in value) value.ack();
+        expect(partition.inHand).toBe(0);
+      });
+    }
+
+    test('asynchronous: the same comes out as of a synchronous one', async () => {
+      const outcome = async (isLater: boolean) => {
+        const partition = new TestPartition();
+        const records = from(partition.deliver('a=1', 'b=2', 'a=3'));
+        const seen = spied(
+          (isLater ? records.pipe(observeOn(asyncScheduler)) : records).pipe(make()),
+        );
+        await expect.poll(() => seen.isComplete).toBe(true);
+        return { count: seen.values.length, committable: partition.committable };
+      };
+      expect(await outcome(true)).toEqual(await outcome(false));
+    });
+
+    test('unsubscribing in the middle ends it, and what was not emitted goes back', () => {
+      const partition = new TestPartition();
+      const source = new Subject<TestRecord>();
+      const seen = spied(source.pipe(make()));
+      for (const record of partition.deliver('a=1', 'b=2')) source.next(record);
+      seen.subscription.unsubscribe();
+      expect(source.observed).toBe(false);
+      for (const value of seen.values) if ('ack' in value) value.ack();
+      expect(partition.inHand).toBe(0);
+    });
+
+    test('is subscribed to once for each subscriber, with a state of their own', () => {
+      let subscriptions = 0;
+      const source = new Observable<TestRecord>((subscriber) => {
+        subscriptions++;
+        return concat(from(new TestPartition().deliver('a=1', 'b=2')), NEVER).subscribe(subscriber);
+      });
+      const operated = source.pipe(make());
+      const [first, second] = [spied(operated), spied(operated)];
+      expect(second.values).toHaveLength(first.values.length);
+      expect(subscriptions).toBe(2);
+      for (const { subscription } of [first, second]) subscription.unsubscribe();
+    });
+  });
+}
