@@ -115,7 +115,12 @@ describe('mapEach', () => {
     marbles(({ cold, expectObservable }) => {
       const [a, b] = new TestPartition().deliver('a', 'b');
       const source = cold<TestRecord>('-a-(b|)', { a: a!, b: b! });
-      expectObservable(source.pipe(shout, map(({ value }) => value))).toBe('-A-(B|)');
+      expectObservable(
+        source.pipe(
+          shout,
+          map(({ value }) => value),
+        ),
+      ).toBe('-A-(B|)');
     }),
   );
 });
