@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { ackEach, ConfigError, fromFetches } from '../../src/index.js';
 import { committed, connectionsTo, membersOf, numbers, Seen, write } from '../support/consuming.js';
 import { Simulation } from '../support/simulation.js';
+import { fill } from '../support/watching.js';
 
 const inGroup = { groupId: 'billing', autoOffsetReset: 'earliest' } as const;
 
@@ -96,6 +97,94 @@ test('a fetch can be taken as a whole where the window holds it', async () => {
   );
   await sim.until(() => seen.values.reduce((a, b) => a + b, 0) === 100);
   seen.subscription.unsubscribe();
+});
+
+/** Takes fetches whole, acks them some time later, and tells how many records each had. */
+function wholeFetches(sim: Simulation, options: object, ackAfterMs = 0) {
+  return new Seen(
+    fromFetches(sim.kafka(), 'orders', { ...inGroup, ...options }).pipe(
+      mergeMap((fetch) => fetch.records.pipe(toArray())),
+      tap((records) => {
+        sim.clock.schedule(ackAfterMs, () => records.forEach((record) => record.ack()));
+      }),
+      map((records) => records.map(({ offset }) => offset)),
+    ),
+  );
+}
+
+describe('a fetch that brings more than can be out at once', () => {
+  const all = (seen: Seen<number[]>) => seen.values.flat();
+  /** Long before a hung pipeline would be thrown out of its group, and begin anew. */
+  const soon = (sim: Simulation, seen: Seen<number[]>, count: number) => {
+    const startedAt = sim.clock.monotonic();
+    const isLate = () => sim.clock.monotonic() - startedAt > 60_000;
+    return sim.until(() => all(seen).length === count || isLate());
+  };
+
+  test('can be taken as a whole all the same: its handle ends with the window', async () => {
+    await using sim = await batches(4, 25);
+    const seen = wholeFetches(sim, { maxUnackedRecords: 10 });
+    await soon(sim, seen, 100);
+    expect(all(seen)).toEqual(numbers(100).map(Number));
+    expect(Math.max(...seen.values.map(({ length }) => length))).toBe(10);
+    seen.subscription.unsubscribe();
+  });
+
+  test('comes in handles as large as the window, also when acks take their time', async () => {
+    await using sim = await batches(4, 25, 2);
+    const seen = wholeFetches(sim, { maxUnackedRecords: 10 }, 700);
+    await soon(sim, seen, 200);
+    expect(all(seen)).toHaveLength(200);
+    expect(seen.values.length).toBeLessThan(40);
+    seen.subscription.unsubscribe();
+  });
+
+  test('is cut where the bytes are used up', async () => {
+    await using sim = await Simulation.start({ topics: { orders: 1 } });
+    for (let i = 0; i < 20; i++) {
+      fill(sim, 'orders', 0, 5, { padding: 10_000, compressionType: 'gzip' });
+    }
+    const seen = wholeFetches(sim, { maxBufferedBytes: 100_000, maxUnackedRecords: 1000 });
+    await soon(sim, seen, 100);
+    expect(all(seen)).toEqual(numbers(100).map(Number));
+    expect(seen.values.length).toBeGreaterThan(1);
+    seen.subscription.unsubscribe();
+  });
+
+  test('is cut also where what fills the window is a record that came again', async () => {
+    await using sim = await batches(1, 30);
+    let isFirst = true;
+    const seen = new Seen(
+      fromFetches(sim.kafka(), 'orders', { ...inGroup, maxUnackedRecords: 10 }).pipe(
+        concatMap((fetch) => fetch.records.pipe(toArray())),
+        tap((records) => {
+          for (const record of records) {
+            if (isFirst && record.offset === 0) record.nack('once');
+            else record.ack();
+          }
+          isFirst = false;
+        }),
+        map((records) => records.map(({ offset }) => offset)),
+      ),
+    );
+    await soon(sim, seen, 31);
+    expect(all(seen)).toHaveLength(31);
+    expect(all(seen).filter((offset) => offset === 0)).toHaveLength(2);
+    seen.subscription.unsubscribe();
+  });
+
+  test('goes on in the same handle where records are acked one by one', async () => {
+    await using sim = await batches(1, 100);
+    const handles = new Seen(
+      fromFetches(sim.kafka(), 'orders', { ...inGroup, maxUnackedRecords: 10 }).pipe(
+        concatMap((fetch) => fetch.records.pipe(ackEach(), toArray())),
+        map(({ length }) => length),
+      ),
+    );
+    await sim.until(() => handles.values.length === 1);
+    expect(handles.values).toEqual([100]);
+    handles.subscription.unsubscribe();
+  });
 });
 
 test('one handle of a partition is out at a time, partitions side by side', async () => {

@@ -122,7 +122,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   fetches(topics: ConsumerTopics): Observable<FetchHandle<K, V>> {
     return this.stream<FetchHandle<unknown, unknown>>(
       topics,
-      (subscriber, wake) => new FetchOutlets(subscriber, wake),
+      (subscriber, wake) => new FetchOutlets(subscriber, this.context.clock, wake),
     ) as Observable<FetchHandle<K, V>>;
   }
 

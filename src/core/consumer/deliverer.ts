@@ -28,6 +28,8 @@ export interface DeliveryHooks {
   onChunkEnd(partition: AssignedPartition): void;
   /** Records came out, or the position moved on. */
   onDelivered(partition: AssignedPartition, records: number): void;
+  /** Records are at hand that can't be delivered before others are acked. */
+  onHeldUp(partition: AssignedPartition): void;
   /** Nothing more can be delivered now. */
   onIdle(): void;
   /** Reading failed in a way that says nothing about the records: a codec that is not installed. */
@@ -138,6 +140,7 @@ export class Deliverer {
           partition.moves++;
           this.hooks.onDelivered(partition, delivered);
         }
+        if (isHeldUp(partition)) this.hooks.onHeldUp(partition);
         if (this.isStopped) return false;
         if (this.clock.monotonic() >= this.deadline) {
           this.rotation += i + 1;
@@ -364,6 +367,10 @@ export class Deliverer {
     }
     return false;
   }
+}
+
+function isHeldUp({ ledger, outlet, hasRecords, awaitsBytes }: AssignedPartition): boolean {
+  return outlet !== undefined && hasRecords && (ledger.free <= 0 || awaitsBytes);
 }
 
 function isDeliverable({

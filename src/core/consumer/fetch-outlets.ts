@@ -1,4 +1,5 @@
 import { Observable, type Subscriber } from 'rxjs';
+import type { Clock } from '../util/clock.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerRecord } from './consumer-record.js';
 import type { Outlets } from './outlets.js';
@@ -14,8 +15,10 @@ export interface FetchHandle<K = Buffer | null, V = Buffer | null> {
   /** Size as fetched. */
   readonly sizeBytes: number;
   /**
-   * Delivers the records and completes; the partition's next handle comes after that. What is left
-   * when it is unsubscribed early comes with the next handle.
+   * Delivers the records and completes; the partition's next handle comes after that. It completes
+   * before the fetch is used up when no more can be delivered until records of it are acked, so that
+   * operators that take it whole, as `toArray`, are given what the window holds. What is left then,
+   * or when it is unsubscribed early, comes with the next handle.
    */
   readonly records: Observable<ConsumerRecord<K, V>>;
 }
@@ -24,6 +27,10 @@ type AnyHandle = FetchHandle<unknown, unknown>;
 
 interface Offer {
   subscriber: Subscriber<ConsumerRecord<unknown, unknown>> | undefined;
+  /** When it was subscribed to, on the monotonic clock. */
+  since: number;
+  /** What {@link AssignedPartition.moves} was then. */
+  moves: number;
 }
 
 /** A handle for each fetch of a partition, one at a time. */
@@ -32,6 +39,7 @@ export class FetchOutlets implements Outlets {
 
   constructor(
     private readonly subscriber: Subscriber<AnyHandle>,
+    private readonly clock: Clock,
     private readonly wake: () => void,
   ) {}
 
@@ -48,7 +56,7 @@ export class FetchOutlets implements Outlets {
 
   fetched(partition: AssignedPartition): void {
     if (this.offers.has(partition) || !partition.hasRecords || partition.isDraining) return;
-    const offer: Offer = { subscriber: undefined };
+    const offer: Offer = { subscriber: undefined, since: 0, moves: 0 };
     this.offers.set(partition, offer);
     const { topic, partition: index, position, highWatermark, buffer } = partition;
     const sizeBytes = buffer.current?.sizeBytes ?? 0;
@@ -58,11 +66,15 @@ export class FetchOutlets implements Outlets {
 
   chunkEnded(partition: AssignedPartition): void {
     const offer = this.offers.get(partition);
-    if (offer?.subscriber === undefined) return;
-    this.offers.delete(partition);
-    partition.outlet = undefined;
-    offer.subscriber.complete();
-    this.fetched(partition);
+    if (offer !== undefined) this.end(partition, offer);
+  }
+
+  heldUp(partition: AssignedPartition): void {
+    const offer = this.offers.get(partition);
+    // One that has delivered nothing waits for acks of those before it.
+    if (offer === undefined || partition.moves === offer.moves) return;
+    const oldest = partition.ledger.oldestUnacked;
+    if (oldest?.isInHand === true && oldest.deliveredAt >= offer.since) this.end(partition, offer);
   }
 
   complete(): void {
@@ -76,6 +88,14 @@ export class FetchOutlets implements Outlets {
     this.subscriber.error(error);
   }
 
+  private end(partition: AssignedPartition, { subscriber }: Offer): void {
+    if (subscriber === undefined) return;
+    this.offers.delete(partition);
+    partition.outlet = undefined;
+    subscriber.complete();
+    this.fetched(partition);
+  }
+
   private recordsOf(
     partition: AssignedPartition,
     offer: Offer,
@@ -86,6 +106,8 @@ export class FetchOutlets implements Outlets {
         return;
       }
       offer.subscriber = subscriber;
+      offer.since = this.clock.monotonic();
+      offer.moves = partition.moves;
       partition.outlet = subscriber;
       this.wake();
       return () => {

@@ -15,6 +15,8 @@ export interface Outlets {
   fetched(partition: AssignedPartition): void;
   /** What one fetch brought has been delivered. */
   chunkEnded(partition: AssignedPartition): void;
+  /** Records are at hand that can't be delivered before others are acked. */
+  heldUp(partition: AssignedPartition): void;
   /** Nothing more is delivered at all: completes, so that operators let go of what they hold. */
   complete(): void;
   /** Ends the stream with an error, after everything else. */
@@ -29,6 +31,7 @@ export function singleOutlet(subscriber: Subscriber<ConsumerRecord<unknown, unkn
     detach: (partition) => (partition.outlet = undefined),
     fetched: nothing,
     chunkEnded: nothing,
+    heldUp: nothing,
     complete: () => subscriber.complete(),
     fail: (error) => subscriber.error(error),
   };

@@ -72,6 +72,10 @@ export class PartitionOutlets implements Outlets {
     // A partition's stream goes on over fetches.
   }
 
+  heldUp(): void {
+    // Acks let it go on.
+  }
+
   complete(): void {
     for (const inner of [...this.inner.values()]) inner.complete();
     this.subscriber.complete();

@@ -340,6 +340,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.run.outlets.chunkEnded(partition);
   }
 
+  onHeldUp(partition: AssignedPartition): void {
+    this.run.outlets.heldUp(partition);
+  }
+
   onDelivered(partition: AssignedPartition, records: number): void {
     this.run.metrics.delivered(partition.topic, records);
     this.isStarved = false;
