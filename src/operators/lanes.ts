@@ -7,17 +7,23 @@ export type LaneOrder = 'partition' | 'key' | 'none';
 export interface LaneRecord {
   readonly topic: string;
   readonly partition: number;
+  readonly offset: number;
+  readonly attempt: number;
   readonly rawKey: Buffer | null;
 }
 
 /** Records that are worked on one after the other. Most hold one: a queue is made for the second. */
-class Lane<T> {
+class Lane<T extends LaneRecord> {
   /** The record in work. */
   current: T | undefined;
   /** Waits for its turn among the lanes that may start. */
   isReady = false;
+  /** The offset of a record that has to come again before the lane goes on. */
+  heldFor: number | undefined;
   private first: T | undefined;
   private others: Queue<T> | undefined;
+  /** The highest offset that was put here. */
+  private newest = -1;
 
   constructor(
     /** Where it is registered while it has records; a partition's own lane stays. */
@@ -29,9 +35,23 @@ class Lane<T> {
     return this.first === undefined;
   }
 
+  /** Nothing of it is in work or has to come again. */
+  get isIdle(): boolean {
+    return this.current === undefined && this.heldFor === undefined;
+  }
+
   push(record: T): void {
+    this.newest = Math.max(this.newest, record.offset);
     if (this.first === undefined) this.first = record;
     else (this.others ??= new Queue<T>()).push(record);
+  }
+
+  /** Puts a record that comes again where it was: before those that came after it. */
+  pushAgain(record: T): void {
+    const later: T[] = [];
+    if (record.offset < this.newest) this.takeInto(later, ({ offset }) => offset > record.offset);
+    this.push(record);
+    for (const each of later) this.push(each);
   }
 
   shift(): T | undefined {
@@ -54,7 +74,7 @@ class Lane<T> {
 export type { Lane };
 
 /** The lanes of one partition: one for all its records, or for those without a key, and one a key. */
-interface PartitionLanes<T> {
+interface PartitionLanes<T extends LaneRecord> {
   readonly topic: string;
   readonly partition: number;
   readonly whole: Lane<T>;
@@ -73,6 +93,7 @@ export class Lanes<T extends LaneRecord> {
   private readonly ready = new Queue<Lane<T>>();
   private inWork = 0;
   private waiting = 0;
+  private held = 0;
 
   constructor(
     private readonly order: LaneOrder,
@@ -80,13 +101,17 @@ export class Lanes<T extends LaneRecord> {
   ) {}
 
   get isEmpty(): boolean {
-    return this.waiting === 0 && this.inWork === 0;
+    return this.waiting === 0 && this.inWork === 0 && this.held === 0;
   }
 
   push(record: T): void {
     const lane = this.laneOf(record);
-    lane.push(record);
     this.waiting++;
+    if (record.attempt === 1) lane.push(record);
+    else {
+      lane.pushAgain(record);
+      if (lane.heldFor === record.offset) this.release(lane);
+    }
     this.offer(lane);
   }
 
@@ -110,8 +135,27 @@ export class Lanes<T extends LaneRecord> {
   finish(lane: Lane<T>): void {
     lane.current = undefined;
     this.inWork--;
-    if (lane.isEmpty) lane.home?.delete(lane.name);
-    else this.offer(lane);
+    this.goOn(lane);
+  }
+
+  /** Closes a lane until its current record has come again, or it is released. */
+  hold(lane: Lane<T>): void {
+    if (this.order === 'none') {
+      this.finish(lane);
+      return;
+    }
+    lane.heldFor = lane.current!.offset;
+    lane.current = undefined;
+    this.inWork--;
+    this.held++;
+  }
+
+  /** Opens a lane that was closed. */
+  release(lane: Lane<T>): void {
+    if (lane.heldFor === undefined) return;
+    lane.heldFor = undefined;
+    this.held--;
+    this.goOn(lane);
   }
 
   /** Takes records out that were not started. */
@@ -124,15 +168,28 @@ export class Lanes<T extends LaneRecord> {
       whole.takeInto(taken, isWanted);
       for (const lane of byKey.values()) {
         lane.takeInto(taken, isWanted);
-        if (lane.isEmpty && lane.current === undefined) byKey.delete(lane.name);
+        if (lane.isEmpty && lane.isIdle) byKey.delete(lane.name);
       }
     }
     this.waiting -= taken.length;
     return taken;
   }
 
+  /** Takes out of a lane what was not started. */
+  takeWaitingIn(lane: Lane<T>): T[] {
+    const taken: T[] = [];
+    lane.takeInto(taken, () => true);
+    this.waiting -= taken.length;
+    return taken;
+  }
+
+  private goOn(lane: Lane<T>): void {
+    if (lane.isEmpty) lane.home?.delete(lane.name);
+    else this.offer(lane);
+  }
+
   private offer(lane: Lane<T>): void {
-    if (lane.isReady || lane.current !== undefined) return;
+    if (lane.isReady || !lane.isIdle) return;
     lane.isReady = true;
     this.ready.push(lane);
   }

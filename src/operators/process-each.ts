@@ -52,8 +52,8 @@ type Nothing = undefined | void;
  * ```
  *
  * **Guarantees.** At most `concurrency` records are worked on at once. Records of one lane (partition
- * or key) are worked on one after the other, in order; lanes don't wait for one another. A record
- * whose work has made a derived record is not acked here but by the sink that writes the result. When
+ * or key) are worked on one after the other, in order; lanes don't wait for one another. One that is
+ * nacked closes its lane until it has come again, except with order `'none'`. A record whose work has made a derived record is not acked here but by the sink that writes the result. When
  * a partition is being given up, records that were not started go back unacked, and those in work
  * are awaited. What waits here is bounded by the consumer's window.
  *
@@ -62,7 +62,7 @@ type Nothing = undefined | void;
  * go back.
  *
  * **Errors.** What `project` throws, or its result errors with, ends the stream; that record goes back
- * unacked.
+ * unacked. A promise that is rejected when the stream has ended is a `record-failed` event.
  *
  * @example
  * fromTopics(kafka, 'orders', { groupId: 'billing', valueDeserializer: json<Order>() })
@@ -141,7 +141,8 @@ class Processing<K, V, R> {
     this.latest = pipeline;
     if (this.listening.has(pipeline)) return;
     for (const known of this.listening.keys()) if (known.isOver) this.listening.delete(known);
-    this.listening.set(pipeline, pipeline.listen({ onDraining: () => this.returnDraining() }));
+    const listener = { acksByItself: true, onDraining: () => this.returnDraining() };
+    this.listening.set(pipeline, pipeline.listen(listener));
   }
 
   private startAll(): void {
@@ -215,15 +216,43 @@ class Processing<K, V, R> {
 
   private done(lane: Lane<ConsumerRecord<K, V>>, record: ConsumerRecord<K, V>): void {
     if (!record.isDerived) record.ack();
-    this.lanes.finish(lane);
+    if (record.isToComeAgain) {
+      // It has its turn again before the rest of its lane.
+      this.lanes.hold(lane);
+      record.onGivenUp(() => {
+        this.giveBackAfter(record, lane);
+        this.lanes.release(lane);
+        this.goOn();
+      });
+    } else {
+      if (record.isNacked) this.giveBackAfter(record, lane);
+      this.lanes.finish(lane);
+    }
+    this.goOn();
+  }
+
+  /** Whoever gets a nacked record next gets what comes after it in its lane as well: here it would be twice. */
+  private giveBackAfter(
+    { isDraining }: ConsumerRecord<K, V>,
+    lane: Lane<ConsumerRecord<K, V>>,
+  ): void {
+    if (!isDraining) return;
+    for (const record of this.lanes.takeWaitingIn(lane)) record.giveBack();
+  }
+
+  private goOn(): void {
     if (this.isStopped || this.isStarting) return;
     this.startAll();
     this.checkEnd();
   }
 
   private failed(record: ConsumerRecord<K, V>, error: unknown): void {
+    if (this.isStopped) {
+      record.failUnheard(error);
+      return;
+    }
     record.giveBack();
-    if (!this.isStopped) this.subscriber.error(error);
+    this.subscriber.error(error);
   }
 
   private returnDraining(): void {

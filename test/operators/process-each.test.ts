@@ -21,7 +21,12 @@ import {
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
-import { ConfigError, processEach, type ConsumerRecord } from '../../src/index.js';
+import {
+  ConfigError,
+  processEach,
+  type ConsumerRecord,
+  type ProcessEachOptions,
+} from '../../src/index.js';
 import { settled } from '../support/fake-clock.js';
 import { marbles } from '../support/marbles.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
@@ -696,6 +701,98 @@ describe('when partitions are given up', () => {
     expect(partition.committable).toBe(0);
     await work.finish('new');
     expect(partition.committable).toBe(1);
+  });
+});
+
+describe('a record that is nacked', () => {
+  /** Nacks `a` the first time. */
+  function nackingA(partition: TestPartition, options: ProcessEachOptions = {}) {
+    const started: string[] = [];
+    const source = new Subject<TestRecord>();
+    const { seen } = spied(
+      source.pipe(
+        processEach((record) => {
+          started.push(`${text(record)}${record.attempt}`);
+          if (text(record) === 'a' && record.attempt === 1) record.nack('busy');
+        }, options),
+      ),
+    );
+    for (const record of partition.deliver('a', 'b', 'c')) source.next(record);
+    return { started, source, seen };
+  }
+
+  test('closes its lane until it has come again', () => {
+    const partition = new TestPartition();
+    const { started, source } = nackingA(partition);
+    expect(started).toEqual(['a1']);
+    for (const record of partition.redeliver()) source.next(record);
+    expect(started).toEqual(['a1', 'a2', 'b1', 'c1']);
+    expect(partition.committable).toBe(3);
+  });
+
+  test('comes before those of its lane that came again sooner', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const source = new Subject<TestRecord>();
+    spied(source.pipe(processEach(work.start)));
+    const [a, b, c, d] = partition.deliver('a', 'b', 'c', 'd');
+    for (const record of [b!, c!]) record.nack('elsewhere');
+    source.next(a!);
+    source.next(d!);
+    const again = partition.redeliver();
+    for (const record of again.toReversed()) source.next(record);
+    for (const name of ['a', 'b', 'c', 'd']) await work.finish(name);
+    expect(work.started).toEqual(['a', 'b', 'c', 'd']);
+  });
+
+  test('keeps a stream open that has come to its end', () => {
+    const partition = new TestPartition();
+    const { started, source, seen } = nackingA(partition);
+    source.complete();
+    expect(seen.isComplete).toBe(false);
+    partition.drain();
+    expect(seen.isComplete).toBe(true);
+    expect(started).toEqual(['a1']);
+    expect(partition.returned).toEqual([1, 2]);
+  });
+
+  test('takes what comes after it along where nothing more is delivered', () => {
+    const partition = new TestPartition();
+    const { started, source, seen } = nackingA(partition);
+    source.complete();
+    partition.stop();
+    expect(seen.isComplete).toBe(true);
+    expect(started).toEqual(['a1']);
+    expect(partition.returned).toEqual([1, 2]);
+  });
+
+  test('takes what comes after it along also when nothing more was delivered by then', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const records = partition.deliver('a', 'b', 'c');
+    const { seen } = spied(from(records).pipe(processEach(work.start)));
+    partition.stop();
+    records[0]!.nack('busy');
+    await work.finish('a');
+    expect(seen).toMatchObject({ values: ['A'], isComplete: true });
+    expect(work.started).toEqual(['a']);
+    expect(partition.returned).toEqual([1, 2]);
+  });
+
+  test('is waited for no longer when its partition was taken away', () => {
+    const partition = new TestPartition();
+    const { started, source, seen } = nackingA(partition);
+    source.complete();
+    partition.lose();
+    expect(seen.isComplete).toBe(true);
+    expect(started).toEqual(['a1']);
+  });
+
+  test('keeps no order where there are no lanes', () => {
+    const partition = new TestPartition();
+    const { started, source } = nackingA(partition, { order: 'none' });
+    for (const record of partition.redeliver()) source.next(record);
+    expect(started).toEqual(['a1', 'b1', 'c1', 'a2']);
   });
 });
 

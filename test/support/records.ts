@@ -49,6 +49,8 @@ export class TestPartition {
   /** Offsets that came back without having been worked on. */
   readonly returned: number[] = [];
   readonly nacked: { readonly offset: number; readonly reason: unknown }[] = [];
+  /** Failures that the stream could not be told of. */
+  readonly failed: { readonly offset: number; readonly reason: unknown }[] = [];
   ackedLate = 0;
   private readonly assigned: AssignedPartition;
   private readonly budget = new ByteBudget(2 ** 30, () => undefined);
@@ -64,6 +66,7 @@ export class TestPartition {
       pipeline,
       onAcked: () => undefined,
       onAckedLate: () => this.ackedLate++,
+      onFailedUnheard: ({ offset }, reason) => this.failed.push({ offset, reason }),
       onNacked: (_, redelivery, reason) => {
         this.nacked.push({ offset: redelivery.record.offset, reason });
         this.redeliveries.push(redelivery);
@@ -109,7 +112,9 @@ export class TestPartition {
   /** What was nacked or came back, once more. */
   redeliver(): TestRecord[] {
     return this.redeliveries.splice(0).flatMap(({ record, sequence }) => {
-      return this.assigned.ledger.redeliver(sequence, 0) ? [record.again(sequence)] : [];
+      if (!this.assigned.ledger.redeliver(sequence, 0)) return [];
+      this.assigned.comesAgain(record.offset);
+      return [record.again(sequence)];
     }) as TestRecord[];
   }
 
@@ -134,8 +139,13 @@ export class TestPartition {
 
   /** Begins to be given up. */
   drain(): void {
-    this.assigned.isDraining = true;
+    this.assigned.stopDelivery();
     this.pipeline.draining();
+  }
+
+  /** Delivers nothing more, because whoever listens has had enough. */
+  stop(): void {
+    this.assigned.stopDelivery();
   }
 
   /** Is taken away: late acks count for nothing. */

@@ -19,6 +19,7 @@ export interface PartitionListener {
   onAckedLate(): void;
   onNacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void;
   onReturned(partition: AssignedPartition, redelivery: Redelivery): void;
+  onFailedUnheard(record: ConsumerRecord<unknown, unknown>, reason: unknown): void;
   readonly pipeline: Pipeline;
 }
 
@@ -110,6 +111,8 @@ export class AssignedPartition implements DeliveryOwner {
   /** In the order in which they are due. */
   redeliveries: Redelivery[] = [];
   private readonly deliveries = new Set<Delivery>();
+  /** Nacked records that are to come again, by their offsets, with who waits for them. */
+  private readonly awaited = new Map<number, (() => void) | undefined>();
   private abort: AbortController | undefined;
   private ackedBefore = 0;
 
@@ -199,6 +202,33 @@ export class AssignedPartition implements DeliveryOwner {
     this.fetch = undefined;
   }
 
+  /** Begins to be given up: delivers nothing more. */
+  stopDelivery(): void {
+    this.isDraining = true;
+    this.dropUndelivered();
+    this.giveUpRedeliveries();
+  }
+
+  isAwaited(offset: number): boolean {
+    return this.awaited.has(offset);
+  }
+
+  onGivenUp(offset: number, callback: () => void): void {
+    if (this.awaited.has(offset)) this.awaited.set(offset, callback);
+  }
+
+  /** A nacked record comes again: nobody has to be told. */
+  comesAgain(offset: number): void {
+    if (this.awaited.size > 0) this.awaited.delete(offset);
+  }
+
+  /** A nacked record won't come again. */
+  giveUpRedelivery(offset: number): void {
+    const tell = this.awaited.get(offset);
+    this.awaited.delete(offset);
+    tell?.();
+  }
+
   /** Fences: late acks count as nothing, their work is told to stop, memory is given back. */
   endEpoch(): void {
     if (!this.ledger.isFenced) this.ackedBefore += this.ledger.ackedCount;
@@ -207,6 +237,7 @@ export class AssignedPartition implements DeliveryOwner {
     this.isDecoding = false;
     this.awaitsBytes = false;
     this.redeliveries = [];
+    this.giveUpRedeliveries();
     this.closeBatch();
     this.buffer.clear();
     this.fetch = undefined;
@@ -238,6 +269,7 @@ export class AssignedPartition implements DeliveryOwner {
   }
 
   nacked(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void {
+    if (!this.isDraining) this.awaited.set(record.offset, undefined);
     this.listener.onNacked(this, { record, sequence, dueAt: 0 }, reason);
   }
 
@@ -249,11 +281,19 @@ export class AssignedPartition implements DeliveryOwner {
     this.listener.onReturned(this, { record, sequence, dueAt: 0 });
   }
 
+  failedUnheard(record: ConsumerRecord<unknown, unknown>, reason: unknown): void {
+    this.listener.onFailedUnheard(record, reason);
+  }
+
   get pipeline(): Pipeline {
     return this.listener.pipeline;
   }
 
   finished(delivery: Delivery): void {
     this.deliveries.delete(delivery);
+  }
+
+  private giveUpRedeliveries(): void {
+    for (const offset of [...this.awaited.keys()]) this.giveUpRedelivery(offset);
   }
 }

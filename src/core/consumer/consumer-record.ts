@@ -17,6 +17,7 @@ const DERIVED = 2;
 const NACKED = 4;
 /** The attempts are counted above the flags. */
 const ONE_ATTEMPT = 8;
+/** Acked, nacked, given back, or not delivered yet. */
 const SETTLED = -1;
 
 /** What {@link ConsumerRecord.derive} changes; the rest is as in the record it is called on. */
@@ -175,8 +176,9 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
 
   /**
    * Says that the work failed. The consumer's `onNack` decides: by default the record is delivered
-   * again after a backoff, as another object with a higher {@link ConsumerRecord.attempt}, while
-   * others go on; its offset is not passed until it is acked.
+   * again after a backoff, as another object with a higher {@link ConsumerRecord.attempt}; its offset
+   * is not passed until it is acked. Within `processEach` the records of its lane wait for it;
+   * elsewhere others go on, and order is not kept.
    */
   nack(reason: unknown): void {
     const { sequence } = this;
@@ -222,6 +224,22 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     this.delivery.return(this, sequence);
   }
 
+  /** @internal The work on it failed when the stream could not be told any more. */
+  failUnheard(reason: unknown): void {
+    this.delivery.owner.failedUnheard(this, reason);
+    this.giveBack();
+  }
+
+  /** @internal Whether it was nacked, and is to come again here. */
+  get isToComeAgain(): boolean {
+    return this.isNacked && this.delivery.owner.isAwaited(this.offset);
+  }
+
+  /** @internal Calls back where a record that is to come again won't do so after all. */
+  onGivenUp(callback: () => void): void {
+    this.delivery.owner.onGivenUp(this.offset, callback);
+  }
+
   /** @internal Whoever calls this within `next` acks the record later. */
   takeOver(): void {
     this.state |= TAKEN;
@@ -237,7 +255,7 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return (this.state & DERIVED) !== 0;
   }
 
-  /** @internal It will be delivered again, as another object. */
+  /** @internal It is to be delivered again, as another object, here or to the partition's next owner. */
   get isNacked(): boolean {
     return (this.state & NACKED) !== 0;
   }

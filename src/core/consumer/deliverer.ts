@@ -248,6 +248,7 @@ export class Deliverer {
       partition.redeliveries.shift();
       if (!partition.ledger.redeliver(first.sequence, now)) continue;
       const record = first.record.again(first.sequence);
+      partition.comesAgain(record.offset);
       count++;
       partition.outlet!.next(record);
       if (this.settings.isAutoAck && !record.isTaken) record.ack();

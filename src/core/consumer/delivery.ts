@@ -15,6 +15,12 @@ export interface DeliveryOwner {
   /** An ack, or a nack, that came too late: the epoch is over. */
   ackedLate(): void;
   nacked(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void;
+  /** Work on a record failed when the stream could not be told any more. */
+  failedUnheard(record: ConsumerRecord<unknown, unknown>, reason: unknown): void;
+  /** Whether a record was nacked and has not come again yet. */
+  isAwaited(offset: number): boolean;
+  /** Calls back where one that is awaited won't come again: it was taken care of, or given up. */
+  onGivenUp(offset: number, callback: () => void): void;
   /** A record that nobody has started to work on came back. */
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** Being given up: work that was not started is to be returned. */
@@ -39,7 +45,7 @@ export interface RecordHome {
   readonly leaderEpoch: number;
   readonly signal: AbortSignal;
   ack(sequence: number): void;
-  /** @returns whether that very record is to be delivered again. */
+  /** @returns whether that very record is to be delivered again, here or to its next owner. */
   nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): boolean;
   return(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** What a result of the record reports to. */
@@ -103,7 +109,7 @@ export class Delivery implements RecordHome {
       return false;
     }
     this.owner.nacked(record, sequence, reason);
-    return !this.owner.isDraining;
+    return true;
   }
 
   return(record: ConsumerRecord<unknown, unknown>, sequence: number): void {

@@ -136,10 +136,7 @@ export class Drainer {
 }
 
 function stopDelivery(partitions: readonly AssignedPartition[]): void {
-  for (const partition of partitions) {
-    partition.isDraining = true;
-    partition.dropUndelivered();
-  }
+  for (const partition of partitions) partition.stopDelivery();
 }
 
 function countAcked(partitions: readonly AssignedPartition[]): number {

@@ -72,6 +72,15 @@ export type ConsumerEvent =
       readonly delayMs: number;
       readonly reason: unknown;
     })
+  /**
+   * Work on a record failed when the stream could not be told: it had ended, or the partition was
+   * being given up. The record is not committed: whoever has the partition next gets it again.
+   */
+  | (PartitionOffset & {
+      readonly type: 'record-failed';
+      readonly attempt: number;
+      readonly reason: unknown;
+    })
   /** A fetch failed and is repeated. */
   | (TopicPartition & { readonly type: 'fetch-failed'; readonly reason: string })
   | (DrainReport & { readonly type: 'drained' })

@@ -1,5 +1,5 @@
 import type { Clock } from '../util/clock.js';
-import type { ConsumerEvent, PartitionOffset } from './events.js';
+import type { ConsumerEvent } from './events.js';
 
 /** What operators may use of the consumer whose records they work on. */
 export interface PipelineHost {
@@ -13,6 +13,8 @@ export interface PipelineHost {
 
 /** What an operator that holds records back wants to be told. Called within a delivery: be quick. */
 export interface PipelineListener {
+  /** Whether it acks or nacks, or has others do so, all it is given without the stream's end. */
+  readonly acksByItself?: boolean;
   /**
    * Nothing more can come until something that is held back is let go.
    *
@@ -22,8 +24,6 @@ export interface PipelineListener {
   onStarved?(reason: 'exhausted' | 'idle'): void;
   /** Partitions are being given up: their records that were not started are to be returned. */
   onDraining?(): void;
-  /** A record that was nacked will not be delivered again: the consumer's `onNack` has seen to it. */
-  onSettled?(where: PartitionOffset): void;
 }
 
 /** The operators that hold back records of one subscription. */
@@ -40,6 +40,12 @@ export class Pipeline {
     return false;
   }
 
+  /** Whether an operator acks without waiting for the end: then the end can wait for its acks. */
+  get acksByItself(): boolean {
+    for (const listener of this.listeners) if (listener.acksByItself === true) return true;
+    return false;
+  }
+
   /** Returns how to stop listening. */
   listen(listener: PipelineListener): () => void {
     this.listeners.add(listener);
@@ -52,10 +58,6 @@ export class Pipeline {
 
   draining(): void {
     for (const listener of [...this.listeners]) listener.onDraining?.();
-  }
-
-  settled(where: PartitionOffset): void {
-    for (const listener of [...this.listeners]) listener.onSettled?.(where);
   }
 
   end(): void {

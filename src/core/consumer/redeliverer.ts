@@ -11,8 +11,6 @@ export interface RedelivererHooks {
   readonly partitions: () => readonly AssignedPartition[];
   /** Something is due. */
   readonly onDue: () => void;
-  /** A record was seen to by the user's `onNack`: it is done. */
-  readonly onHandled: (where: PartitionOffset) => void;
   readonly onFatal: (error: KafkaError) => void;
 }
 
@@ -46,7 +44,7 @@ export class Redeliverer {
       void handled.then((isDone) => {
         if (!isDone) return;
         record.source.ack(sequence);
-        this.hooks.onHandled(where);
+        partition.giveUpRedelivery(offset);
       });
     }
   }

@@ -17,10 +17,12 @@ import {
   type PartitionListener,
   type Redelivery,
 } from './assigned-partition.js';
+import { BoundedEnd } from './bounded-end.js';
 import { ByteBudget } from './byte-budget.js';
 import { UserCallbacks } from './callbacks.js';
 import { Committer } from './committer.js';
 import type { ConsumerContext } from './context.js';
+import type { ConsumerRecord } from './consumer-record.js';
 import type { Decoder } from './decoder.js';
 import { Deliverer, type DeliveryHooks, type Remedy } from './deliverer.js';
 import { Drainer, type EndReason } from './drainer.js';
@@ -79,6 +81,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   private readonly redeliverer: Redeliverer;
   private readonly unreadable: Unreadable;
   private readonly topicSizes: TopicSizes;
+  private readonly boundedEnd: BoundedEnd;
   private member: Member;
   private list: readonly AssignedPartition[] = [];
   private readonly byKey = new Map<string, AssignedPartition>();
@@ -131,13 +134,16 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       hasAcked: () => this.recordsFinished > 0,
       onHung: (partition) => this.hung(partition),
     });
+    this.boundedEnd = new BoundedEnd(context, this.pipeline, {
+      partitions,
+      onOver: () => void this.end('completed'),
+    });
     this.topicSizes = new TopicSizes(context.cluster);
     this.unreadable = new Unreadable(context, (error, partition) => this.onFatal(error, partition));
     this.drainer = new Drainer(context, run.outlets, this.pipeline, this.callbacks);
     this.redeliverer = new Redeliverer(context, this.callbacks, {
       partitions,
       onDue: () => this.deliverer.wake(),
-      onHandled: (where) => this.pipeline.settled(where),
       onFatal: (error) => this.onFatal(error),
     });
     this.member = this.newMember();
@@ -304,9 +310,17 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   onNacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void {
-    // What is being given up goes to whoever has the partition next.
-    if (partition.isDraining) this.drainer.check();
-    else this.redeliverer.nacked(partition, redelivery, reason);
+    if (!partition.isDraining) {
+      this.redeliverer.nacked(partition, redelivery, reason);
+      return;
+    }
+    this.onFailedUnheard(redelivery.record, reason);
+    this.drainer.check();
+  }
+
+  onFailedUnheard(record: ConsumerRecord<unknown, unknown>, reason: unknown): void {
+    const { topic, partition, offset, attempt } = record;
+    this.context.emit({ type: 'record-failed', topic, partition, offset, attempt, reason });
   }
 
   onReturned(partition: AssignedPartition, redelivery: Redelivery): void {
@@ -488,6 +502,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.positions.stop();
     this.watchdog.stop();
     this.redeliverer.stop();
+    this.boundedEnd.stop();
     this.stopListening();
     const partitions = [...this.list];
     // Before the drain: what operators hold back comes out when the stream completes.
@@ -548,14 +563,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.context.emit({ type: 'caught-up', topic, partition: index, offset });
   }
 
-  /** A bounded run ends by position: the last records may be markers, or compacted away. */
   private checkRangesEnd(): void {
-    if (this.run.source.type !== 'partitions') return;
-    // What was nacked is delivered again first.
-    const isOver = this.list.every(
-      ({ position, endOffset, ledger }) => position >= endOffset && ledger.awaitingRedelivery === 0,
-    );
-    if (isOver) void this.end('completed');
+    if (this.run.source.type === 'partitions' && !this.isEnding) this.boundedEnd.check();
   }
 
   private checkStarved(): void {
