@@ -133,6 +133,7 @@ export class EmbeddedKafka implements AsyncDisposable {
           ['min.insync.replicas', String(options.minInsyncReplicas)],
         ]),
         maxFetchSessions: options.maxIncrementalFetchSessionCacheSlots,
+        maxTransactionTimeoutMs: options.transactionMaxTimeoutMs,
         groups: {
           initialRebalanceDelayMs: options.groupInitialRebalanceDelayMs,
           minSessionTimeoutMs: options.groupMinSessionTimeoutMs,

@@ -77,6 +77,8 @@ export interface EmbeddedKafkaOptions {
   readonly groupConsumerMigrationPolicy?: MigrationPolicy;
   /** Kafka's `offset.metadata.max.bytes`. Default: 4096. */
   readonly offsetMetadataMaxBytes?: number;
+  /** Kafka's `transaction.max.timeout.ms`. Default: 900,000. */
+  readonly transactionMaxTimeoutMs?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
   readonly features?: Readonly<Record<string, number>>;
   /** What Metadata calls the cluster. Default: a fixed one. */
@@ -119,6 +121,7 @@ const rules = {
     'bidirectional',
   ),
   offsetMetadataMaxBytes: integer(4096, { min: 0 }),
+  transactionMaxTimeoutMs: integer(900_000, { min: 1 }),
   features: custom<Readonly<Record<string, number>>>({}, 'levels by name', isObject),
   clusterId: custom('rx-kafka-embedded-cluster', 'a string', (value) => typeof value === 'string'),
   clock: custom<Clock>(systemClock, 'a Clock', isObject),

@@ -38,6 +38,8 @@ export interface Profile {
   readonly isKraft: boolean;
   /** Since 2.0 a throttled client gets its answer at once and is muted then (KIP-219). */
   readonly mutesWhenThrottled: boolean;
+  /** Since 3.6 the coordinator is asked whether a partition is in the transaction (KIP-890). */
+  readonly verifiesTransactions: boolean;
   /** How a gap or a repetition in a producer's sequence is called. */
   readonly sequenceRules: SequenceRules;
   /** What ApiVersions tells of features (KIP-584). */
@@ -222,6 +224,7 @@ export function profileOf(release: KafkaRelease, implemented: ReadonlySet<number
     maxMagic: isSince('0.11') ? 2 : isSince('0.10.0') ? 1 : 0,
     isKraft: isSince('3.9'),
     mutesWhenThrottled: isSince('2.8'),
+    verifiesTransactions: isSince('3.9'),
     sequenceRules: rules[release] ?? modernRules,
     features: features[release] ?? [],
     // Since 4.0 records more than an hour ahead of the broker's clock are refused (KIP-1030).

@@ -6,7 +6,7 @@ import type { EpochEnd } from '../state/leader-epochs.js';
 import type { Partition } from '../state/partition.js';
 import type { FetchContext, FetchPartition, PartitionNews } from '../state/fetch-sessions.js';
 import { orRejection, Rejection } from '../state/rejection.js';
-import type { AbortedTransaction } from '../state/transactions.js';
+import type { AbortedTransaction } from '../state/open-transactions.js';
 import {
   defineHandler,
   type HandlerContext,

@@ -13,6 +13,7 @@ import {
   type ResponseBody,
 } from './handler.js';
 import { locatePartition, locateTopic } from './locate.js';
+import { offsetToCommit } from './offset-to-commit.js';
 
 type Request = IncomingRequest<typeof apis.OffsetCommit>;
 type TopicCommit = RequestOf<typeof apis.OffsetCommit>['topics'][number];
@@ -34,7 +35,8 @@ export const offsetCommit = defineHandler(apis.OffsetCommit, {
         if (admitted instanceof Rejection) throw admitted;
         const { name, id } = found as Topic;
         admitted.check?.(id, partition.partitionIndex);
-        commit(admitted.offsets, name, partition, context);
+        const offset = offsetToCommit(partition, context);
+        admitted.offsets.set(name, partition.partitionIndex, offset);
       }),
     );
   },
@@ -75,25 +77,6 @@ function admitTo(group: Group, identity: CommitIdentity): PartitionCheck | undef
   if (group.type === 'consumer') return group.checkCommit(identity);
   group.checkCommit(identity);
   return undefined;
-}
-
-function commit(
-  offsets: CommittedOffsets,
-  topic: string,
-  partition: PartitionCommit,
-  { cluster }: HandlerContext,
-): void {
-  const { committedOffset, committedLeaderEpoch, committedMetadata, commitTimestamp } = partition;
-  const metadata = committedMetadata ?? '';
-  if (metadata.length > cluster.groups.settings.offsetMetadataMaxBytes) {
-    throw new Rejection(Errors.OFFSET_METADATA_TOO_LARGE, 'The metadata of the offset is too long');
-  }
-  offsets.set(topic, partition.partitionIndex, {
-    offset: committedOffset,
-    leaderEpoch: committedLeaderEpoch,
-    metadata,
-    commitTimestampMs: commitTimestamp === -1 ? cluster.clock.now() : commitTimestamp,
-  });
 }
 
 function respond(

@@ -28,9 +28,14 @@ export const offsetFetch = defineHandler(apis.OffsetFetch, {
 });
 
 /** One group's offsets by topic. @throws Rejection when they may not be read. */
-function read(query: GroupQuery, { version }: Request, context: HandlerContext): TopicAnswer[] {
+function read(
+  query: GroupQuery,
+  { version, body }: Request,
+  context: HandlerContext,
+): TopicAnswer[] {
   const { cluster, brokerId } = context;
   const { groupId, topics, memberId, memberEpoch } = query;
+  const { requireStable } = body;
   const { groups } = cluster;
   if (version === 0) return readZooKeeper(query, context);
   groups.checkCoordinator(groupId, brokerId);
@@ -38,12 +43,16 @@ function read(query: GroupQuery, { version }: Request, context: HandlerContext):
   if (group?.type === 'consumer') group.checkFetch(memberId, memberEpoch);
   const offsets = groups.offsetsOf(groupId);
   const usesIds = version >= FIRST_VERSION_OF_TOPIC_IDS;
-  if (topics === null) return allOf(offsets, usesIds, context);
+  const at = (name: string) => (index: number) =>
+    requireStable && offsets.isPending(name, index)
+      ? nothing(index, Errors.UNSTABLE_OFFSET_COMMIT)
+      : committedAt(offsets, name, index);
+  if (topics === null) return allOf(offsets, at, usesIds, context);
   return topics.map(({ name, topicId, partitionIndexes }) => {
-    if (!usesIds) return { name, partitions: partitionIndexes.map(at(offsets, name)) };
+    if (!usesIds) return { name, partitions: partitionIndexes.map(at(name)) };
     const found = locateTopic(context, name, topicId);
     if (!(found instanceof Rejection)) {
-      return { name, topicId, partitions: partitionIndexes.map(at(offsets, found.name)) };
+      return { name, topicId, partitions: partitionIndexes.map(at(found.name)) };
     }
     const { errorCode } = found;
     return { name, topicId, partitions: partitionIndexes.map((i) => nothing(i, errorCode)) };
@@ -64,28 +73,27 @@ function readZooKeeper(
     partitions: partitionIndexes.map((partition) =>
       offsets.get(name, partition) === undefined
         ? nothing(partition, Errors.UNKNOWN_TOPIC_OR_PARTITION)
-        : at(offsets, name)(partition),
+        : committedAt(offsets, name, partition),
     ),
   }));
 }
 
 function allOf(
   offsets: CommittedOffsets,
+  at: (name: string) => (index: number) => PartitionAnswer,
   usesIds: boolean,
   { cluster }: HandlerContext,
 ): TopicAnswer[] {
   return [...offsets].map(([name, partitions]) => ({
     name,
     ...(usesIds && { topicId: cluster.topics.get(name)!.id }),
-    partitions: [...partitions].map(([partition, offset]) => found(partition, offset)),
+    partitions: [...partitions.keys()].map(at(name)),
   }));
 }
 
-function at(offsets: CommittedOffsets, topic: string) {
-  return (partition: number): PartitionAnswer => {
-    const committed = offsets.get(topic, partition);
-    return committed === undefined ? nothing(partition) : found(partition, committed);
-  };
+function committedAt(offsets: CommittedOffsets, topic: string, partition: number): PartitionAnswer {
+  const committed = offsets.get(topic, partition);
+  return committed === undefined ? nothing(partition) : found(partition, committed);
 }
 
 function found(partitionIndex: number, committed: CommittedOffset): PartitionAnswer {

@@ -14,6 +14,7 @@ import {
   type IncomingRequest,
 } from './handler.js';
 import { checkLeader, endpointsOf, leaderHint, locatePartition, locateTopic } from './locate.js';
+import { verifyTransaction } from './verify-transaction.js';
 
 type Request = IncomingRequest<typeof apis.Produce>;
 type PartitionAnswer = ResponseInput<
@@ -88,19 +89,21 @@ function prepare(
 
 function append(
   { partition, batches }: Ready,
-  { body }: Request,
+  { body, version }: Request,
   context: HandlerContext,
 ): Appended {
   const { clock, profile, settings } = context.cluster;
   checkLeader(partition, context);
+  const { transactionalId } = body;
+  const [first] = batches;
+  if (first?.isTransactional === true && transactionalId !== null) {
+    verifyTransaction(partition, first, { transactionalId, version }, context);
+  }
   const { config, topic, index } = partition;
   if (body.acks === ALL_IN_SYNC) checkIsr(partition, profile.isKraft);
   const nowMs = clock.now();
   const isDeep = settings.validatesEachRecord;
   validateBatches(batches, { topic, partition: index, config, isDeep, nowMs });
-  if (batches[0]?.isTransactional === true) {
-    throw new Rejection(Errors.INVALID_TXN_STATE, 'The partition is in no open transaction');
-  }
   const converted = upConvert(batches, profile.maxMagic);
   const codec = codecOfTopic(config.compressionType);
   return partition.append(codec === undefined ? converted : recompress(converted, codec), nowMs);

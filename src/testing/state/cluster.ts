@@ -10,6 +10,7 @@ import { NO_LEADER, Partition } from './partition.js';
 import { Rejection } from './rejection.js';
 import { complaintOnTopicName, type Topic } from './topic.js';
 import { TopicConfig } from './topic-config.js';
+import { Transactions } from './transactions/transactions.js';
 
 /** One broker as the others, and clients, know it. */
 export interface BrokerNode {
@@ -48,6 +49,8 @@ export interface ClusterSettings {
   readonly groups: GroupSettings;
   /** Kafka's `max.incremental.fetch.session.cache.slots`, of each broker. */
   readonly maxFetchSessions: number;
+  /** Kafka's `transaction.max.timeout.ms`. */
+  readonly maxTransactionTimeoutMs: number;
 }
 
 /** The limit of a KRaft controller, without which a few bytes could demand all memory there is. */
@@ -60,11 +63,10 @@ export type FetchQuery = RequestOf<typeof apis.Fetch>['topics'][number]['partiti
 export class Cluster {
   readonly topics = new Map<string, Topic>();
   readonly groups: Groups;
+  readonly transactions: Transactions;
   private readonly coordinators: Coordinators;
   private readonly topicsById = new Map<string, Topic>();
-  private readonly transactionalIds = new Map<string, { producerId: number; epoch: number }>();
   private readonly fetchSessions = new Map<number, FetchSessions<FetchQuery>>();
-  private nextProducerId = 0;
   private nextReplica = 0;
   private nextTopicNumber = 1;
 
@@ -74,6 +76,13 @@ export class Cluster {
   ) {
     this.coordinators = new Coordinators(nodes);
     this.groups = new Groups(settings.groups, this.coordinators, settings.clock, this.topics);
+    this.transactions = new Transactions({
+      clock: settings.clock,
+      coordinators: this.coordinators,
+      maxTimeoutMs: settings.maxTransactionTimeoutMs,
+      partitionAt: ({ topic, index }) => this.topics.get(topic)?.partitions[index],
+      offsetsOf: (groupId) => this.groups.offsetsOf(groupId),
+    });
   }
 
   get clock(): Clock {
@@ -186,6 +195,7 @@ export class Cluster {
     this.topicsById.delete(topic.id);
     for (const partition of topic.partitions) partition.elect(NO_LEADER);
     this.groups.topicDeleted(topic.name);
+    this.transactions.finishAll();
   }
 
   /** A broker is gone: it leaves the in-sync replicas and others lead what it led. */
@@ -197,7 +207,7 @@ export class Cluster {
       if (others.length > 0) partition.isr = others;
       if (partition.leaderId === id) partition.elect(others[0] ?? NO_LEADER);
     }
-    this.groups.reassign();
+    this.reassign();
     this.fetchSessions.delete(id);
   }
 
@@ -217,20 +227,7 @@ export class Cluster {
         );
       }
     }
-    this.groups.reassign();
-  }
-
-  /** A producer id for nobody in particular, or the next epoch of a transactional id. */
-  initProducer(transactionalId: string | null): { producerId: number; epoch: number } {
-    if (transactionalId === null) return { producerId: this.nextProducerId++, epoch: 0 };
-    const known = this.transactionalIds.get(transactionalId);
-    if (known !== undefined && known.epoch < 0x7ffe) {
-      known.epoch++;
-      return { ...known };
-    }
-    const fresh = { producerId: this.nextProducerId++, epoch: 0 };
-    this.transactionalIds.set(transactionalId, { ...fresh });
-    return fresh;
+    this.reassign();
   }
 
   /** The broker that coordinates a group or a transactional id; `undefined` while none runs. */
@@ -242,7 +239,13 @@ export class Cluster {
   /** Has another broker coordinate a group or a transactional id. */
   moveCoordinator(key: string, brokerId: number): void {
     this.coordinators.move(key, brokerId);
+    this.reassign();
+  }
+
+  /** Groups and transactions move to brokers that run, and go on with what waited for them. */
+  private reassign(): void {
     this.groups.reassign();
+    this.transactions.reassign();
   }
 
   /** Metrics can't tell a dot from an underscore, so names that differ by that alone are refused. */

@@ -13,6 +13,8 @@ const SLOTS = 50;
  */
 export class Coordinators {
   private readonly owners = new Map<number, number>();
+  /** How often each slot has changed hands. */
+  private readonly epochs = new Map<number, number>();
 
   constructor(private readonly brokers: readonly Candidate[]) {}
 
@@ -22,13 +24,26 @@ export class Coordinators {
     const owner = this.owners.get(slot);
     if (owner !== undefined && this.isRunning(owner)) return owner;
     const next = this.nextFor(slot, owner);
-    if (next !== undefined) this.owners.set(slot, next);
+    if (next !== undefined) this.give(slot, next);
     return next;
+  }
+
+  /** Raised with each change of the broker that coordinates a key. */
+  epochOf(key: string): number {
+    return this.epochs.get(slotOf(key)) ?? 0;
   }
 
   /** Makes another broker coordinate a key, and all that share its slot. */
   move(key: string, brokerId: number): void {
-    this.owners.set(slotOf(key), brokerId);
+    this.give(slotOf(key), brokerId);
+  }
+
+  private give(slot: number, brokerId: number): void {
+    const owner = this.owners.get(slot);
+    if (owner !== undefined && owner !== brokerId) {
+      this.epochs.set(slot, (this.epochs.get(slot) ?? 0) + 1);
+    }
+    this.owners.set(slot, brokerId);
   }
 
   /** The next running broker after the last owner, so that slots of one broker stay spread. */

@@ -1,17 +1,19 @@
 import {
-  recordsOf,
   readBatches,
+  readControlRecord,
+  recordsOf,
   storeBatches,
+  type ControlRecord,
   type RecordBatch,
 } from '../../core/records/index.js';
 import { Errors } from '../error-codes.js';
 import type { SequenceRules } from '../versions.js';
 import { LeaderEpochs } from './leader-epochs.js';
-import { ProducerStates } from './producer-states.js';
+import { ProducerStates, type Sequenced } from './producer-states.js';
 import { Rejection } from './rejection.js';
 import { firstIndex, Segment, type StoredBatch } from './segment.js';
 import type { TopicConfig } from './topic-config.js';
-import { Transactions, type AbortedTransaction } from './transactions.js';
+import { OpenTransactions, type AbortedTransaction } from './open-transactions.js';
 
 /** What became of an append. */
 export interface Appended {
@@ -44,7 +46,7 @@ const EMPTY: LogSlice = { records: Buffer.alloc(0), isFirstBatchCut: false };
  */
 export class Log {
   readonly epochs = new LeaderEpochs();
-  private readonly transactions = new Transactions();
+  private readonly transactions = new OpenTransactions();
   readonly producers: ProducerStates;
   private segments: Segment[] = [];
   private start = 0;
@@ -100,7 +102,7 @@ export class Log {
         const { firstOffset, timestamp } = duplicate;
         return { baseOffset: firstOffset, logAppendTimeMs: timestamp, isDuplicate: true };
       }
-      if (!first.isControl) this.producers.check(first);
+      if (!first.isControl) this.checkProducer(first);
     }
     const baseOffset = first === undefined ? -1 : this.end;
     for (const batch of batches) this.store(batch, leaderEpoch, nowMs);
@@ -132,6 +134,17 @@ export class Log {
     const wanted = upTo < this.end ? Math.min(allowed, this.bytesBetween(offset, upTo)) : allowed;
     const records = this.slice(index, first.position, wanted);
     return { records, isFirstBatchCut: records.length < first.sizeBytes };
+  }
+
+  /** Whether a producer's transaction has records here that no marker follows. */
+  isInTransaction({ producerId, producerEpoch }: Sequenced): boolean {
+    const isOpen = this.openTransactionStart(producerId) !== undefined;
+    return isOpen && this.producers.epochOf(producerId) === producerEpoch;
+  }
+
+  /** Where a producer's open transaction begins; `undefined` where it has none. */
+  openTransactionStart(producerId: number): number | undefined {
+    return this.transactions.startOf(producerId);
   }
 
   /** The aborted transactions that concern a reader of so many bytes from an offset on. */
@@ -222,6 +235,14 @@ export class Log {
     this.deleteBefore(keepFrom);
   }
 
+  private checkProducer(batch: RecordBatch): void {
+    this.producers.check(batch);
+    const isOpen = this.openTransactionStart(batch.producerId) !== undefined;
+    if (!isOpen || batch.isTransactional) return;
+    const message = `Expected a transactional write from producer ${batch.producerId}`;
+    throw new Rejection(Errors.INVALID_TXN_STATE, message);
+  }
+
   private checkSize(batches: readonly RecordBatch[]): void {
     const { segmentBytes } = this.config;
     const size = batches.reduce((sum, { sizeBytes }) => sum + sizeBytes, 0);
@@ -253,9 +274,22 @@ export class Log {
       baseSequence: batch.baseSequence,
     });
     if (!isRewritten) storeBatches(segment.bytesOf(segment.batches.at(-1)!), placing);
-    if (batch.producerId >= 0 && batch.baseSequence >= 0) this.producers.add(batch, this.end);
-    if (batch.isTransactional || batch.isControl) this.transactions.add(batch, this.end);
+    this.remember(batch, batch, this.end);
     this.end += count;
+  }
+
+  /** Takes note of a batch's producer, and of its transaction. */
+  private remember(batch: RecordBatch, stored: Sequenced, offset: number): void {
+    if (batch.producerId < 0) return;
+    if (batch.isControl) {
+      const control = controlOf(batch);
+      if (control === undefined || control.kind === 'other') return;
+      this.producers.mark(stored, control.coordinatorEpoch);
+      this.transactions.end(batch, control.kind, offset);
+      return;
+    }
+    if (batch.baseSequence >= 0) this.producers.add(stored, offset);
+    if (batch.isTransactional) this.transactions.add(batch, offset);
   }
 
   private segmentFor(bytes: number): Segment {
@@ -315,9 +349,8 @@ export class Log {
     for (const segment of this.segments) {
       for (const stored of segment.batches) {
         if (stored.producerId < 0) continue;
-        if (stored.baseSequence >= 0) this.producers.add(stored, stored.baseOffset);
         const [batch] = readBatches(segment.bytesOf(stored));
-        if (batch!.isTransactional) this.transactions.add(batch!, stored.baseOffset);
+        this.remember(batch!, stored, stored.baseOffset);
       }
     }
   }
@@ -326,6 +359,13 @@ export class Log {
 function countOf(batch: RecordBatch): number {
   if (batch.magic === 2) return batch.lastOffset - batch.baseOffset + 1;
   return batch.count >= 0 ? batch.count : batch.cursor().count;
+}
+
+function controlOf(batch: RecordBatch): ControlRecord | undefined {
+  for (const { key, value } of recordsOf(batch, { checkCrcs: false })) {
+    return readControlRecord(key, value);
+  }
+  return undefined;
 }
 
 function firstRecord(

@@ -14,6 +14,9 @@ export interface RememberedBatch {
 
 interface ProducerEntry {
   epoch: number;
+  /** That of whoever had the last marker written. */
+  coordinatorEpoch: number;
+  lastTimestamp: number;
   /** The oldest first; no more than the window of the rules. */
   batches: RememberedBatch[];
 }
@@ -26,6 +29,10 @@ export interface ProducerSnapshot {
   readonly lastSequence: number;
   /** Offset of the last record; -1 when no batch is remembered. */
   readonly lastOffset: number;
+  /** Milliseconds since 1970, of the last record or marker; -1 when there is none. */
+  readonly lastTimestamp: number;
+  /** -1 when no transaction has ended here. */
+  readonly coordinatorEpoch: number;
 }
 
 const MAX_SEQUENCE = 0x7fff_ffff;
@@ -47,9 +54,10 @@ export class ProducerStates {
   constructor(private readonly rules: SequenceRules) {}
 
   get snapshot(): ProducerSnapshot[] {
-    return [...this.entries].map(([producerId, { epoch, batches }]) => ({
+    return [...this.entries].map(([producerId, { epoch, batches, ...entry }]) => ({
       producerId,
       epoch,
+      ...entry,
       lastSequence: batches.at(-1)?.lastSequence ?? NONE,
       lastOffset: batches.at(-1)?.lastOffset ?? NONE,
     }));
@@ -89,14 +97,7 @@ export class ProducerStates {
 
   /** Remembers a batch that was appended. */
   add(batch: Sequenced, firstOffset: number): void {
-    let entry = this.entries.get(batch.producerId);
-    if (entry === undefined) {
-      this.entries.set(batch.producerId, (entry = { epoch: batch.producerEpoch, batches: [] }));
-    }
-    if (entry.epoch !== batch.producerEpoch) {
-      entry.epoch = batch.producerEpoch;
-      entry.batches = [];
-    }
+    const entry = this.entryFor(batch);
     if (entry.batches.length === this.rules.window) entry.batches.shift();
     entry.batches.push({
       firstSequence: batch.baseSequence,
@@ -105,6 +106,16 @@ export class ProducerStates {
       lastOffset: firstOffset + batch.count - 1,
       timestamp: batch.maxTimestamp,
     });
+  }
+
+  /** Takes note of a marker: one with a new epoch ends the sequence of the old one. */
+  mark(batch: Sequenced, coordinatorEpoch: number): void {
+    this.entryFor(batch).coordinatorEpoch = coordinatorEpoch;
+  }
+
+  /** The epoch that a producer wrote with last; `undefined` when nothing is known of it. */
+  epochOf(producerId: number): number | undefined {
+    return this.entries.get(producerId)?.epoch;
   }
 
   /** Old brokers forget a producer with its last record; newer ones keep it for a day. */
@@ -117,6 +128,21 @@ export class ProducerStates {
 
   clear(): void {
     this.entries.clear();
+  }
+
+  /** What is remembered of a batch's producer, in the epoch of the batch. */
+  private entryFor({ producerId, producerEpoch: epoch, maxTimestamp }: Sequenced): ProducerEntry {
+    let entry = this.entries.get(producerId);
+    if (entry === undefined) {
+      entry = { epoch, coordinatorEpoch: NONE, lastTimestamp: NONE, batches: [] };
+      this.entries.set(producerId, entry);
+    }
+    if (entry.epoch !== epoch) {
+      entry.epoch = epoch;
+      entry.batches = [];
+    }
+    entry.lastTimestamp = maxTimestamp;
+    return entry;
   }
 
   private checkUnknown(batch: Sequenced): void {

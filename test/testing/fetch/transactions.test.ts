@@ -7,7 +7,7 @@ import {
   type TransactionMarker,
 } from '../../../src/core/records/index.js';
 import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
-import { Transactions } from '../../../src/testing/state/transactions.js';
+import { OpenTransactions } from '../../../src/testing/state/open-transactions.js';
 import { EmbeddedClient } from '../../support/embedded-client.js';
 import { FakeClock, settled } from '../../support/fake-clock.js';
 
@@ -146,23 +146,13 @@ describe('read_committed', () => {
 
 describe('the log', () => {
   test('keeps nothing of transactions whose records are gone', () => {
-    const transactions = new Transactions();
-    const batches = readBatches(
-      Buffer.concat([
-        encodeRecords([{ value: 'a' }], {
-          isTransactional: true,
-          producer: { producerId: 7, producerEpoch: 0, baseSequence: 0 },
-        }),
-        encodeControlBatch({
-          kind: 'abort',
-          producerId: 7,
-          producerEpoch: 0,
-          coordinatorEpoch: 0,
-          timestamp: 0,
-        }),
-      ]),
+    const transactions = new OpenTransactions();
+    const producer = { producerId: 7, producerEpoch: 0, baseSequence: 0 };
+    const [batch] = readBatches(
+      encodeRecords([{ value: 'a' }], { isTransactional: true, producer }),
     );
-    for (const [offset, batch] of batches.entries()) transactions.add(batch, offset);
+    transactions.add(batch!, 0);
+    transactions.end(batch!, 'abort', 1);
     transactions.deleteBefore(1);
     expect(transactions.hasAborted).toBe(true);
     transactions.deleteBefore(2);

@@ -26,12 +26,20 @@ describe('InitProducerId', () => {
 
   test('gives a transactional id the same producer id with the next epoch', async () => {
     await using cluster = await start();
-    const client = new EmbeddedClient(cluster);
+    cluster.moveCoordinator('payments', 1);
+    const client = new EmbeddedClient(cluster, 1);
     const first = await ask(client, 'payments');
     expect(await ask(client, 'payments')).toMatchObject({
       producerId: first.producerId,
       producerEpoch: first.producerEpoch + 1,
     });
+  });
+
+  test('refuses a transactional id that another broker coordinates', async () => {
+    await using cluster = await start();
+    cluster.moveCoordinator('payments', 2);
+    const { errorCode } = await ask(new EmbeddedClient(cluster, 1), 'payments');
+    expect(errorName(errorCode)).toBe('NOT_COORDINATOR');
   });
 
   test('refuses an empty transactional id', async () => {

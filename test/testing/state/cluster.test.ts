@@ -26,6 +26,7 @@ function clusterOf(brokers: number): Cluster {
       features: [],
       topicDefaults: new Map(),
       maxFetchSessions: 1000,
+      maxTransactionTimeoutMs: 900_000,
       groups: {
         initialRebalanceDelayMs: 0,
         minSessionTimeoutMs: 6000,
@@ -186,22 +187,4 @@ test('a coordinator is always the same for a key as long as the brokers are the 
   for (const id of [1, 2, 3]) stop(cluster, id);
   expect(cluster.coordinatorOf('group')).toBeUndefined();
   expect(cluster.controllerId).toBe(-1);
-});
-
-test('producer ids are never given twice, and a transactional id gets its next epoch', () => {
-  const cluster = clusterOf(1);
-  const ids = [null, null, 'a', 'b'].map((id) => cluster.initProducer(id).producerId);
-  expect(new Set(ids).size).toBe(4);
-  expect(cluster.initProducer('a')).toEqual({ producerId: ids[2], epoch: 1 });
-});
-
-test('a transactional id whose epochs are used up gets a new producer id', () => {
-  const cluster = clusterOf(1);
-  const { producerId } = cluster.initProducer('a');
-  for (let epoch = 1; epoch <= 0x7ffe; epoch++) {
-    expect(cluster.initProducer('a')).toEqual({ producerId, epoch });
-  }
-  const renewed = cluster.initProducer('a');
-  expect(renewed.epoch).toBe(0);
-  expect(renewed.producerId).not.toBe(producerId);
 });

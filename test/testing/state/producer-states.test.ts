@@ -149,8 +149,22 @@ test('a snapshot tells the last sequence and offset of each producer', () => {
   const states = statesUpTo(2);
   states.add(batch(0, 10, { producerId: 9, producerEpoch: 4 }), 500);
   expect(states.snapshot).toEqual([
-    { producerId: 7, epoch: 0, lastSequence: 2, lastOffset: 102 },
-    { producerId: 9, epoch: 4, lastSequence: 9, lastOffset: 509 },
+    {
+      producerId: 7,
+      epoch: 0,
+      lastSequence: 2,
+      lastOffset: 102,
+      lastTimestamp: 1002,
+      coordinatorEpoch: -1,
+    },
+    {
+      producerId: 9,
+      epoch: 4,
+      lastSequence: 9,
+      lastOffset: 509,
+      lastTimestamp: 1000,
+      coordinatorEpoch: -1,
+    },
   ]);
   states.clear();
   expect(states.snapshot).toEqual([]);

@@ -200,6 +200,18 @@ export class ClassicGroup {
     this.keepAlive(member);
   }
 
+  /**
+   * As {@link ClassicGroup.checkCommit}, for offsets of a transaction: older producers do not say
+   * whose they are, and a generation that is about to begin is as good as the last one (KIP-447).
+   *
+   * @throws Rejection
+   */
+  checkTransactionalCommit({ memberId, instanceId, epoch: generationId }: CommitIdentity): void {
+    if (generationId < 0 && (this.isEmpty || (memberId === '' && instanceId === null))) return;
+    this.validate(memberId, instanceId);
+    this.checkGeneration(generationId);
+  }
+
   /** @throws Rejection while members might commit what is to be deleted. */
   checkOffsetDelete(): void {
     if (this.isEmpty || this.roster.protocolType === CONSUMER) return;

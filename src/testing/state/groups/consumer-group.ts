@@ -1,6 +1,6 @@
 import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
-import { Rejection } from '../rejection.js';
+import { orRejection, Rejection } from '../rejection.js';
 import { Timers } from '../timers.js';
 import type { Topic } from '../topic.js';
 import {
@@ -183,6 +183,21 @@ export class ConsumerGroup {
     if (epoch === member.epoch) return undefined;
     if (epoch > member.epoch) throw stale(epoch, member);
     return (topicId, index) => checkCommitEpoch(member, epoch, topicId, index);
+  }
+
+  /** As {@link ConsumerGroup.checkCommit}, for offsets of a transaction (KIP-447). @throws Rejection */
+  checkTransactionalCommit(identity: CommitIdentity): PartitionCheck | undefined {
+    const { memberId, instanceId, epoch } = identity;
+    if (epoch < 0 && (this.isEmpty || (memberId === '' && instanceId === null))) return undefined;
+    const outcome = orRejection(() =>
+      this.checkCommit({ ...identity, version: FIRST_VERSION_OF_MEMBER_EPOCHS }),
+    );
+    // TxnOffsetCommit is older than member epochs.
+    if (outcome instanceof Rejection && outcome.errorCode === Errors.STALE_MEMBER_EPOCH) {
+      throw new Rejection(Errors.ILLEGAL_GENERATION, outcome.message);
+    }
+    if (outcome instanceof Rejection) throw outcome;
+    return outcome;
   }
 
   /** @throws Rejection unless a member, or somebody who does not claim to be one, may read. */

@@ -1,4 +1,4 @@
-import { readControlRecord, recordsOf, type RecordBatch } from '../../core/records/index.js';
+import type { RecordBatch } from '../../core/records/index.js';
 
 /** A transaction whose records consumers are to skip. */
 export interface AbortedTransaction {
@@ -9,7 +9,7 @@ export interface AbortedTransaction {
 }
 
 /** Which transactions of a log are open and which were aborted, read from its batches (KIP-98). */
-export class Transactions {
+export class OpenTransactions {
   /** First offset of each producer's open transaction. */
   private readonly open = new Map<number, number>();
   /** In the order in which they ended. */
@@ -18,6 +18,11 @@ export class Transactions {
   /** The first record that is not decided; `undefined` where all are. */
   get firstUnstableOffset(): number | undefined {
     return this.open.size === 0 ? undefined : Math.min(...this.open.values());
+  }
+
+  /** Where a producer's open transaction begins; `undefined` where it has none. */
+  startOf(producerId: number): number | undefined {
+    return this.open.get(producerId);
   }
 
   /** Those that have records or their marker at `from` or later, and begin before `upTo`. */
@@ -31,12 +36,17 @@ export class Transactions {
     return this.aborted.length > 0;
   }
 
-  /** Takes note of a batch that was appended at an offset. */
-  add(batch: RecordBatch, offset: number): void {
-    if (batch.isControl) this.end(batch, offset);
-    else if (batch.isTransactional && !this.open.has(batch.producerId)) {
-      this.open.set(batch.producerId, offset);
-    }
+  /** Takes note of a transaction's batch that was appended at an offset. */
+  add({ producerId }: RecordBatch, offset: number): void {
+    if (!this.open.has(producerId)) this.open.set(producerId, offset);
+  }
+
+  /** Takes note of a marker: the producer's transaction ends with it, if one is open. */
+  end({ producerId }: RecordBatch, kind: 'abort' | 'commit', offset: number): void {
+    const firstOffset = this.open.get(producerId);
+    if (firstOffset === undefined) return;
+    this.open.delete(producerId);
+    if (kind === 'abort') this.aborted.push({ producerId, firstOffset, lastOffset: offset });
   }
 
   deleteBefore(offset: number): void {
@@ -47,20 +57,4 @@ export class Transactions {
     this.open.clear();
     this.aborted = [];
   }
-
-  private end(batch: RecordBatch, offset: number): void {
-    const { producerId } = batch;
-    const firstOffset = this.open.get(producerId);
-    const kind = markerOf(batch);
-    if (firstOffset === undefined || kind === 'other') return;
-    this.open.delete(producerId);
-    if (kind === 'abort') this.aborted.push({ producerId, firstOffset, lastOffset: offset });
-  }
-}
-
-function markerOf(batch: RecordBatch): 'abort' | 'commit' | 'other' {
-  for (const { key, value } of recordsOf(batch, { checkCrcs: false })) {
-    return readControlRecord(key, value).kind;
-  }
-  return 'other';
 }
