@@ -87,11 +87,10 @@ export { ackEach } from './operators/ack-each.js';
 export { filterEach } from './operators/filter-each.js';
 export { mapEach } from './operators/map-each.js';
 export { ofType } from './operators/of-type.js';
-export {
-  processEach,
-  type ProcessContext,
-  type ProcessEachOptions,
-} from './operators/process-each.js';
+export { processEach, type ProcessEachOptions } from './operators/process-each.js';
+export type { OnProcessError, ProcessFailure, RetryOptions } from './operators/failure-policy.js';
+export type { ProcessContext } from './operators/processing.js';
+export type { Work, WorkResult } from './operators/work.js';
 export { fromFetches } from './sources/from-fetches.js';
 export { fromOffsetRange, type OffsetRange } from './sources/from-offset-range.js';
 export { fromPartitions } from './sources/from-partitions.js';

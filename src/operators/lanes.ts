@@ -14,8 +14,12 @@ export interface LaneRecord {
 
 /** Records that are worked on one after the other. Most hold one: a queue is made for the second. */
 class Lane<T extends LaneRecord> {
-  /** The record in work. */
+  /** The record in work, or about to be tried again. */
   current: T | undefined;
+  /** How often work on the current record has failed. */
+  failures = 0;
+  /** What is at work is what sees to a failure. */
+  isRecovering = false;
   /** Waits for its turn among the lanes that may start. */
   isReady = false;
   /** The offset of a record that has to come again before the lane goes on. */
@@ -91,6 +95,8 @@ export class Lanes<T extends LaneRecord> {
   private latest: PartitionLanes<T> | undefined;
   /** Lanes whose first record may start, in the order in which they became so. */
   private readonly ready = new Queue<Lane<T>>();
+  /** Those whose current record waits to be tried again. */
+  private readonly suspended = new Set<Lane<T>>();
   private inWork = 0;
   private waiting = 0;
   private held = 0;
@@ -121,7 +127,8 @@ export class Lanes<T extends LaneRecord> {
       const lane = this.ready.shift();
       if (lane === undefined) return undefined;
       lane.isReady = false;
-      lane.current = lane.shift();
+      if (this.suspended.size > 0) this.suspended.delete(lane);
+      lane.current ??= lane.shift();
       // What it held was taken out meanwhile.
       if (lane.current === undefined) continue;
       this.waiting--;
@@ -133,9 +140,27 @@ export class Lanes<T extends LaneRecord> {
 
   /** The work on a lane's current record is over: its next one may start. */
   finish(lane: Lane<T>): void {
-    lane.current = undefined;
     this.inWork--;
+    this.clear(lane);
     this.goOn(lane);
+  }
+
+  /** The current record is to be tried again later; meanwhile another lane may be worked on. */
+  suspend(lane: Lane<T>): void {
+    this.inWork--;
+    this.waiting++;
+    this.suspended.add(lane);
+  }
+
+  /** What was suspended may be tried again, when its turn comes. */
+  resume(lane: Lane<T>): void {
+    if (!this.suspended.has(lane) || lane.isReady) return;
+    lane.isReady = true;
+    this.ready.push(lane);
+  }
+
+  isSuspended(lane: Lane<T>): boolean {
+    return this.suspended.has(lane);
   }
 
   /** Closes a lane until its current record has come again, or it is released. */
@@ -145,7 +170,7 @@ export class Lanes<T extends LaneRecord> {
       return;
     }
     lane.heldFor = lane.current!.offset;
-    lane.current = undefined;
+    this.clear(lane);
     this.inWork--;
     this.held++;
   }
@@ -161,6 +186,13 @@ export class Lanes<T extends LaneRecord> {
   /** Takes records out that were not started. */
   takeWaiting(isWanted: (record: T) => boolean): T[] {
     const taken: T[] = [];
+    for (const lane of this.suspended) {
+      if (!isWanted(lane.current!)) continue;
+      taken.push(lane.current!);
+      this.suspended.delete(lane);
+      this.clear(lane);
+      this.goOn(lane);
+    }
     if (this.order === 'none') {
       for (const lane of this.ready) lane.takeInto(taken, isWanted);
     }
@@ -181,6 +213,12 @@ export class Lanes<T extends LaneRecord> {
     lane.takeInto(taken, () => true);
     this.waiting -= taken.length;
     return taken;
+  }
+
+  private clear(lane: Lane<T>): void {
+    lane.current = undefined;
+    lane.failures = 0;
+    lane.isRecovering = false;
   }
 
   private goOn(lane: Lane<T>): void {

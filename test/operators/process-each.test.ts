@@ -706,7 +706,7 @@ describe('when partitions are given up', () => {
 
 describe('a record that is nacked', () => {
   /** Nacks `a` the first time. */
-  function nackingA(partition: TestPartition, options: ProcessEachOptions = {}) {
+  function nackingA(partition: TestPartition, options: ProcessEachOptions<TestRecord> = {}) {
     const started: string[] = [];
     const source = new Subject<TestRecord>();
     const { seen } = spied(

@@ -15,6 +15,7 @@ import {
   type Subscription,
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
+import type { ConsumerRecord } from '../../src/index.js';
 import { settled } from './fake-clock.js';
 import { TestPartition, type TestRecord } from './records.js';
 
@@ -49,7 +50,7 @@ export class Work {
     { resolve: (value: string) => void; reject: (error: unknown) => void }
   >();
 
-  readonly start = (record: { readonly value: unknown }): Promise<string> => {
+  readonly start = (record: ConsumerRecord<unknown, unknown>): Promise<string> => {
     const name = text(record);
     this.started.push(name);
     return new Promise((resolve, reject) => this.open.set(name, { resolve, reject }));

@@ -3,6 +3,7 @@ import { expectTypeOf, test } from 'vitest';
 import {
   ackEach,
   createKafka,
+  deriveFrom,
   filterEach,
   fromFetches,
   fromOffsetRange,
@@ -10,6 +11,7 @@ import {
   fromTopics,
   fromTopicsByPartition,
   json,
+  mapEach,
   ofType,
   processEach,
   string,
@@ -151,6 +153,39 @@ test('processEach emits what its results hold', () => {
   orders.pipe(processEach(({ value }) => value.total));
   // @ts-expect-error there is no such order
   orders.pipe(processEach(() => undefined, { order: 'keys' }));
+});
+
+test('processEach takes what its policies give', () => {
+  expectTypeOf(
+    orders.pipe(
+      processEach(({ value }) => save(value), {
+        retry: { count: 3, backoffMs: 50 },
+        onError: ({ record, error, attempt }) => {
+          expectTypeOf(record).toEqualTypeOf<ConsumerRecord<string, Order>>();
+          expectTypeOf(error).toEqualTypeOf<unknown>();
+          return [`${record.key} ${attempt}`];
+        },
+      }),
+    ),
+  ).toEqualTypeOf<Observable<number | string>>();
+  expectTypeOf(
+    orders.pipe(processEach(({ value }) => save(value), { onError: 'skip' })),
+  ).toEqualTypeOf<Observable<number>>();
+  // @ts-expect-error there is no such policy
+  orders.pipe(processEach(() => undefined, { onError: 'ignore' }));
+  // @ts-expect-error a retry says how often
+  orders.pipe(processEach(() => undefined, { retry: { backoffMs: 5 } }));
+});
+
+test('mapEach gives records of another value', () => {
+  expectTypeOf(orders.pipe(mapEach(({ value }) => value.total))).toEqualTypeOf<
+    Observable<ConsumerRecord<string, number>>
+  >();
+  expectTypeOf(
+    deriveFrom([] as ConsumerRecord<string, Order>[], { topic: 'sums', value: 5 }),
+  ).toEqualTypeOf<DerivedRecord<null, number>>();
+  // @ts-expect-error what several make has a value of its own
+  deriveFrom([], { topic: 'sums' });
 });
 
 test('derive() keeps what is not changed', () => {

@@ -276,6 +276,11 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
   }
 
   /** @internal */
+  everyRecord(): Iterable<ConsumerRecord<unknown, unknown>> {
+    return [this];
+  }
+
+  /** @internal */
   get owner(): DeliveryOwner {
     return this.delivery.owner;
   }

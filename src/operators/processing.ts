@@ -1,0 +1,295 @@
+import { from, Observable, Subscription, takeWhile, type Subscriber } from 'rxjs';
+import { backoffMs } from '../core/util/backoff.js';
+import type { Cancel } from '../core/util/clock.js';
+import {
+  tellRetried,
+  tellSkipped,
+  type OnProcessError,
+  type RetryOptions,
+} from './failure-policy.js';
+import { Lanes, type Lane, type LaneOrder } from './lanes.js';
+import { Pipelines } from './pipelines.js';
+import type { Work, WorkResult } from './work.js';
+
+/** What work may look at besides the record. */
+export interface ProcessContext {
+  /** Aborts when the work has become pointless: the partition belongs to another by now. */
+  readonly signal: AbortSignal;
+  /** 1 when the record is worked on for the first time, then counting: over retries and deliveries. */
+  readonly attempt: number;
+}
+
+/** What an operator does with each record, and what follows from how it went. */
+export interface Treatment<T, R, O> {
+  /** Begins: what is to be waited for. */
+  start(work: T, context: ProcessContext): WorkResult<R>;
+  /** Passes on what came out of it. */
+  emit(work: T, value: R, subscriber: Subscriber<O>): void;
+  done(work: T): void;
+  /** It was done when nobody listened any more. */
+  doneUnheard(work: T): void;
+  /** It comes to nothing: the record goes back. */
+  abandon(work: T): void;
+  /** As before, because it failed when nobody could be told. */
+  failUnheard(work: T, error: unknown): void;
+}
+
+export interface ProcessingOptions<T, R> {
+  readonly concurrency: number;
+  readonly order: LaneOrder;
+  readonly retry: Required<RetryOptions>;
+  readonly onError: OnProcessError<T, R>;
+}
+
+/**
+ * Work on records in lanes, during one subscription. Hand-written, because order by lane, giving back
+ * what was not started, and acks that outlive the subscription are more than stock operators can
+ * express.
+ */
+export class Processing<T extends Work, R, O> {
+  private isStopped = false;
+  private isUpstreamDone = false;
+  private isStarting = false;
+  private readonly lanes: Lanes<T>;
+  private readonly pipelines: Pipelines;
+  /** Ends Observables that are under way. */
+  private readonly cancels = new Set<() => void>();
+  private readonly retries = new Map<Lane<T>, Cancel>();
+  constructor(
+    private readonly treatment: Treatment<T, R, O>,
+    private readonly options: ProcessingOptions<T, R>,
+    private readonly subscriber: Subscriber<O>,
+  ) {
+    this.lanes = new Lanes(options.order, options.concurrency);
+    this.pipelines = new Pipelines({
+      acksByItself: true,
+      onDraining: () => this.returnDraining(),
+    });
+  }
+
+  next(work: T): void {
+    work.takeOver();
+    this.pipelines.note(work.pipeline);
+    this.lanes.push(work);
+    this.startAll();
+  }
+
+  complete(): void {
+    this.isUpstreamDone = true;
+    this.checkEnd();
+  }
+
+  /** Unsubscribed: what was not started goes back, promises go on. */
+  stop(): void {
+    this.isStopped = true;
+    this.pipelines.stop();
+    for (const work of this.lanes.takeWaiting(() => true)) this.treatment.abandon(work);
+    for (const cancel of this.retries.values()) cancel();
+    for (const cancel of [...this.cancels]) cancel();
+  }
+
+  private startAll(): void {
+    // Work that is done at once would recurse as deep as there are records waiting.
+    if (this.isStarting) return;
+    this.isStarting = true;
+    for (let lane = this.lanes.start(); lane !== undefined; lane = this.lanes.start()) {
+      const work = lane.current!;
+      // Its partition was taken away, or begun anew elsewhere: nothing done for it would count.
+      if (work.isFenced) this.lanes.finish(lane);
+      else this.run(lane, () => this.treatment.start(work, new WorkContext(work, lane.failures)));
+    }
+    this.isStarting = false;
+  }
+
+  private run(lane: Lane<T>, begin: () => WorkResult<R>): void {
+    let result: PromiseLike<R> | Observable<R> | undefined;
+    try {
+      result = asResult(begin());
+    } catch (error) {
+      this.failed(lane, error);
+      return;
+    }
+    if (result === undefined) this.done(lane);
+    else if (result instanceof Observable) this.observe(lane, result);
+    else this.await(lane, result);
+  }
+
+  /** A promise can't be cancelled: its outcome counts also after the stream has ended. */
+  private await(lane: Lane<T>, result: PromiseLike<R>): void {
+    const work = lane.current!;
+    result.then(
+      (value) => {
+        if (this.isStopped) {
+          this.treatment.doneUnheard(work);
+          return;
+        }
+        this.treatment.emit(work, value, this.subscriber);
+        this.done(lane);
+      },
+      (error: unknown) => this.failed(lane, error),
+    );
+  }
+
+  private observe(lane: Lane<T>, result: Observable<R>): void {
+    const work = lane.current!;
+    const subscription = new Subscription();
+    const cancel = () => {
+      subscription.unsubscribe();
+      this.treatment.abandon(work);
+    };
+    this.cancels.add(cancel);
+    // What emits as it is subscribed to can't be unsubscribed yet.
+    const inner = result.pipe(takeWhile(() => !this.isStopped)).subscribe({
+      next: (value) => this.treatment.emit(work, value, this.subscriber),
+      error: (error: unknown) => {
+        this.cancels.delete(cancel);
+        this.failed(lane, error);
+      },
+      complete: () => {
+        this.cancels.delete(cancel);
+        if (!this.isStopped) this.done(lane);
+      },
+    });
+    subscription.add(inner);
+  }
+
+  private done(lane: Lane<T>): void {
+    const work = lane.current!;
+    this.treatment.done(work);
+    this.conclude(lane, work);
+  }
+
+  /** The current record of a lane is settled, in one way or another. */
+  private conclude(lane: Lane<T>, work: T): void {
+    if (work.isToComeAgain) {
+      // It has its turn again before the rest of its lane.
+      this.lanes.hold(lane);
+      work.onGivenUp(() => {
+        this.giveBackAfter(work, lane);
+        this.lanes.release(lane);
+        this.goOn();
+      });
+    } else {
+      if (work.isNacked) this.giveBackAfter(work, lane);
+      this.lanes.finish(lane);
+    }
+    this.goOn();
+  }
+
+  /** Whoever gets a nacked record next gets what comes after it in its lane as well: here it would be twice. */
+  private giveBackAfter({ isDraining }: T, lane: Lane<T>): void {
+    if (!isDraining) return;
+    for (const work of this.lanes.takeWaitingIn(lane)) work.giveBack();
+  }
+
+  private failed(lane: Lane<T>, error: unknown): void {
+    const work = lane.current!;
+    const { retry, onError } = this.options;
+    if (this.isStopped) {
+      this.treatment.failUnheard(work, error);
+    } else if (work.isFenced || (work.isDraining && work.signal.aborted)) {
+      // It was told to stop, and did.
+      this.treatment.abandon(work);
+      this.conclude(lane, work);
+    } else if (lane.isRecovering || lane.failures >= retry.count) {
+      this.failedForGood(lane, work, error, lane.isRecovering ? 'fail' : onError);
+    } else if (work.isDraining) {
+      // The next owner has it tried again.
+      this.treatment.failUnheard(work, error);
+      this.conclude(lane, work);
+    } else {
+      this.retryLater(lane, work, error);
+    }
+  }
+
+  private failedForGood(
+    lane: Lane<T>,
+    work: T,
+    error: unknown,
+    onError: OnProcessError<T, R>,
+  ): void {
+    switch (onError) {
+      case 'fail':
+        this.treatment.abandon(work);
+        this.subscriber.error(error);
+        return;
+      case 'skip':
+        tellSkipped(work, error);
+        work.ack();
+        this.conclude(lane, work);
+        return;
+      case 'nack':
+        work.nack(error);
+        this.conclude(lane, work);
+        return;
+      default: {
+        lane.isRecovering = true;
+        const attempt = work.attempt + lane.failures;
+        this.run(lane, () => onError({ record: work, error, attempt }));
+      }
+    }
+  }
+
+  private retryLater(lane: Lane<T>, work: T, error: unknown): void {
+    const { retry } = this.options;
+    const { clock } = work.pipeline.host;
+    const delayMs = backoffMs(lane.failures, retry.backoffMs, retry.backoffMaxMs, clock.random());
+    lane.failures++;
+    tellRetried(work, work.attempt + lane.failures, delayMs, error);
+    this.lanes.suspend(lane);
+    const again = () => {
+      this.retries.delete(lane);
+      this.lanes.resume(lane);
+      this.goOn();
+    };
+    this.retries.set(lane, clock.schedule(delayMs, again));
+    this.goOn();
+  }
+
+  private returnDraining(): void {
+    const isDraining = (work: T) => work.isDraining;
+    for (const work of this.lanes.takeWaiting(isDraining)) this.treatment.abandon(work);
+    for (const [lane, cancel] of this.retries) {
+      if (this.lanes.isSuspended(lane)) continue;
+      cancel();
+      this.retries.delete(lane);
+    }
+    this.goOn();
+  }
+
+  private goOn(): void {
+    if (this.isStopped || this.isStarting) return;
+    this.startAll();
+    this.checkEnd();
+  }
+
+  private checkEnd(): void {
+    if (this.isUpstreamDone && this.lanes.isEmpty) this.subscriber.complete();
+  }
+}
+
+/** The signal is made when it is asked for: most work doesn't look at it. */
+class WorkContext implements ProcessContext {
+  constructor(
+    private readonly work: Work,
+    private readonly failures: number,
+  ) {}
+
+  get signal(): AbortSignal {
+    return this.work.signal;
+  }
+
+  get attempt(): number {
+    return this.work.attempt + this.failures;
+  }
+}
+
+/** @throws TypeError when it is nothing that can be waited for. */
+function asResult<R>(given: WorkResult<R>): PromiseLike<R> | Observable<R> | undefined {
+  if (given === undefined) return undefined;
+  return isPromise(given) ? given : from(given);
+}
+
+function isPromise<R>(result: object): result is PromiseLike<R> {
+  return typeof (result as Partial<PromiseLike<R>> | null)?.then === 'function';
+}

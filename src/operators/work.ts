@@ -1,0 +1,42 @@
+import type { ObservableInput } from 'rxjs';
+import type { ConsumerRecord, Pipeline } from '../core/consumer/index.js';
+import type { LaneRecord } from './lanes.js';
+
+/** What the operators of this library work on: a record, or a batch of them. */
+export interface Work extends LaneRecord {
+  /** Says that the work is done. Acking twice is harmless. */
+  ack(): void;
+  /** Says that the work failed: it is delivered again. */
+  nack(reason: unknown): void;
+  /** Aborts when the work has become pointless. */
+  readonly signal: AbortSignal;
+  /** @internal */
+  readonly pipeline: Pipeline;
+  /** @internal */
+  readonly isFenced: boolean;
+  /** @internal */
+  readonly isDraining: boolean;
+  /** @internal */
+  readonly isDerived: boolean;
+  /** @internal */
+  readonly isNacked: boolean;
+  /** @internal */
+  readonly isToComeAgain: boolean;
+  /** @internal */
+  onGivenUp(callback: () => void): void;
+  /** @internal */
+  failUnheard(reason: unknown): void;
+  /** @internal */
+  takeOver(): void;
+  /** @internal */
+  giveBack(): void;
+  /** @internal */
+  everyRecord(): Iterable<ConsumerRecord<unknown, unknown>>;
+}
+
+/** What a function that returns nothing returns, however its type is written. */
+// eslint-disable-next-line @typescript-eslint/no-invalid-void-type
+export type Nothing = undefined | void;
+
+/** What a function may return that is asked to do something: what is to be waited for, or nothing. */
+export type WorkResult<R> = ObservableInput<R> | Nothing;
