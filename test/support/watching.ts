@@ -51,7 +51,7 @@ export function fill(
   const end = cluster.inspect().topics[topic]!.partitions[partition]!.logEndOffset;
   const content = Array.from({ length: count }, (_, i) => ({
     value: `${partition}:${end + i}${' '.repeat(padding)}`,
-    timestamp: clock.now(),
+    timestamp: Math.floor(clock.now()),
   }));
   return cluster.append(topic, partition, encodeRecords(content, options));
 }

@@ -13,3 +13,4 @@ export type {
   TopicMetadata,
 } from './metadata.js';
 export type { ClusterOptions } from './options.js';
+export { aborted, pause } from './wait.js';

@@ -1,11 +1,10 @@
-import type { BrokerChannel } from '../cluster/index.js';
+import { aborted, pause, type BrokerChannel } from '../cluster/index.js';
 import type { TopicPartition } from '../group/index.js';
 import { brokerError, type BrokerError } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import { KafkaError, TimeoutError } from '../util/errors.js';
 import type { ConsumerContext, Patience } from './context.js';
 import { consumerError, nameOf } from './errors.js';
-import { aborted, pause } from './pause.js';
 
 /** What a leader said of one partition. */
 export interface LeaderAnswer<R> extends TopicPartition {
@@ -37,7 +36,7 @@ export async function askLeaders<T extends TopicPartition, R>(
   let left = targets;
   let last: BrokerError | undefined;
   for (let failures = 0; ; failures++) {
-    if (signal.aborted) throw aborted();
+    if (signal.aborted) throw aborted(signal);
     const byLeader = groupByLeader(context, left);
     const rounds = [...byLeader].map(([node, mine]) => round(context, node, mine, ask));
     for (const outcome of await Promise.all(rounds)) {
@@ -70,15 +69,15 @@ async function pauseForMetadata(
   waitMs: number,
   signal: AbortSignal,
 ): Promise<void> {
-  if (!isForLeaders) return pause(clock, waitMs, signal);
+  if (!isForLeaders) return pause(clock, waitMs, [signal]);
   const enough = new AbortController();
   const stop = () => enough.abort();
   const stopListening = cluster.onMetadata(stop);
   signal.addEventListener('abort', stop, { once: true });
   try {
-    await pause(clock, waitMs, enough.signal);
+    await pause(clock, waitMs, [enough.signal]);
   } catch {
-    if (signal.aborted) throw aborted();
+    if (signal.aborted) throw aborted(signal);
   } finally {
     stopListening();
     signal.removeEventListener('abort', stop);

@@ -74,6 +74,8 @@ export class AssignedPartition implements DeliveryOwner {
   logStartOffset = -1;
   /** What the group has stored, as far as known. */
   committedOffset: number | undefined;
+  /** There may be something to commit that is not committed yet. */
+  hasNews = false;
   /** Delivery ends before this offset. */
   endOffset = Infinity;
   /** Nothing is fetched before, after a failure. */

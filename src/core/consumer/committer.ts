@@ -1,3 +1,4 @@
+import { pause } from '../cluster/index.js';
 import type { GroupMetadata } from '../group/index.js';
 import { backoffMs } from '../util/backoff.js';
 import type { Cancel } from '../util/clock.js';
@@ -22,12 +23,22 @@ export interface CommitHooks {
 }
 
 /**
+ * Brokers before 2.1 forget an offset that is not committed anew (KIP-211), and later ones still do
+ * where nobody is a member. Java repeats all of them each time; for a partition that is idle this is
+ * often enough.
+ */
+const RECOMMIT_MS = 60_000;
+
+/**
  * Commits what is acked: every so often, after so many records, and when asked. One commit is on the
  * way at a time; one that fails kills nothing: the next one says what it said and more.
  */
 export class Committer {
   private timer: Cancel | undefined;
   private ackedSince = 0;
+  /** Partitions that may have something to commit: a commit costs nothing for the others. */
+  private readonly changed = new Set<AssignedPartition>();
+  private recommitAt = 0;
   private last: Promise<unknown> = Promise.resolve();
   private isDueQueued = false;
   private isStopped = false;
@@ -44,14 +55,23 @@ export class Committer {
   start(): void {
     const { enableAutoCommit, autoCommitIntervalMs } = this.context.options;
     if (!enableAutoCommit || this.isStopped) return;
+    if (this.timer === undefined) this.recommitAt = this.context.clock.monotonic() + RECOMMIT_MS;
     this.timer = this.context.clock.schedule(autoCommitIntervalMs, () => {
       this.start();
       this.commitSoon();
     });
   }
 
+  /** A partition was assigned, or its position has moved on. */
+  moved(partition: AssignedPartition): void {
+    if (partition.hasNews) return;
+    partition.hasNews = true;
+    this.changed.add(partition);
+  }
+
   /** A record was acked. */
-  acked(): void {
+  acked(partition: AssignedPartition): void {
+    this.moved(partition);
     const { enableAutoCommit, autoCommitRecords } = this.context.options;
     if (!enableAutoCommit || autoCommitRecords === 0) return;
     if (++this.ackedSince < autoCommitRecords || this.isDueQueued) return;
@@ -64,36 +84,29 @@ export class Committer {
     timeoutMs: number,
   ): Promise<KafkaError | undefined> {
     return this.queue(() => {
-      const offsets = partitions.flatMap((partition) => offsetOf(partition) ?? []);
+      const offsets = partitions.flatMap((partition) => newsOf(partition) ?? []);
       return offsets.length === 0 ? Promise.resolve(undefined) : this.send(offsets, timeoutMs);
     });
   }
 
   /** As {@link commitAcked}, again and again until it succeeds, can't, or the time is up. */
-  async commitBefore(
+  commitBefore(
     partitions: readonly AssignedPartition[],
     deadline: number,
   ): Promise<KafkaError | undefined> {
-    const { clock, options } = this.context;
-    for (let failures = 0; ; failures++) {
-      const leftMs = deadline - clock.monotonic();
-      const error = await this.commitAcked(partitions, Math.max(1, leftMs));
-      if (error?.isRetriable !== true) return error;
-      const { retryBackoffMs, retryBackoffMaxMs } = options;
-      const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
-      if (clock.monotonic() + waitMs >= deadline || this.abort.signal.aborted) return error;
-      await new Promise<void>((resolve) => clock.schedule(waitMs, resolve));
-    }
+    return this.repeat(deadline, (leftMs) => this.commitAcked(partitions, leftMs));
   }
 
   /**
-   * Commits given offsets.
+   * Commits given offsets; repeats what can pass by itself, until the deadline.
    *
    * @throws KafkaError saying what kept it from being done.
    */
-  async commit(offsets: readonly OffsetToCommit[], timeoutMs: number): Promise<void> {
+  async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
     if (offsets.length === 0) return;
-    const error = await this.queue(() => this.send(offsets, timeoutMs));
+    const error = await this.repeat(deadline, (leftMs) =>
+      this.queue(() => this.send(offsets, leftMs)),
+    );
     if (error !== undefined) throw error;
   }
 
@@ -108,10 +121,65 @@ export class Committer {
     if (this.isDueQueued || this.isStopped) return;
     this.isDueQueued = true;
     this.ackedSince = 0;
-    // A member that is between generations can't commit: the next time will do.
-    void this.commitAcked([...this.hooks.partitions()], this.context.options.requestTimeoutMs).then(
-      () => (this.isDueQueued = false),
-    );
+    void this.commitDue().then(() => (this.isDueQueued = false));
+  }
+
+  private async commitDue(): Promise<void> {
+    const due = new Map<AssignedPartition, OffsetToCommit>();
+    await this.queue(async () => {
+      for (const partition of this.takeChanged()) {
+        const offset = newsOf(partition);
+        if (offset !== undefined) due.set(partition, offset);
+      }
+      this.addIdle(due);
+      if (due.size > 0) await this.send([...due.values()], this.context.options.requestTimeoutMs);
+    });
+    // A member that is between generations can't commit, say: the next time will do.
+    for (const partition of due.keys()) {
+      if (newsOf(partition) !== undefined) this.moved(partition);
+    }
+  }
+
+  private takeChanged(): AssignedPartition[] {
+    const taken = [...this.changed];
+    this.changed.clear();
+    for (const partition of taken) {
+      partition.hasNews = false;
+      // Where it begins is not known yet: that is to be committed when it is.
+      if (!partition.hasPosition && !partition.isDraining) this.moved(partition);
+    }
+    return taken;
+  }
+
+  /** Now and then, what is committed already. */
+  private addIdle(due: Map<AssignedPartition, OffsetToCommit>): void {
+    const now = this.context.clock.monotonic();
+    if (now < this.recommitAt) return;
+    this.recommitAt = now + RECOMMIT_MS;
+    for (const partition of this.hooks.partitions()) {
+      const offset = offsetOf(partition);
+      if (offset !== undefined) due.set(partition, offset);
+    }
+  }
+
+  private async repeat(
+    deadline: number,
+    attempt: (leftMs: number) => Promise<KafkaError | undefined>,
+  ): Promise<KafkaError | undefined> {
+    const { clock, options } = this.context;
+    const { signal } = this.abort;
+    for (let failures = 0; ; failures++) {
+      const error = await attempt(Math.max(1, deadline - clock.monotonic()));
+      if (error?.isRetriable !== true || signal.aborted) return error;
+      const { retryBackoffMs, retryBackoffMaxMs } = options;
+      const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
+      if (clock.monotonic() + waitMs >= deadline) return error;
+      const isCalledOff = await pause(clock, waitMs, [signal]).then(
+        () => false,
+        () => true,
+      );
+      if (isCalledOff) return error;
+    }
   }
 
   /** One after the other: two commits on the way could be carried out in the wrong order. */
@@ -185,16 +253,21 @@ const fatalErrors: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * What there is to commit of a partition. Where nothing was committed yet it is the position where
- * delivery began, so that whoever has the partition next can't skip by `latest`.
+ * How far a partition is acked. Where nothing was committed yet it is the position where delivery
+ * began, so that whoever has the partition next can't skip by `latest`.
  */
 function offsetOf(partition: AssignedPartition): OffsetToCommit | undefined {
   // What was given up while the commit waited may have been committed further by its next owner.
   if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
-  const { topic, partition: index, ledger, committedOffset } = partition;
+  const { topic, partition: index, ledger } = partition;
   const { offset, leaderEpoch } = ledger.commitPosition;
-  if (offset === committedOffset) return undefined;
   return { topic, partition: index, offset, leaderEpoch };
+}
+
+/** As before, unless that is committed. */
+function newsOf(partition: AssignedPartition): OffsetToCommit | undefined {
+  const offset = offsetOf(partition);
+  return offset?.offset === partition.committedOffset ? undefined : offset;
 }
 
 function plain({ topic, partition, offset }: OffsetToCommit): PartitionOffset {

@@ -1,11 +1,10 @@
-import type { Cluster } from '../cluster/index.js';
+import { pause, type Cluster } from '../cluster/index.js';
 import { groupByTopic, type GroupMetadata, type TopicPartition } from '../group/index.js';
 import { apis, brokerError, ZERO_UUID, type BrokerError } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import { TimeoutError } from '../util/errors.js';
 import type { ConsumerContext, Patience } from './context.js';
 import { consumerError, nameOf } from './errors.js';
-import { pause } from './pause.js';
 
 const { OffsetCommit, OffsetFetch } = apis;
 const LAST_VERSION_WITH_NAMES = 9;
@@ -59,7 +58,7 @@ export async function fetchCommitted(
       const message = `The committed offsets of group ${groupId} could not be read in time: ${error.message}`;
       throw new TimeoutError(message, { context: { topic, partition } });
     }
-    await pause(clock, waitMs, signal);
+    await pause(clock, waitMs, [signal]);
   }
 }
 

@@ -9,6 +9,7 @@ import type { ConsumerEvent } from './events.js';
 import { fetchCommitted } from './group-offsets.js';
 import { EARLIEST, LATEST, listOffsets } from './list-offsets.js';
 import type { OffsetReset } from './offset-reset.js';
+import type { TopicSizes } from './topic-sizes.js';
 
 /** Where consumption of a partition is to begin. */
 export type StartPosition =
@@ -33,8 +34,8 @@ type Search = object;
 /** What {@link Positions} needs to know of the consumer, and tells it. */
 export interface PositionHooks {
   readonly member: () => GroupMetadata | undefined;
-  /** Whether the partition came to be after the subscription: then nothing of it may be skipped. */
-  readonly isNewPartition: (partition: AssignedPartition) => boolean;
+  /** Tell whether a partition came to be after the subscription: then nothing of it may be skipped. */
+  readonly sizes: TopicSizes;
   readonly onReady: () => void;
   readonly onFatal: (error: KafkaError, partition: AssignedPartition) => void;
 }
@@ -179,6 +180,9 @@ export class Positions {
       groupId === undefined
         ? new Map<string, never>()
         : await fetchCommitted(this.context, groupId, member, partitions, this.patience);
+    const { sizes } = this.hooks;
+    const without = partitions.filter(({ key }) => !committed.has(key));
+    await sizes.known(without, this.abort.signal);
     const added: AssignedPartition[] = [];
     const others: AssignedPartition[] = [];
     for (const partition of partitions) {
@@ -186,7 +190,7 @@ export class Positions {
       const found = committed.get(partition.key);
       if (found === undefined) {
         // What came to be while we were subscribed is read whole, whatever the policy.
-        (this.hooks.isNewPartition(partition) ? added : others).push(partition);
+        (sizes.isNew(partition) ? added : others).push(partition);
         continue;
       }
       partition.committedOffset = found.offset;

@@ -119,9 +119,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       open: { checkCrcs: options.checkCrcs },
     };
     this.deliverer = new Deliverer(clock, this.budget, partitions, decoder, settings, this);
+    this.topicSizes = new TopicSizes(context.cluster);
     this.positions = new Positions(context, {
       member: () => this.member.metadata,
-      isNewPartition: (partition) => this.topicSizes.isNew(partition),
+      sizes: this.topicSizes,
       onReady: () => {
         this.wake();
         this.checkRangesEnd();
@@ -138,7 +139,6 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       partitions,
       onOver: () => void this.end('completed'),
     });
-    this.topicSizes = new TopicSizes(context.cluster);
     this.unreadable = new Unreadable(context, (error, partition) => this.onFatal(error, partition));
     this.drainer = new Drainer(context, run.outlets, this.pipeline, this.callbacks);
     this.redeliverer = new Redeliverer(context, this.callbacks, {
@@ -186,7 +186,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   start(): void {
     const { source } = this.run;
     this.stopListening = this.context.cluster.onMetadata((metadata) => this.noteMetadata(metadata));
-    if (source.type === 'topics') this.topicSizes.note(source.topics);
+    if (source.type === 'topics') this.topicSizes.subscribed(source.topics);
     this.committer?.start();
     this.watchdog.start();
     this.member.join();
@@ -212,11 +212,12 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   /** Commits given offsets, or what is acked of everything. */
   async commit(offsets: readonly PartitionOffset[] | undefined, timeoutMs: number): Promise<void> {
     if (this.committer === undefined) throw noGroup();
+    const deadline = this.context.clock.monotonic() + timeoutMs;
     if (offsets !== undefined) {
-      await this.committer.commit(offsets, timeoutMs);
+      await this.committer.commit(offsets, deadline);
       return;
     }
-    const error = await this.committer.commitAcked(this.list, timeoutMs);
+    const error = await this.committer.commitBefore(this.list, deadline);
     if (error !== undefined) throw error;
   }
 
@@ -247,8 +248,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     if (this.isEnding || added.length === 0) return;
     const fresh = added.map((where) => this.newPartition(where));
     this.list = [...this.list, ...fresh];
-    for (const partition of fresh) this.byKey.set(partition.key, partition);
-    this.topicSizes.noteMatched(fresh.map(({ topic }) => topic));
+    for (const partition of fresh) {
+      this.byKey.set(partition.key, partition);
+      this.committer?.moved(partition);
+    }
+    this.topicSizes.noteAssigned(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plainPartition) });
     for (const partition of fresh) this.run.outlets.attach(partition);
     const given = await this.askWhereToBegin(fresh);
@@ -298,7 +302,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   // ---- from the records
 
   onAcked(partition: AssignedPartition): void {
-    this.committer?.acked();
+    this.committer?.acked(partition);
     if (partition.hasRecords) this.deliverer.wake();
     if (partition.isDraining) this.drainer.check();
     // Not at once: whoever acks within its delivery has not passed the record on yet.
@@ -362,6 +366,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.run.metrics.delivered(partition.topic, records);
     this.isStarved = false;
     this.context.onMoved(partition);
+    if (records === 0) this.committer?.moved(partition);
     this.checkCaughtUp(partition);
     if (partition.position >= partition.endOffset) this.checkRangesEnd();
   }
@@ -413,7 +418,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     const { groupId } = options;
     if (groupId === undefined) {
       return new SelfAssigned(this.context, source, this, (sizes) =>
-        this.topicSizes.noteSizes(sizes),
+        this.topicSizes.noteMatched(sizes),
       );
     }
     const { maxPollIntervalMs: rebalanceTimeoutMs } = options;
@@ -530,7 +535,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   private noteMetadata({ topics }: ClusterMetadata): void {
-    if (this.run.source.type === 'topics') this.topicSizes.note(this.run.source.topics);
+    this.topicSizes.note();
     const moved: AssignedPartition[] = [];
     for (const partition of this.list) {
       const topic = topics.get(partition.topic);

@@ -1,10 +1,9 @@
-import type { TopicMetadata } from '../cluster/index.js';
+import { pause, type TopicMetadata } from '../cluster/index.js';
 import type { GroupHandler, Member, Subscription, TopicPartition } from '../group/index.js';
 import { apis, brokerError } from '../protocol/index.js';
 import { KafkaError } from '../util/errors.js';
 import type { ConsumerContext } from './context.js';
 import { asKafkaError, consumerError } from './errors.js';
-import { isAborted, pause } from './pause.js';
 
 /** Everything of fixed partitions, at once and for good. */
 export function fixedAssignment(
@@ -102,9 +101,9 @@ export class SelfAssigned implements Member {
         signal.throwIfAborted();
         this.onMatched(sizes);
         this.use([...sizes.keys()]);
-        await pause(clock, options.metadataMaxAgeMs, signal);
+        await pause(clock, options.metadataMaxAgeMs, [signal]);
       } catch (error) {
-        if (isEnded(signal, error)) return;
+        if (signal.aborted) return;
         if (!(error instanceof KafkaError) || !error.isRetriable) {
           this.handler.onFatal(asKafkaError(error, 'Cannot list topics', 'LIST_TOPICS_FAILED'));
           return;
@@ -131,8 +130,4 @@ export class SelfAssigned implements Member {
       .filter(({ name }) => whole.test(name ?? ''));
     return new Map(matching.map(({ name, partitions }) => [name ?? '', partitions.length]));
   }
-}
-
-function isEnded({ aborted }: AbortSignal, error: unknown): boolean {
-  return aborted || isAborted(error);
 }

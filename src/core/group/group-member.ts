@@ -1,3 +1,4 @@
+import { pause } from '../cluster/index.js';
 import type { BrokerCapabilities } from '../network/index.js';
 import { bytesToUuid } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
@@ -286,16 +287,8 @@ export class GroupMember implements Member {
     const { retryBackoffMs, retryBackoffMaxMs } = options;
     const failures = this.matchFailures;
     const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
-    return new Promise((resolve) => {
-      const { signal } = this.abort;
-      const done = () => {
-        cancel();
-        signal.removeEventListener('abort', done);
-        resolve();
-      };
-      const cancel = clock.schedule(waitMs, done);
-      signal.addEventListener('abort', done, { once: true });
-    });
+    // Whoever waits looks whether the member has left meanwhile.
+    return pause(clock, waitMs, [this.abort.signal]).catch(() => undefined);
   }
 
   /** The end, unless the group is only not one of the new protocol. */
