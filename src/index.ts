@@ -21,6 +21,9 @@ export {
   type Receipt,
   type SerializerOptions,
   type SharedProducerOptions,
+  type Transaction,
+  type TransactionGroup,
+  type TransactionOffset,
 } from './core/producer/index.js';
 export {
   bytes,
@@ -43,6 +46,7 @@ export {
   ProtocolError,
   SerializationError,
   TimeoutError,
+  TransactionAbortedError,
   UnsupportedVersionError,
   type ErrorContext,
 } from './core/util/errors.js';

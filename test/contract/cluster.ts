@@ -70,6 +70,9 @@ export interface Capabilities {
   readonly hasGroups: boolean;
   /** KIP-848 is on without further ado. */
   readonly hasConsumerProtocol: boolean;
+  readonly hasTransactions: boolean;
+  /** Offsets of a member can be part of a transaction (KIP-447). */
+  readonly hasGroupTransactions: boolean;
 }
 
 export function capabilitiesOf(version: string): Capabilities {
@@ -83,6 +86,8 @@ export function capabilitiesOf(version: string): Capabilities {
     hasTimestampLimits: isAtLeast(version, '3.6'),
     hasGroups: isAtLeast(version, '0.9'),
     hasConsumerProtocol: isAtLeast(version, '4.0'),
+    hasTransactions: isAtLeast(version, '0.11'),
+    hasGroupTransactions: isAtLeast(version, '2.5'),
   };
 }
 
@@ -115,9 +120,13 @@ export async function embeddedCluster(version: KafkaRelease): Promise<ContractCl
 }
 
 /** A real broker. */
-export async function realCluster(version: KafkaRelease): Promise<ContractCluster> {
+export async function realCluster(
+  version: string,
+  features: Readonly<Record<string, number>> = {},
+): Promise<ContractCluster> {
   const kafka: KafkaCluster = await startKafka({
     version,
+    features,
     properties: {
       'num.partitions': PARTITIONS,
       'delete.topic.enable': 'true',

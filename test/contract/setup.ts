@@ -1,13 +1,12 @@
 import { lastValueFrom, toArray, type Observable } from 'rxjs';
 import { afterAll, beforeAll } from 'vitest';
 import { createKafka, type Kafka, type KafkaOptions } from '../../src/index.js';
-import type { KafkaRelease } from '../../src/testing/index.js';
 import type { LoggedRecord } from '../support/kafka/wire.js';
 import { capabilitiesOf, type Capabilities, type ContractCluster } from './cluster.js';
 
 /** What the specs of one line of Kafka share. */
 export interface ContractSetup {
-  readonly version: KafkaRelease;
+  readonly version: string;
   readonly capabilities: Capabilities;
   /** Running while specs run. */
   readonly cluster: ContractCluster;
@@ -16,9 +15,9 @@ export interface ContractSetup {
 }
 
 /** Starts a cluster before the specs around the call, and stops it after them. */
-export function useCluster(
-  version: KafkaRelease,
-  start: (version: KafkaRelease) => Promise<ContractCluster>,
+export function useCluster<V extends string>(
+  version: V,
+  start: (version: V) => Promise<ContractCluster>,
 ): ContractSetup {
   let cluster: ContractCluster | undefined;
   beforeAll(async () => {

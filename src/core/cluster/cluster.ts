@@ -41,6 +41,8 @@ export interface RequestOptions {
   readonly signal?: AbortSignal | undefined;
   /** Which connection to use, for a request that must neither wait for others nor hold them up. */
   readonly purpose?: Purpose | undefined;
+  /** Retriable errors, by name, that the caller finds in the answer and deals with himself. */
+  readonly handsBack?: ReadonlySet<string> | undefined;
   /** Told of each attempt that failed and will be repeated. */
   readonly onRetry?: ((reason: KafkaError) => void) | undefined;
 }
@@ -257,6 +259,7 @@ export class Cluster {
       version,
       maxVersion,
       purpose = purposeOf(route),
+      handsBack,
       deadline,
       signal,
     }: Omit<RequestOptions, 'signal'> & AttemptBounds,
@@ -278,7 +281,7 @@ export class Cluster {
     }
     const { errorCode = NONE } = answer as { errorCode?: number };
     const error = brokerError(errorCode);
-    if (!error.isRetriable) return answer;
+    if (!error.isRetriable || handsBack?.has(error.name) === true) return answer;
     this.noteRefusal(route, nodeId, error);
     throw refusal(error);
   }

@@ -247,12 +247,13 @@ export class Accumulator {
 
   /** A builder in the format the brokers take, writing into memory that another is done with. */
   newBuilder(): BatchBuilder {
-    const { compressionType, compressionLevel, batchSize } = this.options;
+    const { compressionType, compressionLevel, batchSize, transactionalId } = this.options;
     const memory = this.spareMemory.pop();
     this.spareBytes -= memory?.length ?? 0;
     return createBatchBuilder({
       magic: this.magic,
       compressionType,
+      isTransactional: transactionalId !== undefined,
       initialBytes: initialBytesFor(batchSize),
       ...(compressionLevel !== undefined && { compressionLevel }),
       ...(memory !== undefined && { memory }),

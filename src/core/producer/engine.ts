@@ -16,13 +16,14 @@ import {
   serializationFailure,
 } from './errors.js';
 import type { ProducerEvent } from './events.js';
-import { IdentityHolder } from './identity.js';
+import { IdentityHolder, type Identities } from './identity.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
 import type { HeaderList, ProducerRecord, Submitter } from './record.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
+import { TransactionManager } from './transactions/manager.js';
 import { WaitingTopic } from './waiting-topic.js';
 
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
@@ -47,7 +48,8 @@ interface PendingFlush {
  */
 export class ProducerEngine implements ProducerContext, SinkEngine {
   readonly accumulator: Accumulator;
-  readonly identity: IdentityHolder;
+  readonly identity: Identities;
+  readonly transactions: TransactionManager | undefined;
   readonly metrics: ProducerMetrics;
   private readonly sender: Sender;
   private readonly waiting = new Map<string, WaitingTopic>();
@@ -79,19 +81,9 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   ) {
     this.accumulator = new Accumulator(options, clock);
     this.metrics = new ProducerMetrics(clock);
-    this.identity = new IdentityHolder(
-      cluster,
-      {
-        isIdempotent: options.enableIdempotence,
-        isRequired: options.requiresIdempotence,
-        timeoutMs: options.deliveryTimeoutMs,
-      },
-      {
-        onSettled: () => this.sender.wake(),
-        onForegone: (reason) => this.foregoIdempotence(reason),
-        onFailed: (reason) => this.failAll(reason),
-      },
-    );
+    const { transactionalId } = options;
+    this.transactions = transactionalId === undefined ? undefined : this.manage(transactionalId);
+    this.identity = this.transactions ?? this.holdIdentity();
     this.sender = new Sender(this, new Outcomes(this));
     this.stopListening = cluster.onMetadata(({ topics }) => {
       for (const name of this.accumulator.knownTopics()) {
@@ -136,8 +128,13 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
    */
   submit(topic: string, record: Unaddressed, submitter: Submitter, token: unknown): boolean {
     if (!this.hasRoom && !this.isClosing) return false;
+    const refusal = this.refusal();
+    if (refusal !== undefined) {
+      submitter.failed(token, refusal);
+      return true;
+    }
     const encoded = this.encode(topic, record, submitter, token);
-    if (encoded instanceof KafkaError) submitter.failed(token, encoded);
+    if (encoded instanceof KafkaError) this.refuse(submitter, token, encoded);
     else this.place(topic, encoded);
     return true;
   }
@@ -205,7 +202,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     if (!this.isClosing) {
       this.isClosing = true;
       this.wakeBlocked();
-      this.finished = timeoutMs === 0 ? Promise.resolve() : this.flush();
+      this.finished = timeoutMs === 0 ? Promise.resolve() : this.finish();
     }
     if (timeoutMs > 0) {
       let cancel: Cancel = () => undefined;
@@ -220,6 +217,11 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     this.abort.abort();
     this.stopListening();
     this.sender.stop();
+  }
+
+  private async finish(): Promise<void> {
+    await this.transactions?.settle();
+    await this.flush();
   }
 
   /** A topic's partitions, once a broker has told. */
@@ -245,14 +247,56 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     this.flushes = rest;
   }
 
+  /** Why nothing is taken, whatever it is. */
+  private refusal(): KafkaError | undefined {
+    if (this.fatal !== undefined) return this.fatal;
+    return this.isClosing ? producerClosed() : this.transactions?.refusal();
+  }
+
+  /** A record that will not be sent. A transaction can't be committed without it. */
+  private refuse(submitter: Submitter, token: unknown, error: KafkaError): void {
+    this.transactions?.recordFailed(error);
+    submitter.failed(token, error);
+  }
+
+  private holdIdentity(): IdentityHolder {
+    const { enableIdempotence, requiresIdempotence, deliveryTimeoutMs } = this.options;
+    return new IdentityHolder(
+      this.cluster,
+      {
+        isIdempotent: enableIdempotence,
+        isRequired: requiresIdempotence,
+        timeoutMs: deliveryTimeoutMs,
+      },
+      {
+        onSettled: () => this.sender.wake(),
+        onForegone: (reason) => this.foregoIdempotence(reason),
+        onFailed: (reason) => this.failAll(reason),
+      },
+    );
+  }
+
+  private manage(transactionalId: string): TransactionManager {
+    return new TransactionManager(
+      this.cluster,
+      this.clock,
+      { ...this.options, transactionalId },
+      {
+        wake: () => this.sender.wake(),
+        giveUpUnsent: (error) => this.giveUpUnsent(error),
+        flush: () => this.flush(),
+        failed: (error) => this.failAll(error),
+        emit: (event) => this.emit(event),
+      },
+    );
+  }
+
   private encode(
     topic: string,
     record: Unaddressed,
     submitter: Submitter,
     token: unknown,
   ): EncodedRecord | KafkaError {
-    if (this.fatal !== undefined) return this.fatal;
-    if (this.isClosing) return producerClosed();
     const complaint = complaintAbout(record);
     if (complaint !== undefined) return invalidRecord(topic, complaint);
     const { key, value, headers, partition, timestamp } = record;
@@ -304,7 +348,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     if (this.accumulator.topicMetadata(topic) === undefined) {
       if (typeof topic !== 'string' || !LEGAL_TOPIC.test(topic)) {
         const complaint = `'${topic}' is not a legal topic name`;
-        record.submitter.failed(record.token, invalidRecord('', complaint));
+        this.refuse(record.submitter, record.token, invalidRecord('', complaint));
         return;
       }
       this.wait(topic, () => this.lookUp(topic), record);
@@ -319,12 +363,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       this.sender.drain();
     } else if (outcome === 'started') {
       const { lingerMs } = this.options;
-      if (lingerMs === 0 || this.flushing > 0) this.sender.wake();
-      else this.sender.wakeAt(this.clock.monotonic() + lingerMs);
+      if (lingerMs === 0 || this.flushing > 0 || this.transactions !== undefined) this.sender.wake();
+      if (lingerMs > 0) this.sender.wakeAt(this.clock.monotonic() + lingerMs);
     } else if (typeof outcome !== 'string') {
       const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;
       if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
-      else record.submitter.failed(record.token, outcome);
+      else this.refuse(record.submitter, record.token, outcome);
     }
   }
 
@@ -348,7 +392,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     this.waiting.delete(topic);
     waiting.release((record) => {
       // A record that has to wait once more takes those that follow it along.
-      if (error !== undefined) record.submitter.failed(record.token, error);
+      if (error !== undefined) this.refuse(record.submitter, record.token, error);
       else if (this.waiting.has(topic)) this.waiting.get(topic)!.add(record);
       else this.append(topic, record, true);
     });
@@ -408,6 +452,22 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       this.accumulator.active.delete(queue);
     }
     for (const [topic, waiting] of [...this.waiting]) this.release(topic, waiting, error);
+    this.settled();
+  }
+
+  /** A transaction ends without them: records that no broker has seen. */
+  private giveUpUnsent(error: KafkaError): void {
+    for (const [topic, waiting] of [...this.waiting]) this.release(topic, waiting, error);
+    for (const queue of [...this.accumulator.active]) {
+      for (const batch of [...queue.all()]) {
+        if (batch.hasSequence || batch.isSettled) continue;
+        queue.remove(batch);
+        this.accumulator.release(batch);
+        this.metrics.failed(batch.topic, batch.recordCount);
+        batch.fail(error);
+      }
+      if (queue.isEmpty) this.accumulator.active.delete(queue);
+    }
     this.settled();
   }
 

@@ -1,3 +1,5 @@
+import type { KafkaError } from '../util/errors.js';
+
 /** What happens to a producer besides what its receipts say. */
 export type ProducerEvent =
   | {
@@ -16,6 +18,18 @@ export type ProducerEvent =
       readonly records: number;
       readonly reason: string;
     }
+  | { readonly type: 'transaction-begun'; readonly transactionalId: string }
+  /** The coordinator has decided to commit: `read_committed` consumers will get its records. */
+  | { readonly type: 'transaction-committed'; readonly transactionalId: string }
+  /** Nothing of the transaction counts. */
+  | {
+      readonly type: 'transaction-aborted';
+      readonly transactionalId: string;
+      /** Why; `undefined` where it was asked for. */
+      readonly reason: KafkaError | undefined;
+    }
+  /** Another producer has taken over the transactional id: this one can't go on. */
+  | { readonly type: 'fenced'; readonly transactionalId: string; readonly error: KafkaError }
   | {
       readonly type: 'warning';
       readonly code: string;

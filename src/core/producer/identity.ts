@@ -15,8 +15,19 @@ export interface IdentityEvents {
   onFailed(reason: KafkaError): void;
 }
 
+/** Under which identity batches are numbered. */
+export interface Identities {
+  /** `undefined` while there is none, or for a producer that isn't idempotent. */
+  readonly current: ProducerIdentity | undefined;
+  /** Whether sending has to wait for an identity. */
+  readonly isPending: boolean;
+  /** Goes one epoch up, unless that has happened already. */
+  bumpFrom(stale: ProducerIdentity): void;
+  close(): void;
+}
+
 /** The identity under which an idempotent producer numbers its batches, from the first on. */
-export class IdentityHolder {
+export class IdentityHolder implements Identities {
   /** `undefined` while there is none, or for a producer that isn't idempotent. */
   current: ProducerIdentity | undefined;
   private state: 'wanted' | 'asked' | 'settled';

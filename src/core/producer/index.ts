@@ -12,3 +12,5 @@ export {
   type SharedProducerOptions,
 } from './sharing/shared-producer.js';
 export type { SinkEngine } from './sink-engine.js';
+export { Transaction } from './transactions/transaction.js';
+export type { TransactionGroup, TransactionOffset } from './transactions/state.js';

@@ -23,6 +23,17 @@ export interface ProducerOptions {
    * 0.11 or the principal may not; asked for explicitly, that is an error.
    */
   readonly enableIdempotence?: boolean;
+  /**
+   * Makes the producer transactional: what it sends counts only once its transaction is committed.
+   * The id belongs to one running instance: whoever begins with it fences those who had it before
+   * (KIP-98). Needs Kafka 0.11.
+   */
+  readonly transactionalId?: string;
+  /**
+   * How long a transaction may take before the coordinator aborts it, in ms. The broker's
+   * `transaction.max.timeout.ms` limits it. Default 60,000.
+   */
+  readonly transactionTimeoutMs?: number;
   /** How long a batch waits for more records, in ms. Default 5. */
   readonly lingerMs?: number;
   /**
@@ -72,6 +83,12 @@ const rules = {
     'true or false',
     (value) => typeof value === 'boolean',
   ),
+  transactionalId: custom<string | undefined>(
+    undefined,
+    'a text that is not empty',
+    (value) => typeof value === 'string' && value !== '',
+  ),
+  transactionTimeoutMs: integer(60_000, { min: 1, max: MAX_INT32 }),
   lingerMs: integer(5, { max: MAX_INT32 }),
   batchSize: integer(16_384, { max: MAX_INT32 }),
   bufferMemory: integer(32 * 1024 * 1024, { min: 1 }),
@@ -127,6 +144,7 @@ export function resolveProducerOptions(
   if (enableIdempotence === true && options.retries === 0) {
     throw badOption(what, 'retries', 0, 'must be at least 1 with enableIdempotence');
   }
+  checkTransactional(what, options, acks);
   const { retryBackoffMs, retryBackoffMaxMs } = options;
   if (retryBackoffMs > retryBackoffMaxMs) {
     const complaint = `must not be more than retryBackoffMaxMs, here ${retryBackoffMaxMs}`;
@@ -146,4 +164,20 @@ export function resolveProducerOptions(
     enableIdempotence: enableIdempotence ?? acks === -1,
     requiresIdempotence: enableIdempotence === true,
   });
+}
+
+/** A transaction stands on numbered batches that all in-sync replicas have. */
+function checkTransactional(
+  what: string,
+  options: Pick<ResolvedOptions<typeof rules>, 'transactionalId' | 'enableIdempotence' | 'retries'>,
+  acks: -1 | 0 | 1,
+): void {
+  if (options.transactionalId === undefined) return;
+  if (acks !== -1) throw badOption(what, 'acks', acks, "must be 'all' with a transactionalId");
+  if (options.enableIdempotence === false) {
+    throw badOption(what, 'enableIdempotence', false, 'must be true with a transactionalId');
+  }
+  if (options.retries === 0) {
+    throw badOption(what, 'retries', 0, 'must be at least 1 with a transactionalId');
+  }
 }

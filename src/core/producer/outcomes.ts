@@ -6,7 +6,7 @@ import type { Accumulator } from './accumulator.js';
 import type { Batch } from './batch.js';
 import { deliveryTimedOut, producerError } from './errors.js';
 import type { ProducerEvent } from './events.js';
-import type { IdentityHolder } from './identity.js';
+import type { Identities } from './identity.js';
 import type { ProducerMetrics } from './metrics.js';
 import type { ResolvedProducerOptions } from './options.js';
 import type { PartitionQueue } from './partition-queue.js';
@@ -21,6 +21,8 @@ import {
   takeSequences,
   type Disorder,
 } from './sequences.js';
+import { numberingLost } from './transactions/errors.js';
+import type { TransactionGate } from './transactions/gate.js';
 import { isAmbiguous, judge, type BatchAnswer, type Verdict } from './verdict.js';
 
 /** What a producer's parts share. */
@@ -29,7 +31,9 @@ export interface ProducerContext {
   readonly clock: Clock;
   readonly options: ResolvedProducerOptions;
   readonly accumulator: Accumulator;
-  readonly identity: IdentityHolder;
+  readonly identity: Identities;
+  /** `undefined` for a producer without a transactional id. */
+  readonly transactions: TransactionGate | undefined;
   readonly metrics: ProducerMetrics;
   /** True while everything that waits is to be sent without lingering. */
   isFlushing(): boolean;
@@ -58,6 +62,7 @@ export class Outcomes {
       mayBeWritten: batch.mayBeWritten,
       attemptsLeft: this.context.options.retries + 1 - batch.attempts,
       sequences: queue.sequences,
+      isTransactional: this.context.transactions !== undefined,
     });
     if (isAmbiguous(answer)) batch.mayBeWritten = true;
     this.execute(queue, batch, verdict, answer);
@@ -79,6 +84,7 @@ export class Outcomes {
     this.disturb(queue, batch, batch.mayBeWritten ? 'unresolved' : 'gap');
     this.context.metrics.failed(batch.topic, batch.recordCount);
     this.settle(queue, batch, () => batch.fail(error));
+    this.context.transactions?.recordFailed(error);
   }
 
   /** Fails a batch that has waited longer than the delivery timeout. */
@@ -103,7 +109,10 @@ export class Outcomes {
     );
     if (errors.size > 0) metrics.failed(batch.topic, errors.size);
     this.replace(queue, batch, rebuild(accumulator, batch, errors), () => {
-      for (const [submitter, token, error] of dropped) submitter.failed(token, error);
+      for (const [submitter, token, error] of dropped) {
+        submitter.failed(token, error);
+        this.context.transactions?.recordFailed(error);
+      }
     });
   }
 
@@ -236,10 +245,24 @@ export class Outcomes {
     if (decision.type === 'renumber') {
       queue.sequences = decision.state;
       for (const [i, batch] of pending.entries()) batch.firstSequence = decision.firsts[i]!;
+    } else if (this.context.transactions !== undefined) {
+      this.giveUp(queue, pending, this.context.transactions);
     } else {
       this.context.identity.bumpFrom(sequences.identity);
       this.startOver(queue, pending);
     }
+  }
+
+  /** A new epoch would be another transaction. */
+  private giveUp(
+    queue: PartitionQueue,
+    pending: readonly Batch[],
+    transactions: TransactionGate,
+  ): void {
+    queue.sequences = undefined;
+    const error = numberingLost(queue.topic, queue.partition);
+    transactions.numberingLost(error);
+    for (const batch of pending) this.fail(queue, batch, error);
   }
 
   /** Numbers batches anew under the identity that is in force now (KIP-360). */

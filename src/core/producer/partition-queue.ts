@@ -4,6 +4,7 @@ import type { PartitionSequences } from './sequences.js';
 
 /** What waits for one partition and what is on the way to it. */
 export class PartitionQueue {
+  readonly name: string;
   /** The batch that takes new records. */
   open: Batch | undefined;
   /** Batches to be sent before the open one: full ones, and ones to be sent again, in order. */
@@ -20,7 +21,9 @@ export class PartitionQueue {
   constructor(
     readonly topic: string,
     readonly partition: number,
-  ) {}
+  ) {
+    this.name = `${topic}-${partition}`;
+  }
 
   get isEmpty(): boolean {
     return this.open === undefined && this.sealed.length === 0 && this.inFlight.length === 0;

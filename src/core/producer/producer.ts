@@ -1,4 +1,4 @@
-import { Subject, type Observable } from 'rxjs';
+import { Subject, type Observable, type ObservableInput } from 'rxjs';
 import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
@@ -8,6 +8,10 @@ import { resolveProducerOptions, type ProducerOptions } from './options.js';
 import type { ProducerRecord, Receipt } from './record.js';
 import { SendQueue } from './send-queue.js';
 import { serializersOf, type SerializerOptions } from './serializers.js';
+import { notTransactional } from './transactions/errors.js';
+import type { TransactionManager } from './transactions/manager.js';
+import { runTransaction } from './transactions/run-transaction.js';
+import { Transaction } from './transactions/transaction.js';
 
 /** A partition as {@link Producer.partitionsFor} describes it. */
 export interface PartitionInfo {
@@ -79,6 +83,74 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   }
 
   /**
+   * Takes the transactional id over: whoever had it before is fenced, and what it left undone is
+   * ended. Done by the first transaction by itself; called earlier, it lets a consumer that is
+   * subscribed afterwards see what its predecessor has committed.
+   *
+   * @throws UnsupportedVersionError below Kafka 0.11, AuthorizationError, TimeoutError after
+   * `maxBlockMs`: then it goes on, and may be called again; KafkaError with code
+   * `INVALID_TRANSACTION_TIMEOUT`, or `NOT_TRANSACTIONAL`.
+   */
+  async initTransactions(): Promise<void> {
+    await this.manager.init();
+  }
+
+  /**
+   * Begins a transaction to be ended by hand; {@link Producer.transaction} ends it by itself. A
+   * producer has one at a time; see {@link transactionPool} for several side by side.
+   *
+   * @throws KafkaError with code `TRANSACTION_IN_PROGRESS` or `NOT_TRANSACTIONAL`; FencedError when
+   * another producer has taken over the id; else as {@link Producer.initTransactions}.
+   * @example
+   * const txn = await producer.beginTransaction();
+   * await txn.send({ topic: 'invoices', value: invoice });
+   * await txn.commit();
+   */
+  async beginTransaction(): Promise<Transaction<K, V>> {
+    const { manager, engine } = this;
+    await manager.begin();
+    return new Transaction<K, V>({
+      manager,
+      engine,
+      send: (record) => this.send(record),
+      flush: () => this.flush(),
+    });
+  }
+
+  /**
+   * A transaction around what `project` returns: begins when subscribed to, commits when that
+   * completes, aborts when it errors or is unsubscribed.
+   *
+   * ```
+   * project's result         -a-b-|
+   * transaction(project)     -a-b----|
+   *                          ^begins ^committed
+   * ```
+   *
+   * **Guarantees.** What was sent counts when the stream completes, all of it. What is emitted comes
+   * before that. An error comes after the abort; unsubscribing aborts in the background, unless the
+   * commit is under way: that goes on.
+   *
+   * **Errors.** What `project` throws or errors with; TransactionAbortedError when the transaction
+   * could not be committed: nothing of it counts, and `retry()` begins another one; FencedError, and
+   * whatever else {@link Producer.beginTransaction} throws.
+   *
+   * @example
+   * producer.transaction((txn) => orders.pipe(
+   *   concatMap((order) => txn.send({ topic: 'invoices', value: invoice(order) })),
+   * )).subscribe({ complete: () => console.log('committed') });
+   */
+  transaction<R>(project: (txn: Transaction<K, V>) => ObservableInput<R>): Observable<R> {
+    return runTransaction(() => this.beginTransaction(), project);
+  }
+
+  private get manager(): TransactionManager {
+    const { transactions } = this.engine;
+    if (transactions === undefined) throw notTransactional();
+    return transactions;
+  }
+
+  /**
    * Sends what is waiting without lingering, and resolves when everything that was sent before this
    * call is acknowledged or has failed. Failures are told where the record was sent, not here.
    */
@@ -123,7 +195,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   /**
    * Sends what is waiting, waits for the answers, and gives everything back. What is not
-   * acknowledged after `timeoutMs` fails. Further sends fail with code `PRODUCER_CLOSED`.
+   * acknowledged after `timeoutMs` fails. A transaction that is open is aborted. Further sends fail with code `PRODUCER_CLOSED`.
    *
    * @param options.timeoutMs default unlimited; 0 fails everything at once.
    */

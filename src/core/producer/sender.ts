@@ -13,6 +13,8 @@ const NETWORK_EXCEPTION = 13;
 /** How long to wait for a socket that takes nothing more. */
 const CONGESTED_MS = 5;
 const LAST_VERSION_WITH_NAMES = 12;
+/** Later ones add partitions to transactions by themselves (KIP-890). */
+const LAST_VERSION_OF_PROTOCOL_1 = 11;
 const FIRST_VERSION_WITH_MAGIC_2 = 3;
 const FIRST_VERSION_WITH_ZSTD = 7;
 /** It remembers one batch of a producer and not five, so that a retry of an earlier one is lost on it. */
@@ -99,12 +101,14 @@ export class Sender {
   }
 
   private readyByNode(now: number): Map<number, PartitionQueue[]> {
-    const { accumulator, cluster, identity } = this.context;
+    const { accumulator, cluster, identity, transactions } = this.context;
     const nodes = new Map<number, PartitionQueue[]>();
     if (accumulator.active.size === 0 || identity.isPending) return nodes;
     for (const queue of rotated([...accumulator.active], this.rotation++)) {
       // A topic with records on their way is in use, however long they linger.
       cluster.topic(queue.topic);
+      // Said early: a partition can become part of the transaction while its records linger.
+      if (transactions?.maySend(queue) === false) continue;
       if (!this.isDue(queue, now) || !this.maySend(queue)) continue;
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader === undefined || leader < 0) {
@@ -148,12 +152,17 @@ export class Sender {
     if (channel.isReady) {
       while (waiting.length > 0 && this.hasRoomOn(channel)) {
         this.ship(nodeId, channel, this.load(waiting));
-        waiting = waiting.filter((queue) => this.isDue(queue, now) && this.maySend(queue));
+        waiting = waiting.filter((queue) => this.isSendable(queue, now));
       }
     } else {
       this.connect(nodeId, channel);
     }
     for (const queue of waiting) queue.stuckSince ||= now;
+  }
+
+  private isSendable(queue: PartitionQueue, now: number): boolean {
+    if (!this.isDue(queue, now) || !this.maySend(queue)) return false;
+    return this.context.transactions?.maySend(queue) !== false;
   }
 
   /** Whether another request may be on the way. Unanswered ones are bounded by the socket's queue. */
@@ -229,7 +238,14 @@ export class Sender {
         this.encode(queue, batch);
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
-      const body = { acks, timeoutMs: requestTimeoutMs, topicData: this.topicData(shipments) };
+      const { transactions } = this.context;
+      transactions?.sent();
+      const body = {
+        ...(transactions !== undefined && { transactionalId: transactions.transactionalId }),
+        acks,
+        timeoutMs: requestTimeoutMs,
+        topicData: this.topicData(shipments),
+      };
       if (acks === 0) {
         channel.post(Produce, version, body);
         for (const { queue, batch } of shipments) this.outcomes.acknowledge(queue, batch, -1, -1);
@@ -257,6 +273,8 @@ export class Sender {
       const id = accumulator.topicMetadata(queue.topic)?.id;
       return id !== undefined && id !== ZERO_UUID;
     });
+    const isOldProtocol = this.context.transactions?.protocol === 1;
+    if (isOldProtocol) return channel.version(Produce, LAST_VERSION_OF_PROTOCOL_1);
     return channel.version(Produce, haveIds ? undefined : LAST_VERSION_WITH_NAMES);
   }
 

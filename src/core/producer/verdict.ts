@@ -21,6 +21,8 @@ export interface BatchFacts {
   readonly attemptsLeft: number;
   /** `undefined` for a producer that isn't idempotent. */
   readonly sequences: PartitionSequences | undefined;
+  /** Only the end of its transaction brings a new epoch. */
+  readonly isTransactional: boolean;
 }
 
 /** What to do with a batch. */
@@ -99,12 +101,21 @@ function judgeSequence(answer: BatchAnswer, batch: BatchFacts, error: BrokerErro
   if (sequences === undefined || batch.attemptsLeft <= 0) return { type: 'fail', error };
   if (answer.errorCode === UNKNOWN_PRODUCER_ID) {
     // Below Produce v5 the broker can't tell whether it lost data or just forgot the producer.
-    return { type: 'retry', error, restarts: answer.logStartOffset >= 0 };
+    return restart(batch, error, answer.logStartOffset >= 0);
+  }
+  if (answer.errorCode === INVALID_PRODUCER_EPOCH && batch.isTransactional) {
+    return { type: 'fail', error };
   }
   // Out of order because an earlier batch is still to be repeated: it only has to wait its turn.
   const isItsTurn = isNextSequence(sequences, batch.firstSequence);
-  const restarts = isItsTurn || sequences.disorder === 'unresolved';
-  return { type: 'retry', error, restarts };
+  return restart(batch, error, isItsTurn || sequences.disorder === 'unresolved');
+}
+
+/** Within a transaction nothing can be numbered anew: it has to be aborted (KIP-588). */
+function restart({ isTransactional }: BatchFacts, error: BrokerError, restarts: boolean): Verdict {
+  return isTransactional && restarts
+    ? { type: 'fail', error }
+    : { type: 'retry', error, restarts };
 }
 
 function judgeOther(answer: BatchAnswer, batch: BatchFacts, error: BrokerError): Verdict {

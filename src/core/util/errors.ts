@@ -116,3 +116,10 @@ export class SerializationError extends KafkaError {
     super(message, { code: 'SERIALIZATION_FAILED', ...options });
   }
 }
+
+/** A transaction could not be committed: nothing of it counts. The producer can go on with another. */
+export class TransactionAbortedError extends KafkaError {
+  constructor(message: string, options: SubclassOptions = {}) {
+    super(message, { code: 'TRANSACTION_ABORTED', ...options });
+  }
+}

@@ -37,6 +37,7 @@ function facts(rest: Partial<BatchFacts> = {}): BatchFacts {
     mayBeWritten: false,
     attemptsLeft: 3,
     sequences: ackedUpTo9,
+    isTransactional: false,
     ...rest,
   };
 }
