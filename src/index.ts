@@ -12,6 +12,7 @@ export {
   Producer,
   serveProducer,
   SharedProducer,
+  Transaction,
   type HeadersInput,
   type PartitionInfo,
   type Partitioner,
@@ -21,7 +22,6 @@ export {
   type Receipt,
   type SerializerOptions,
   type SharedProducerOptions,
-  type Transaction,
   type TransactionGroup,
   type TransactionOffset,
 } from './core/producer/index.js';

@@ -363,7 +363,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       this.sender.drain();
     } else if (outcome === 'started') {
       const { lingerMs } = this.options;
-      if (lingerMs === 0 || this.flushing > 0 || this.transactions !== undefined) this.sender.wake();
+      if (lingerMs === 0 || this.flushing > 0 || this.transactions !== undefined)
+        this.sender.wake();
       if (lingerMs > 0) this.sender.wakeAt(this.clock.monotonic() + lingerMs);
     } else if (typeof outcome !== 'string') {
       const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;

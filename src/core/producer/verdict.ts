@@ -113,9 +113,7 @@ function judgeSequence(answer: BatchAnswer, batch: BatchFacts, error: BrokerErro
 
 /** Within a transaction nothing can be numbered anew: it has to be aborted (KIP-588). */
 function restart({ isTransactional }: BatchFacts, error: BrokerError, restarts: boolean): Verdict {
-  return isTransactional && restarts
-    ? { type: 'fail', error }
-    : { type: 'retry', error, restarts };
+  return isTransactional && restarts ? { type: 'fail', error } : { type: 'retry', error, restarts };
 }
 
 function judgeOther(answer: BatchAnswer, batch: BatchFacts, error: BrokerError): Verdict {

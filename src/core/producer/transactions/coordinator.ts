@@ -55,7 +55,10 @@ export class TransactionCoordinator {
     const any = await this.cluster.capabilities('any', { timeoutMs, signal });
     if (findVersion(InitProducerId, any) === undefined) throw tooOld();
     const route = { transactionalId };
-    const { features, apis: ranges } = await this.cluster.capabilities(route, { timeoutMs, signal });
+    const { features, apis: ranges } = await this.cluster.capabilities(route, {
+      timeoutMs,
+      signal,
+    });
     return {
       protocol: (features.get('transaction.version') ?? 0) >= 2 ? 2 : 1,
       canBump: (ranges.get(InitProducerId.key)?.max ?? 0) >= FIRST_INIT_THAT_BUMPS,
@@ -218,7 +221,10 @@ function identityOf({
 }
 
 /** As whom offsets are stored, where the broker can check it (KIP-447). */
-function memberOf({ groupId, memberId, generationId, groupInstanceId }: TransactionGroup, version: number) {
+function memberOf(
+  { groupId, memberId, generationId, groupInstanceId }: TransactionGroup,
+  version: number,
+) {
   if (version >= FIRST_OFFSETS_WITH_MEMBER) {
     return {
       memberId: memberId ?? '',
@@ -236,7 +242,9 @@ function memberOf({ groupId, memberId, generationId, groupInstanceId }: Transact
 }
 
 function tooOld(): UnsupportedVersionError {
-  return new UnsupportedVersionError('Transactions need Kafka 0.11 or later, and the broker is older');
+  return new UnsupportedVersionError(
+    'Transactions need Kafka 0.11 or later, and the broker is older',
+  );
 }
 
 function byTopic<T extends Place>(places: readonly T[]): [topic: string, places: T[]][] {

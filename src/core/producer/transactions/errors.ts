@@ -41,7 +41,10 @@ function fenced(transactionalId: string, error: BrokerError, api: string): Fence
 }
 
 /** What became of a transaction, and of everything in it, that had to be given up. */
-export function aborted(transactionalId: string, cause: Error | undefined): TransactionAbortedError {
+export function aborted(
+  transactionalId: string,
+  cause: Error | undefined,
+): TransactionAbortedError {
   const why = cause === undefined ? '' : `: ${cause.message}`;
   return new TransactionAbortedError(
     `The transaction of '${transactionalId}' has to be aborted${why}`,

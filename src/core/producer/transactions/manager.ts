@@ -180,10 +180,7 @@ export class TransactionManager implements Identities, TransactionGate {
     }
   }
 
-  async sendOffsets(
-    group: TransactionGroup,
-    offsets: readonly TransactionOffset[],
-  ): Promise<void> {
+  async sendOffsets(group: TransactionGroup, offsets: readonly TransactionOffset[]): Promise<void> {
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
     if (offsets.length === 0) return;

@@ -25,7 +25,9 @@ export function ended(state: TransactionState): TransactionStep {
   const { phase, bump, protocol } = state;
   // The end itself has brought a new epoch with protocol 2.
   const isRaised = bump === 'none' || (bump === 'after-end' && protocol === 2);
-  return isRaised ? over(state, phase === 'COMMITTING') : sendNext({ ...state, phase: 'INITIALIZING' });
+  return isRaised
+    ? over(state, phase === 'COMMITTING')
+    : sendNext({ ...state, phase: 'INITIALIZING' });
 }
 
 /** The next transaction may begin. */
@@ -60,7 +62,8 @@ function nextOffsets({
 }: TransactionState): TransactionRequest | undefined {
   if (operation === undefined || identity === undefined) return undefined;
   const { groupId } = operation.group;
-  if (protocol === 1 && !addedGroups.has(groupId)) return { type: 'add-offsets', identity, groupId };
+  if (protocol === 1 && !addedGroups.has(groupId))
+    return { type: 'add-offsets', identity, groupId };
   return { type: 'commit-offsets', identity, protocol, operation };
 }
 

@@ -75,10 +75,7 @@ export class Transaction<K = unknown, V = unknown> {
    * @throws TransactionAbortedError when the membership is out of date, or something else spoilt the
    * transaction; UnsupportedVersionError for a member's offsets before Kafka 2.5.
    */
-  async sendOffsets(
-    group: TransactionGroup,
-    offsets: readonly TransactionOffset[],
-  ): Promise<void> {
+  async sendOffsets(group: TransactionGroup, offsets: readonly TransactionOffset[]): Promise<void> {
     const refusal = this.refusal();
     if (refusal !== undefined) throw refusal;
     await this.host.manager.sendOffsets(group, offsets);
