@@ -53,7 +53,7 @@ export {
 export type { Pullable } from './sinks/pull-source.js';
 export { sendAll, type SendAllOptions } from './sinks/send-all.js';
 export type { Overflow, SendFailure } from './sinks/sink-run.js';
-export type { SinkTarget } from './sinks/target.js';
+export type { SinkProducer, SinkTarget } from './sinks/target.js';
 export { toTopic, type SinkRecord, type ToTopicOptions } from './sinks/to-topic.js';
 export {
   Consumer,

@@ -4,7 +4,13 @@ import ts from 'typescript';
 import { expect, test } from 'vitest';
 
 const root = resolve(import.meta.dirname, '..');
-const folders = ['src/sources', 'src/operators', 'src/sinks', 'src/core/consumer'];
+const folders = [
+  'src/sources',
+  'src/operators',
+  'src/sinks',
+  'src/core/consumer',
+  'src/testing/marbles',
+];
 
 /** What an example may use without saying where it comes from. */
 const prelude = `
@@ -12,6 +18,11 @@ import * as rxjs from 'rxjs';
 import * as rxKafka from '../src/index.js';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { deepStrictEqual } from 'node:assert';
+import { TestScheduler } from 'rxjs/testing';
+import { marbles } from 'rxjs-marbles';
+import { test } from 'vitest';
+import * as testing from '../src/testing/index.js';
 interface Order { readonly id: string; readonly total: number }
 declare const order: Order;
 declare const kafka: rxKafka.Kafka;
@@ -31,7 +42,7 @@ interface Example {
   readonly code: string;
 }
 
-test('every example in the documentation of sources, operators, sinks and consumers compiles', () => {
+test('every example in the documentation of sources, operators, sinks, consumers and marbles compiles', () => {
   const examples = folders.flatMap((folder) => examplesIn(join(root, folder)));
   expect(examples.length).toBeGreaterThan(20);
   const wrong = { where: 'one that must not compile', code: 'fromTopics(kafka, 5);' };
@@ -64,7 +75,7 @@ function examplesIn(folder: string): Example[] {
 /** What the compiler says about examples, each in a function of its own. */
 function complaints(examples: readonly Example[]): string[] {
   const names = (module: string) => `const { ${exportsOf(module).join(', ')} }`;
-  const shared = `${prelude}\n${names('rxjs')} = rxjs;\n${names('rx-kafka')} = rxKafka;\n`;
+  const shared = `${prelude}\n${names('rxjs')} = rxjs;\n${names('rx-kafka')} = rxKafka;\n${names('testing')} = testing;\n`;
   const types = `type Receipt<T> = rxKafka.Receipt<T>;\n`;
   const files = new Map(
     examples.map(({ code }, i) => [
@@ -92,11 +103,16 @@ function exportsOf(module: string): readonly string[] {
   return known.get(module) ?? [];
 }
 
-const values = await Promise.all([import('rxjs'), import('../src/index.js')]);
-const [rxjs, rxKafka] = values.map((module) =>
+const values = await Promise.all([
+  import('rxjs'),
+  import('../src/index.js'),
+  import('../src/testing/index.js'),
+]);
+const [rxjs, rxKafka, testing] = values.map((module) =>
   Object.keys(module).filter((name) => name !== 'default'),
 );
 known.set('rx-kafka', rxKafka!);
+known.set('testing', testing!);
 known.set(
   'rxjs',
   rxjs!.filter((name) => !rxKafka!.includes(name)),

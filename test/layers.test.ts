@@ -16,6 +16,7 @@ const layers: readonly (readonly string[])[] = [
   ['core/admin'],
   ['core'],
   ['sources', 'operators', 'sinks'],
+  ['testing/marbles'],
   ['testing'],
   ['.'],
   ['cli'],
@@ -23,6 +24,20 @@ const layers: readonly (readonly string[])[] = [
 
 /** The embedded broker shares only what can't carry a bug of the client over to it. */
 const testingMayImport = ['core/util', 'core/protocol', 'core/records', 'testing'];
+
+/** Marbles have the consumer's own ledger and delivery behind them, and neither broker nor network. */
+const marblesMayImport = [
+  'core/util',
+  'core/records',
+  'core/serde',
+  'core/producer',
+  'core/group',
+  'core/consumer',
+  'testing/marbles',
+];
+
+/** What is published of both, which know nothing of each other. */
+const testingEntry = 'testing/index.ts';
 
 const root = resolve(import.meta.dirname, '../src');
 
@@ -56,6 +71,14 @@ describe('the rule itself', () => {
     expect(between('testing/a.ts', 'core/records/b.ts')).toEqual([]);
   });
 
+  test('keeps marbles away from the network and from the embedded broker, and it from them', () => {
+    expect(between('testing/marbles/a.ts', 'core/consumer/b.ts')).toEqual([]);
+    expect(between('testing/marbles/a.ts', 'core/cluster/b.ts')).toHaveLength(1);
+    expect(between('testing/marbles/a.ts', 'testing/b.ts')).toHaveLength(1);
+    expect(between('testing/a.ts', 'testing/marbles/b.ts')).toHaveLength(1);
+    expect(between('testing/index.ts', 'testing/marbles/b.ts')).toEqual([]);
+  });
+
   test('allows an import downwards', () => {
     expect(between('sinks/a.ts', 'core/producer/b.ts')).toEqual([]);
   });
@@ -76,7 +99,9 @@ function violations(imports: readonly Import[]): string[] {
 function isAllowed({ from, to }: Import): boolean {
   const source = layerOf(from);
   const target = layerOf(to);
+  if (from === testingEntry && target === 'testing/marbles') return true;
   if (source === 'testing') return testingMayImport.includes(target);
+  if (source === 'testing/marbles') return marblesMayImport.includes(target);
   const isBetweenTwins =
     (source === 'core/producer' && target === 'core/consumer') ||
     (source === 'core/consumer' && target === 'core/producer');

@@ -1,16 +1,20 @@
 import type { Kafka } from '../core/kafka.js';
 import {
   checkProducerOptions,
-  Producer,
-  SharedProducer,
   type ProducerOptions,
   type SinkEngine,
 } from '../core/producer/index.js';
 import { ConfigError } from '../core/util/errors.js';
 import { badOption } from '../core/util/options.js';
 
+/** A producer that many sinks can share: of this thread, of another one, or of a test. */
+export interface SinkProducer {
+  /** @internal */
+  readonly engine: SinkEngine;
+}
+
 /** Where a sink writes: a client, of which it takes a producer of its own, or a producer to share. */
-export type SinkTarget = Kafka | Producer | SharedProducer;
+export type SinkTarget = Kafka | SinkProducer;
 
 /** A producer as long as one subscription of a sink needs it. */
 export interface OpenTarget {
@@ -69,6 +73,6 @@ export function topicFunction<T>(
   throw badOption(sink, 'topic', topic, 'must be a name, or a function that gives one');
 }
 
-function isProducer(target: SinkTarget): target is Producer | SharedProducer {
-  return target instanceof Producer || target instanceof SharedProducer;
+function isProducer(target: SinkTarget): target is SinkProducer {
+  return 'engine' in target;
 }

@@ -9,15 +9,20 @@ import {
 import type { Kafka } from '../core/kafka.js';
 import {
   serializersOf,
-  type Producer,
   type ProducerOptions,
   type ProducerRecord,
   type Receipt,
   type SerializerOptions,
-  type SharedProducer,
 } from '../core/producer/index.js';
 import { SinkRun, type OnFailure, type Overflow, type SendFailure } from './sink-run.js';
-import { checkChoice, checkTarget, openTarget, topicFunction, type SinkTarget } from './target.js';
+import {
+  checkChoice,
+  checkTarget,
+  openTarget,
+  topicFunction,
+  type SinkProducer,
+  type SinkTarget,
+} from './target.js';
 
 /** A record as a sink takes it: the topic is the sink's. */
 export type SinkRecord<K = unknown, V = unknown> = Omit<ProducerRecord<K, V>, 'topic'>;
@@ -47,7 +52,7 @@ export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
 }
 
 /** Options of the producer that a sink makes for itself when it is given `kafka`. */
-type OwnProducerOptions<P> = P extends Producer | SharedProducer ? object : ProducerOptions;
+type OwnProducerOptions<P> = P extends SinkProducer ? object : ProducerOptions;
 
 /**
  * Writes each record to a topic and emits a receipt for each that is acknowledged, in the order of

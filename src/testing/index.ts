@@ -18,6 +18,28 @@ export type {
   TopicSnapshot,
 } from './control/inspect.js';
 export type { GroupSnapshot, MemberSnapshot, OffsetsSnapshot } from './control/inspect-groups.js';
+export {
+  kafkaMarbles,
+  kafkaMarblesAsync,
+  kafkaMarblesOn,
+  type KafkaMarbleHelpers,
+  type KafkaMarbles,
+} from './marbles/kafka-marbles.js';
+export type { Expectable } from './marbles/expectation.js';
+export type { MarbleSnapshot } from './marbles/kit.js';
+export type { LifecycleMove, LifecycleMoves } from './marbles/lifecycle.js';
+export type {
+  MarbleSink,
+  MarbleSinkOptions,
+  SinkAnswers,
+  WrittenRecord,
+} from './marbles/marble-sink.js';
+export type {
+  RecordDefinition,
+  RecordDefinitions,
+  RecordsOptions,
+} from './marbles/record-definitions.js';
+export { virtualClock } from './marbles/virtual-clock.js';
 export type { MemoryLink, MemoryLinkEvents } from './network/memory-network.js';
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
 export type { TopicSpec } from './state/cluster.js';

@@ -13,7 +13,7 @@ import {
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ackEach } from '../../src/index.js';
-import { marbles } from '../support/marbles.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
 
 describe('ackEach', () => {
@@ -84,17 +84,29 @@ describe('ackEach', () => {
 
   test(
     'work before it is done before the ack',
-    marbles(({ cold, expectObservable, flush }) => {
-      const partition = new TestPartition();
-      const [a, b] = partition.deliver('a', 'b');
-      const values = { a: a!, b: b! };
-      const saved = cold<TestRecord>('a-b|', values).pipe(
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-a-b|');
+      const saved = orders.pipe(
         concatMap((record) => timer(3).pipe(map(() => record))),
         ackEach(),
-        map((record) => `${record.offset} ${partition.committable}`),
       );
-      expectObservable(saved).toBe('---a--(b|)', { a: '0 1', b: '1 2' });
-      flush();
+      expectOutput(saved).toBe('    ----a--(b|)');
+      expectAcks(orders).toBe('   ----a--b');
+      expectCommits(orders).toBe('----a--b');
+    }),
+  );
+
+  test(
+    'records that are delivered once more are acked once more',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectAcks }) => {
+      const orders = records('-a-b-c', undefined, { drainTimeoutMs: 1 });
+      lifecycle(orders, '     ----L-A');
+      const saved = orders.pipe(
+        concatMap((record) => timer(3).pipe(map(() => record))),
+        ackEach(),
+      );
+      expectOutput(saved).toBe('----a--b--a--b--c');
+      expectAcks(orders).toBe('----------a--b--c');
     }),
   );
 });

@@ -2,7 +2,7 @@ import { from, map, Subject, take } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { mapEach, processEach, type ConsumerRecord } from '../../src/index.js';
-import { marbles } from '../support/marbles.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
@@ -112,15 +112,12 @@ describe('mapEach', () => {
 
   test(
     'holds nothing back',
-    marbles(({ cold, expectObservable }) => {
-      const [a, b] = new TestPartition().deliver('a', 'b');
-      const source = cold<TestRecord>('-a-(b|)', { a: a!, b: b! });
-      expectObservable(
-        source.pipe(
-          shout,
-          map(({ value }) => value),
-        ),
-      ).toBe('-A-(B|)');
+    kafkaMarbles(({ records, expectOutput }) => {
+      const values = records('-a-(b|)').pipe(
+        shout,
+        map(({ value }) => value),
+      );
+      expectOutput(values).toBe('-A-(B|)');
     }),
   );
 });

@@ -27,8 +27,8 @@ import {
   type ConsumerRecord,
   type ProcessEachOptions,
 } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { settled } from '../support/fake-clock.js';
-import { marbles } from '../support/marbles.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
 const text = (record: TestRecord) => String(record.value);
@@ -465,76 +465,71 @@ describe('order', () => {
 });
 
 describe('time', () => {
-  const letters = () => {
-    const partition = new TestPartition();
-    const [a, b, c] = partition.deliver('a', 'b', 'c');
-    return { a: a!, b: b!, c: c! };
-  };
   const results = { A: 'A', B: 'B', C: 'C' };
 
   test(
     'results come out when they are ready, without an order to keep',
-    marbles(({ cold, expectObservable }) => {
-      const work = { a: '----(A|)', b: '--(B|)', c: '----(C|)' };
-      const source = cold<TestRecord>('-a-b-c---------|', letters());
-      const project = (record: TestRecord) =>
-        cold(work[text(record) as keyof typeof work], results);
-      expectObservable(source.pipe(processEach(project, { concurrency: 3, order: 'none' }))).toBe(
-        '     -----(AB)C-----|',
+    kafkaMarbles(({ records, cold, expectOutput, expectAcks, expectCommits }) => {
+      const work: Record<string, string> = { a: '----(A|)', b: '--(B|)', c: '----(C|)' };
+      const orders = records('-a-b-c---------|');
+      const project = (record: TestRecord) => cold(work[text(record)]!, results);
+      expectOutput(orders.pipe(processEach(project, { concurrency: 3, order: 'none' }))).toBe(
+        '              -----(AB)C-----|',
         results,
       );
+      expectAcks(orders).toBe('   -----(ab)c');
+      expectCommits(orders).toBe('-----(ab)c');
     }),
   );
 
   test(
     'with an order to keep, one begins when the one before has ended',
-    marbles(({ cold, expectObservable, expectSubscriptions }) => {
+    kafkaMarbles(({ records, cold, expectOutput, expectAcks, expectSubscriptions }) => {
       const inner = cold('--A-|', results);
-      const source = cold<TestRecord>('-(ab)-|', letters());
-      expectObservable(source.pipe(processEach(() => inner, { concurrency: 3 }))).toBe(
+      const orders = records('-(ab)-|');
+      expectOutput(orders.pipe(processEach(() => inner, { concurrency: 3 }))).toBe(
         '---A---A-|',
         results,
       );
       expectSubscriptions(inner.subscriptions).toBe(['-^---!', '-----^---!']);
+      expectAcks(orders).toBe('                        -----a---b');
     }),
   );
 
   test(
     'completes when the source has, and all work is done',
-    marbles(({ cold, expectObservable }) => {
-      const source = cold<TestRecord>('-a|', letters());
-      expectObservable(source.pipe(processEach(() => timer(5).pipe(map(() => 'A'))))).toBe(
-        '------(A|)',
-        results,
-      );
+    kafkaMarbles(({ records, expectOutput }) => {
+      const work = () => timer(5).pipe(map(() => 'A'));
+      expectOutput(records('-a|').pipe(processEach(work))).toBe('------(A|)', results);
     }),
   );
 
   test(
-    'errors at once, and unsubscribes work that is under way',
-    marbles(({ cold, expectObservable, expectSubscriptions }) => {
-      const slow = cold('----------');
-      const failing = cold('--#');
-      const source = cold<TestRecord>('-ab--', letters());
-      expectObservable(
-        source.pipe(
-          processEach((record) => (text(record) === 'a' ? slow : failing), {
-            concurrency: 2,
-            order: 'none',
-          }),
-        ),
-      ).toBe('----#');
-      expectSubscriptions(slow.subscriptions).toBe('-^--!');
-    }),
+    'errors at once, unsubscribes work that is under way, and acks none of it',
+    kafkaMarbles(
+      ({ records, cold, expectOutput, expectAcks, expectReturns, expectSubscriptions }) => {
+        const slow = cold('----------');
+        const failing = cold('--#');
+        const orders = records('-ab--');
+        const project = (record: TestRecord) => (text(record) === 'a' ? slow : failing);
+        expectOutput(orders.pipe(processEach(project, { concurrency: 2, order: 'none' }))).toBe(
+          '----#',
+        );
+        expectSubscriptions(slow.subscriptions).toBe('-^--!');
+        expectAcks(orders).toBe('');
+        expectReturns(orders).toBe('----(ba)');
+      },
+    ),
   );
 
   test(
-    'unsubscribing ends the work that is under way',
-    marbles(({ cold, expectObservable, expectSubscriptions }) => {
+    'unsubscribing ends the work that is under way, and its record goes back',
+    kafkaMarbles(({ records, cold, expectOutput, expectReturns, expectSubscriptions }) => {
       const inner = cold('----A|', results);
-      const source = cold<TestRecord>('-a---', letters());
-      expectObservable(source.pipe(processEach(() => inner)), '---!').toBe('----');
+      const orders = records('-a---');
+      expectOutput(orders.pipe(processEach(() => inner)), '---!').toBe('----');
       expectSubscriptions(inner.subscriptions).toBe('-^-!');
+      expectReturns(orders).toBe('---a');
     }),
   );
 });

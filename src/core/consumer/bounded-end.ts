@@ -19,7 +19,7 @@ export class BoundedEnd {
   private cancel: Cancel | undefined;
 
   constructor(
-    private readonly context: ConsumerContext,
+    private readonly context: Pick<ConsumerContext, 'clock' | 'options'>,
     private readonly pipeline: Pipeline,
     private readonly hooks: BoundedEndHooks,
   ) {}

@@ -41,6 +41,8 @@ export interface DeliverySettings {
   /** Records in a row before another partition has its turn. */
   readonly maxPollRecords: number;
   readonly open: OpenOptions;
+  /** Runs a task once the code at work now is done: as a microtask, or in virtual time. */
+  readonly soon: (task: () => void) => void;
 }
 
 /** Time that delivery may take before the event loop has its turn. */
@@ -80,7 +82,7 @@ export class Deliverer {
   wake(): void {
     if (this.isScheduled || this.isRunning || this.isStopped) return;
     this.isScheduled = true;
-    queueMicrotask(() => {
+    this.settings.soon(() => {
       this.isScheduled = false;
       this.resume();
     });

@@ -20,7 +20,7 @@ export class Redeliverer {
   private timer: { readonly at: number; readonly cancel: Cancel } | undefined;
 
   constructor(
-    private readonly context: ConsumerContext,
+    private readonly context: Pick<ConsumerContext, 'clock' | 'options' | 'emit'>,
     private readonly callbacks: UserCallbacks,
     private readonly hooks: RedelivererHooks,
   ) {}

@@ -117,6 +117,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       isAutoAck: options.ack === 'auto',
       maxPollRecords: options.maxPollRecords,
       open: { checkCrcs: options.checkCrcs },
+      soon: queueMicrotask,
     };
     this.deliverer = new Deliverer(clock, this.budget, partitions, decoder, settings, this);
     this.topicSizes = new TopicSizes(context.cluster);

@@ -1,0 +1,43 @@
+import { ConsumerRecord } from '../../core/consumer/consumer-record.js';
+import { originsOf } from '../../core/records/index.js';
+import type { DeliveryOwner } from '../../core/consumer/delivery.js';
+import type { MarbleLog } from './marble-log.js';
+
+const logs = new WeakMap<DeliveryOwner, MarbleLog>();
+
+/** Remembers which log the records of an assignment come from. */
+export function rememberLog(owner: DeliveryOwner, log: MarbleLog): void {
+  logs.set(owner, log);
+}
+
+/** The letter that a record was drawn with, or that of what it was derived from. */
+export function letterOf(value: unknown): string | undefined {
+  if (value instanceof ConsumerRecord) {
+    return logs.get(value.owner)?.letterAt(value.offset);
+  }
+  const letters = originsOf(value).flatMap((origin) => letterOf(origin) ?? []);
+  return letters.length > 0 ? letters.join('') : letterOfInner(value);
+}
+
+/**
+ * A value as it is drawn: records by their letters, receipts by those of what was sent, in whatever
+ * they are packed.
+ */
+export function asDrawn(value: unknown): unknown {
+  const letter = letterOf(value);
+  if (letter !== undefined) return isFailure(value) ? `${letter} failed` : letter;
+  return Array.isArray(value) ? value.map((each) => asDrawn(each)) : value;
+}
+
+/** Receipts, failures and the tokens of sinks hold what was sent; batches their records. */
+function letterOfInner(value: unknown): string | undefined {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  if ('origin' in value) return letterOf(value.origin);
+  if (!('origins' in value) || !Array.isArray(value.origins)) return undefined;
+  const letters = value.origins.flatMap((origin) => letterOf(origin) ?? []);
+  return letters.length > 0 ? letters.join('') : undefined;
+}
+
+function isFailure(value: unknown): boolean {
+  return typeof value === 'object' && value !== null && 'error' in value && 'origin' in value;
+}
