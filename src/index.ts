@@ -88,7 +88,13 @@ export type {
   TopicPartition,
 } from './core/group/index.js';
 export { ackEach } from './operators/ack-each.js';
+export { fanOut } from './operators/fan-out.js';
 export { filterEach } from './operators/filter-each.js';
+export {
+  flatMapEach,
+  type FlatMapEachOptions,
+  type FlatMapped,
+} from './operators/flat-map-each.js';
 export { mapEach } from './operators/map-each.js';
 export { ofType } from './operators/of-type.js';
 export { processEach, type ProcessEachOptions } from './operators/process-each.js';

@@ -24,6 +24,9 @@ export interface ProcessFailure<T> {
 export type OnProcessError<T, E> =
   'fail' | 'skip' | 'nack' | ((failure: ProcessFailure<T>) => WorkResult<E>);
 
+/** Work is not tried again. */
+export const NO_RETRY: Required<RetryOptions> = { count: 0, backoffMs: 0, backoffMaxMs: 0 };
+
 const retryRules = {
   count: custom(0, 'a whole number of at least 0, or Infinity', isCount),
   backoffMs: integer(100),

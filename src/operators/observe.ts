@@ -3,6 +3,8 @@ import { Subscription, takeWhile, type Observable, type Subscriber } from 'rxjs'
 /** What an operator does with what comes from its source, and at its end. */
 export interface Upstream<T> {
   next(value: T): void;
+  /** Nothing more is wanted of the source, though the operator goes on. */
+  readonly hasEnough?: boolean;
   /** Default: the operator completes at once, too. */
   complete?(): void;
   /** The operator's subscriber has had enough, in whatever way. */
@@ -23,12 +25,16 @@ export function observe<T extends { giveBack(): void }>(
   subscriber.add(subscription);
   if (upstream.stop !== undefined) subscriber.add(() => upstream.stop!());
   const isWanted = (value: T) => {
-    if (subscriber.closed) value.giveBack();
-    return !subscriber.closed;
+    const isOver = subscriber.closed || upstream.hasEnough === true;
+    if (isOver) value.giveBack();
+    return !isOver;
   };
   subscription.add(
     source.pipe(takeWhile(isWanted)).subscribe({
-      next: (value) => upstream.next(value),
+      next(value) {
+        upstream.next(value);
+        if (upstream.hasEnough === true) subscription.unsubscribe();
+      },
       error: (error) => subscriber.error(error),
       complete: () => {
         if (upstream.complete === undefined) subscriber.complete();

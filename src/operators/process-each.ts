@@ -81,14 +81,8 @@ export function processEach<
   const treatment: Treatment<T, R | E, R | E> = {
     start: project,
     emit: (_, value, subscriber) => subscriber.next(value),
-    done(record) {
-      if (!record.isDerived) record.ack();
-    },
-    doneUnheard(record) {
-      // Nobody is there to write it.
-      if (record.isDerived) record.giveBack();
-      else record.ack();
-    },
+    done: (record) => record.done(),
+    doneUnheard: (record) => record.doneUnheard(),
     abandon: (record) => record.giveBack(),
     failUnheard: (record, error) => record.failUnheard(error),
   };

@@ -17,7 +17,13 @@ export interface Work extends LaneRecord {
   /** @internal */
   readonly isDraining: boolean;
   /** @internal */
-  readonly isDerived: boolean;
+  done(): void;
+  /** @internal */
+  doneUnheard(): void;
+  /** @internal */
+  letGo(): void;
+  /** @internal */
+  ackUnlessTaken(): void;
   /** @internal */
   readonly isNacked: boolean;
   /** @internal */

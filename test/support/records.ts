@@ -31,7 +31,12 @@ export function testPipeline({
   isAutoAck = false,
   events = [],
 }: TestPipelineOptions = {}): Pipeline {
-  return new Pipeline({ clock, isAutoAck, emit: (event) => events.push(event) });
+  return new Pipeline({
+    clock,
+    isAutoAck,
+    isCommittedOnly: false,
+    emit: (event) => events.push(event),
+  });
 }
 
 /**

@@ -4,7 +4,9 @@ import {
   ackEach,
   createKafka,
   deriveFrom,
+  fanOut,
   filterEach,
+  flatMapEach,
   fromFetches,
   fromOffsetRange,
   fromPartitions,
@@ -186,6 +188,30 @@ test('mapEach gives records of another value', () => {
   ).toEqualTypeOf<DerivedRecord<null, number>>();
   // @ts-expect-error what several make has a value of its own
   deriveFrom([], { topic: 'sums' });
+});
+
+test('flatMapEach makes records of values, and leaves derived ones as they are', () => {
+  expectTypeOf(orders.pipe(flatMapEach(({ value }) => [value.id]))).toEqualTypeOf<
+    Observable<ConsumerRecord<string, string>>
+  >();
+  expectTypeOf(
+    orders.pipe(flatMapEach((order) => [order.derive({ value: order.value.total })])),
+  ).toEqualTypeOf<Observable<DerivedRecord<string, number>>>();
+  // @ts-expect-error it does not retry
+  orders.pipe(flatMapEach(() => [], { retry: 1 }));
+});
+
+test('fanOut emits what its pipelines do', () => {
+  expectTypeOf(
+    orders.pipe(
+      fanOut(
+        processEach(({ value }) => save(value)),
+        (records) => records.pipe(map(({ value }) => value.id)),
+      ),
+    ),
+  ).toEqualTypeOf<Observable<number | string>>();
+  // @ts-expect-error a pipeline takes a stream of records
+  orders.pipe(fanOut((record: ConsumerRecord<string, Order>) => record));
 });
 
 test('derive() keeps what is not changed', () => {

@@ -245,6 +245,27 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     this.state |= TAKEN;
   }
 
+  /** @internal Whoever took it over passes it on now: it may be taken over again. */
+  letGo(): void {
+    this.state &= ~TAKEN;
+  }
+
+  /** @internal What nobody took over within its delivery is done, where acks are automatic. */
+  ackUnlessTaken(): void {
+    if (!this.isTaken) this.ack();
+  }
+
+  /** @internal Work on it is done: what was derived from it is acked by whoever writes that. */
+  done(): void {
+    if (!this.isDerived) this.ack();
+  }
+
+  /** @internal As before, when nobody is there to write anything. */
+  doneUnheard(): void {
+    if (this.isDerived) this.giveBack();
+    else this.ack();
+  }
+
   /** @internal */
   get isTaken(): boolean {
     return (this.state & TAKEN) !== 0;

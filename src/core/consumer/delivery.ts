@@ -25,10 +25,8 @@ export interface DeliveryOwner {
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** Being given up: work that was not started is to be returned. */
   readonly isDraining: boolean;
-  /** Last offset that the broker has told of as replicated, plus one; -1 when unknown. */
-  readonly highWatermark: number;
-  /** As before, of what is not in an open transaction. */
-  readonly lastStableOffset: number;
+  /** Up to where consumers may read; -1 when unknown. */
+  endOfLog(isCommittedOnly: boolean): number;
   /** Whom operators that hold records back listen to. */
   readonly pipeline: Pipeline;
   /** Every record of a batch is acked. */

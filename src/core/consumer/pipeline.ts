@@ -7,6 +7,8 @@ export interface PipelineHost {
   readonly clock: Clock;
   /** Records are acked when their synchronous delivery returns, unless one was taken over. */
   readonly isAutoAck: boolean;
+  /** Records of open transactions are not read. */
+  readonly isCommittedOnly: boolean;
   /** Tells what an operator did with a record. */
   readonly emit: (event: ConsumerEvent) => void;
 }

@@ -106,6 +106,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.pipeline = new Pipeline({
       clock,
       isAutoAck: options.ack === 'auto',
+      isCommittedOnly: options.isolationLevel === 'read_committed',
       emit: (event) => context.emit(event),
     });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {

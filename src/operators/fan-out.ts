@@ -1,0 +1,103 @@
+import { Observable, Subject, type OperatorFunction, type Subscriber } from 'rxjs';
+import { Parts, type ConsumerRecord } from '../core/consumer/index.js';
+import { observe } from './observe.js';
+
+type Branch<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
+
+/**
+ * Gives each record to several pipelines, and emits what comes out of them. It is acked when all of
+ * them have acked it.
+ *
+ * ```
+ * source                 -a--b------
+ * one                    -A--B------
+ * other                  ---X--Y----
+ * fanOut(one, other)     -A-XB-Y----
+ * acked                  ---a--b----
+ * ```
+ *
+ * Each pipeline gets records of its own: `ack()`, `nack()` and `derive()` in one say nothing for the
+ * others. RxJS's `share()` and `connect()` would ack with the fastest.
+ *
+ * **Guarantees.** Order is kept in each pipeline. None waits for another, until the consumer's window
+ * is full of what the slowest has not acked. When one nacks a record, or gives it back, it is
+ * delivered to all again, after all are done with it. A pipeline that has unsubscribed, as with
+ * `take()`, is not asked any more; when all have, the source is unsubscribed.
+ *
+ * **Errors.** What a pipeline errors with ends the stream and the other pipelines.
+ *
+ * @example
+ * orders.pipe(
+ *   fanOut(
+ *     processEach((order) => charge(order.value)),
+ *     (records) => records.pipe(map((order) => order.derive({ topic: 'audit' })), toTopic(kafka, 'audit')),
+ *   ),
+ * ).subscribe();
+ */
+export function fanOut<K, V, A>(a: Branch<K, V, A>): Branch<K, V, A>;
+export function fanOut<K, V, A, B>(a: Branch<K, V, A>, b: Branch<K, V, B>): Branch<K, V, A | B>;
+export function fanOut<K, V, A, B, C>(
+  a: Branch<K, V, A>,
+  b: Branch<K, V, B>,
+  c: Branch<K, V, C>,
+): Branch<K, V, A | B | C>;
+export function fanOut<K, V, A, B, C, D>(
+  a: Branch<K, V, A>,
+  b: Branch<K, V, B>,
+  c: Branch<K, V, C>,
+  d: Branch<K, V, D>,
+): Branch<K, V, A | B | C | D>;
+export function fanOut<K, V, R>(...pipelines: readonly Branch<K, V, R>[]): Branch<K, V, R>;
+export function fanOut<K, V, R>(...pipelines: readonly Branch<K, V, R>[]): Branch<K, V, R> {
+  return (source) =>
+    new Observable<R>((subscriber) => {
+      const branches = pipelines.map(() => new Subject<ConsumerRecord<K, V>>());
+      connect(pipelines, branches, subscriber);
+      observe(source, subscriber, {
+        next: (record) => divide(record, branches),
+        get hasEnough() {
+          return !branches.some(({ observed }) => observed);
+        },
+        complete() {
+          for (const branch of branches) branch.complete();
+        },
+      });
+    });
+}
+
+/** Subscribes to the pipelines before there are records. */
+function connect<K, V, R>(
+  pipelines: readonly Branch<K, V, R>[],
+  branches: readonly Subject<ConsumerRecord<K, V>>[],
+  subscriber: Subscriber<R>,
+): void {
+  let open = pipelines.length;
+  if (open === 0) subscriber.complete();
+  for (const [i, pipeline] of pipelines.entries()) {
+    if (subscriber.closed) return;
+    const subscription = pipeline(branches[i]!.asObservable()).subscribe({
+      next: (value) => subscriber.next(value),
+      error: (error) => subscriber.error(error),
+      complete() {
+        if (--open === 0) subscriber.complete();
+      },
+    });
+    subscriber.add(subscription);
+  }
+}
+
+function divide<K, V>(
+  record: ConsumerRecord<K, V>,
+  branches: readonly Subject<ConsumerRecord<K, V>>[],
+): void {
+  record.takeOver();
+  const parts = new Parts(record);
+  for (const branch of branches) {
+    if (!branch.observed) continue;
+    const part = parts.divide(record.value);
+    branch.next(part);
+    record.followed(part);
+    if (record.pipeline.host.isAutoAck) part.ackUnlessTaken();
+  }
+  parts.ack();
+}

@@ -1,0 +1,207 @@
+import {
+  concat,
+  delay,
+  filter,
+  from,
+  map,
+  NEVER,
+  Subject,
+  take,
+  throwError,
+  type Observable,
+} from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { originsOf } from '../../src/core/records/index.js';
+import { ackEach, fanOut, filterEach, processEach, type ConsumerRecord } from '../../src/index.js';
+import { marbles } from '../support/marbles.js';
+import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+
+const same = (records: Observable<TestRecord>) => records;
+
+describe('fanOut', () => {
+  behavesLikeAnOperator(() => fanOut(same, ackEach()), { enough: 3 });
+
+  test('gives each record to all pipelines, and emits what comes out of them', () => {
+    const seen = spied(
+      from(new TestPartition().deliver('a', 'b')).pipe(
+        fanOut(map(text), (records) => records.pipe(map(({ offset }) => offset))),
+      ),
+    );
+    expect(seen).toMatchObject({ values: ['a', 0, 'b', 1], isComplete: true });
+  });
+
+  test('a record is acked when all have acked it', async () => {
+    const partition = new TestPartition();
+    const [fast, slow] = [new Work(), new Work()];
+    const seen = spied(
+      from(partition.deliver('a', 'b')).pipe(
+        fanOut(processEach(fast.start), processEach(slow.start)),
+      ),
+    );
+    await fast.finish('a');
+    await fast.finish('b');
+    expect(fast.started).toEqual(['a', 'b']);
+    expect(partition.committable).toBe(0);
+    await slow.finish('a');
+    expect(partition.committable).toBe(1);
+    await slow.finish('b');
+    expect(partition.committable).toBe(2);
+    expect(seen).toMatchObject({ values: ['A', 'B', 'A', 'B'], isComplete: true });
+  });
+
+  test('each pipeline may derive from it, and filter it', () => {
+    const partition = new TestPartition();
+    const { values } = spied(
+      from(partition.deliver('a')).pipe(
+        fanOut(
+          map((record: ConsumerRecord) => record.derive({ topic: 'x' })),
+          map((record: ConsumerRecord) => record.derive({ topic: 'y' })),
+          filterEach(() => false),
+        ),
+      ),
+    );
+    expect(partition.committable).toBe(0);
+    for (const derived of values) originsOf(derived)[0]!.ack();
+    expect(partition.committable).toBe(1);
+  });
+
+  test('what one drops without an ack stays unacked', () => {
+    const partition = new TestPartition();
+    spied(
+      from(partition.deliver('a')).pipe(
+        fanOut(
+          ackEach(),
+          filter(() => false),
+        ),
+      ),
+    );
+    expect(partition.committable).toBe(0);
+  });
+
+  test('when one fails, it comes again after all are done with it', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    values[0]!.nack('broken');
+    expect(partition.nacked).toEqual([]);
+    values[1]!.ack();
+    expect(partition.nacked).toEqual([{ offset: 0, reason: 'broken' }]);
+  });
+
+  test('one that has had enough is not asked any more', () => {
+    const partition = new TestPartition();
+    const seen = spied(
+      concat(from(partition.deliver('a', 'b')), NEVER).pipe(fanOut(take(1), same)),
+    );
+    expect(seen.values.map(text)).toEqual(['a', 'a', 'b']);
+    for (const record of seen.values) record.ack();
+    expect(partition.committable).toBe(2);
+  });
+
+  test('when all have had enough, the source is unsubscribed, and work is finished', async () => {
+    const partition = new TestPartition();
+    const source = new Subject<TestRecord>();
+    const work = new Work();
+    const seen = spied(
+      source.pipe(fanOut((records) => records.pipe(take(1), processEach(work.start)))),
+    );
+    for (const record of partition.deliver('a', 'b')) source.next(record);
+    expect(source.observed).toBe(false);
+    expect(seen.isComplete).toBe(false);
+    await work.finish('a');
+    expect(seen).toMatchObject({ values: ['A'], isComplete: true });
+    expect(partition.committable).toBe(1);
+  });
+
+  test('an error of one ends the stream and the others, and what was not started goes back', () => {
+    const partition = new TestPartition();
+    const source = new Subject<TestRecord>();
+    const seen = spied(
+      source.pipe(
+        fanOut(
+          processEach(() => NEVER),
+          processEach((record) =>
+            text(record) === 'b' ? throwError(() => new Error('no')) : undefined,
+          ),
+        ),
+      ),
+    );
+    for (const record of partition.deliver('a', 'b')) source.next(record);
+    expect(seen.error).toEqual(new Error('no'));
+    expect(source.observed).toBe(false);
+    expect(partition.inHand).toBe(0);
+    expect(partition.committable).toBe(0);
+  });
+
+  test('a pipeline that throws when it is made ends the stream', () => {
+    const seen = spied(
+      from(new TestPartition().deliver('a')).pipe(
+        fanOut(same, (): Observable<never> => {
+          throw new Error('can’t');
+        }),
+      ),
+    );
+    expect(seen.error).toEqual(new Error('can’t'));
+  });
+
+  test('when a partition is given up, each gives back what it has not started', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    spied(
+      concat(from(partition.deliver('a', 'b')), NEVER).pipe(
+        fanOut(processEach(work.start), ackEach()),
+      ),
+    );
+    partition.drain();
+    expect(partition.returned).toEqual([1]);
+    await work.finish('a');
+    expect(partition.committable).toBe(1);
+    expect(partition.inHand).toBe(0);
+  });
+
+  test('after the partition was lost, acks are late ones', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    partition.lose();
+    for (const record of values) record.ack();
+    expect(partition.ackedLate).toBe(1);
+    expect(partition.committable).toBe(0);
+  });
+
+  test('under ack: auto, it is acked when no pipeline took it over', () => {
+    const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
+    spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    expect(partition.committable).toBe(1);
+    spied(
+      from(partition.deliver('b')).pipe(
+        fanOut(
+          same,
+          processEach(() => NEVER),
+        ),
+      ),
+    );
+    expect(partition.committable).toBe(1);
+  });
+
+  test('without pipelines it is over at once', () => {
+    const seen = spied(NEVER.pipe(fanOut()));
+    expect(seen.isComplete).toBe(true);
+  });
+
+  test(
+    'a slow one keeps no other waiting',
+    marbles(({ cold, expectObservable }) => {
+      const [a, b] = new TestPartition().deliver('a', 'b');
+      const source = cold<TestRecord>('-ab|', { a: a!, b: b! });
+      const shown = source.pipe(
+        fanOut(map(text), (records) =>
+          records.pipe(
+            delay(3),
+            map((record) => text(record).toUpperCase()),
+          ),
+        ),
+      );
+      expectObservable(shown).toBe('-ab-A(B|)');
+    }),
+  );
+});

@@ -1,0 +1,208 @@
+import { concat, from, map, NEVER, of, Subject, throwError, timer } from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { originsOf } from '../../src/core/records/index.js';
+import { flatMapEach, processEach } from '../../src/index.js';
+import { settled } from '../support/fake-clock.js';
+import { marbles } from '../support/marbles.js';
+import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+
+/** As many copies as the record's value says, if it is a number. */
+const copies = (record: TestRecord) =>
+  Array.from({ length: Number(text(record)) || 0 }, (_, i) => `${text(record)}.${i}`);
+
+describe('flatMapEach', () => {
+  behavesLikeAnOperator(() => flatMapEach((record) => [text(record)]));
+
+  test('each result is a record of its own, of the same origin', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('k=2')).pipe(flatMapEach(copies)));
+    expect(values.map(({ value, offset, key }) => [value, offset, String(key)])).toEqual([
+      ['2.0', 0, 'k'],
+      ['2.1', 0, 'k'],
+    ]);
+  });
+
+  test('the origin is acked when all results are, in whatever order', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('2', '1')).pipe(flatMapEach(copies)));
+    values[2]!.ack();
+    values[1]!.ack();
+    expect(partition.committable).toBe(0);
+    values[0]!.ack();
+    expect(partition.committable).toBe(2);
+  });
+
+  test('zero results ack at once', () => {
+    const partition = new TestPartition();
+    const seen = spied(
+      from(partition.deliver('0', '0', '1')).pipe(
+        flatMapEach((record) => (record.offset === 1 ? undefined : copies(record))),
+      ),
+    );
+    expect(seen.values).toHaveLength(1);
+    expect(partition.committable).toBe(2);
+  });
+
+  test('the origin is not acked before its results have all come', () => {
+    const partition = new TestPartition();
+    const results = new Subject<string>();
+    const { values } = spied(
+      concat(from(partition.deliver('a')), NEVER).pipe(flatMapEach(() => results)),
+    );
+    results.next('1');
+    values[0]!.ack();
+    expect(partition.committable).toBe(0);
+    results.next('2');
+    results.complete();
+    expect(partition.committable).toBe(0);
+    values[1]!.ack();
+    expect(partition.committable).toBe(1);
+  });
+
+  test('a record may be derived from as often as wanted; the origin is acked when all are written', () => {
+    const partition = new TestPartition();
+    const { values } = spied(
+      from(partition.deliver('a')).pipe(
+        flatMapEach((order) => [order.derive({ topic: 'x' }), order.derive({ topic: 'y' })]),
+      ),
+    );
+    expect(values.map(({ topic }) => topic)).toEqual(['x', 'y']);
+    expect(values.map(({ value }) => text({ value }))).toEqual(['a', 'a']);
+    originsOf(values[0])[0]!.ack();
+    expect(partition.committable).toBe(0);
+    originsOf(values[1])[0]!.ack();
+    expect(partition.committable).toBe(1);
+  });
+
+  test('when one result fails, the whole origin comes again after work on the others', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('3')).pipe(flatMapEach(copies)));
+    values[0]!.ack();
+    values[1]!.nack('broken');
+    expect(partition.nacked).toEqual([]);
+    values[2]!.ack();
+    expect(partition.nacked).toEqual([{ offset: 0, reason: 'broken' }]);
+    expect(partition.redeliver().map(({ attempt }) => attempt)).toEqual([2]);
+  });
+
+  test('what comes out of it is worked on in order, and the origin waits for all', async () => {
+    const partition = new TestPartition();
+    const did: unknown[] = [];
+    const seen = spied(
+      from(partition.deliver('2', '1')).pipe(
+        flatMapEach(copies),
+        processEach(async ({ value }) => {
+          await settled();
+          did.push([value, partition.committable]);
+        }),
+      ),
+    );
+    await expect.poll(() => seen.isComplete).toBe(true);
+    expect(did).toEqual([
+      ['2.0', 0],
+      ['2.1', 0],
+      ['1.0', 1],
+    ]);
+    expect(partition.committable).toBe(2);
+  });
+
+  test('under ack: auto, results that nobody took over are done', () => {
+    const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
+    spied(from(partition.deliver('2')).pipe(flatMapEach(copies)));
+    expect(partition.committable).toBe(1);
+    spied(
+      from(partition.deliver('2')).pipe(
+        flatMapEach(copies),
+        processEach(() => NEVER),
+      ),
+    );
+    expect(partition.committable).toBe(1);
+  });
+
+  test('unsubscribing ends what is under way, and the record goes back', () => {
+    const partition = new TestPartition();
+    const results = new Subject<string>();
+    const seen = spied(from(partition.deliver('a', 'b')).pipe(flatMapEach(() => results)));
+    results.next('1');
+    seen.subscription.unsubscribe();
+    expect(results.observed).toBe(false);
+    expect(partition.returned).toEqual([1]);
+    seen.values[0]!.ack();
+    expect(partition.returned).toEqual([1, 0]);
+  });
+
+  test('a result that comes after unsubscribing goes nowhere: the record goes back', async () => {
+    const partition = new TestPartition();
+    let finish: () => void = () => undefined;
+    const gate = new Promise<void>((resolve) => (finish = resolve));
+    const seen = spied(
+      from(partition.deliver('a')).pipe(flatMapEach(() => gate.then(() => 'late'))),
+    );
+    seen.subscription.unsubscribe();
+    finish();
+    await settled();
+    expect(partition.returned).toEqual([0]);
+  });
+
+  test('when its partition is given up, what was not started goes back', () => {
+    const partition = new TestPartition();
+    const results = new Subject<string>();
+    const { values } = spied(
+      concat(from(partition.deliver('a', 'b')), NEVER).pipe(flatMapEach(() => results)),
+    );
+    results.next('1');
+    partition.drain();
+    expect(partition.returned).toEqual([1]);
+    results.complete();
+    values[0]!.ack();
+    expect(partition.committable).toBe(1);
+  });
+
+  test('after its partition was lost, acks of results are late ones', () => {
+    const partition = new TestPartition();
+    const { values } = spied(from(partition.deliver('1')).pipe(flatMapEach(copies)));
+    partition.lose();
+    values[0]!.ack();
+    expect(partition.ackedLate).toBe(1);
+  });
+
+  test('what the callback throws, or its result errors with, ends the stream', () => {
+    for (const fail of [
+      () => {
+        throw new Error('can’t');
+      },
+      () => throwError(() => new Error('can’t')),
+    ]) {
+      const partition = new TestPartition();
+      const source = new Subject<TestRecord>();
+      const seen = spied(source.pipe(flatMapEach(fail)));
+      for (const record of partition.deliver('a', 'b')) source.next(record);
+      expect(seen.error).toEqual(new Error('can’t'));
+      expect(partition.returned).toEqual([0]);
+      expect(source.observed).toBe(false);
+    }
+  });
+
+  test('options are checked when the operator is made', () => {
+    expect(() => flatMapEach(() => undefined, { retry: 1 } as object)).toThrow(
+      'flatMapEach: there is no option retry',
+    );
+  });
+
+  test(
+    'results come as they come, lanes one after the other',
+    marbles(({ cold, expectObservable }) => {
+      const [a, b] = new TestPartition().deliver('a', 'b');
+      const source = cold<TestRecord>('(ab|)', { a: a!, b: b! });
+      const results = source.pipe(
+        flatMapEach((record) =>
+          concat(of('1'), timer(5).pipe(map(() => '2'))).pipe(map((n) => text(record) + n)),
+        ),
+        map(({ value }) => value),
+      );
+      const values = { a: 'a1', b: 'a2', c: 'b1', d: 'b2' };
+      expectObservable(results).toBe('a----(bc)-(d|)', values);
+    }),
+  );
+});
