@@ -17,6 +17,7 @@ import { marbles } from '../support/marbles.js';
 import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
+const texts = map((record: TestRecord) => text(record));
 const same = (records: Observable<TestRecord>) => records;
 
 describe('fanOut', () => {
@@ -25,7 +26,7 @@ describe('fanOut', () => {
   test('gives each record to all pipelines, and emits what comes out of them', () => {
     const seen = spied(
       from(new TestPartition().deliver('a', 'b')).pipe(
-        fanOut(map(text), (records) => records.pipe(map(({ offset }) => offset))),
+        fanOut(texts, (records) => records.pipe(map(({ offset }) => offset))),
       ),
     );
     expect(seen).toMatchObject({ values: ['a', 0, 'b', 1], isComplete: true });
@@ -194,7 +195,7 @@ describe('fanOut', () => {
       const [a, b] = new TestPartition().deliver('a', 'b');
       const source = cold<TestRecord>('-ab|', { a: a!, b: b! });
       const shown = source.pipe(
-        fanOut(map(text), (records) =>
+        fanOut(texts, (records) =>
           records.pipe(
             delay(3),
             map((record) => text(record).toUpperCase()),

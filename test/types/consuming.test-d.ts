@@ -211,7 +211,7 @@ test('fanOut emits what its pipelines do', () => {
     ),
   ).toEqualTypeOf<Observable<number | string>>();
   // @ts-expect-error a pipeline takes a stream of records
-  orders.pipe(fanOut((record: ConsumerRecord<string, Order>) => record));
+  orders.pipe(fanOut('audit'));
 });
 
 test('derive() keeps what is not changed', () => {
