@@ -13,7 +13,7 @@ import {
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, fanOut, filterEach, processEach, type ConsumerRecord } from '../../src/index.js';
-import { marbles } from '../support/marbles.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
@@ -191,18 +191,40 @@ describe('fanOut', () => {
 
   test(
     'a slow one keeps no other waiting',
-    marbles(({ cold, expectObservable }) => {
-      const [a, b] = new TestPartition().deliver('a', 'b');
-      const source = cold<TestRecord>('-ab|', { a: a!, b: b! });
-      const shown = source.pipe(
-        fanOut(texts, (records) =>
-          records.pipe(
-            delay(3),
-            map((record) => text(record).toUpperCase()),
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('-ab|');
+      const slow = (source: Observable<TestRecord>) => source.pipe(delay(3), ackEach());
+      expectOutput(orders.pipe(fanOut(ackEach(), slow))).toBe('-ab-a(b|)');
+      expectAcks(orders).toBe('                                ----ab');
+    }),
+  );
+
+  test(
+    'in a rebalance, work that was started in any of them is finished, and the next owner goes on',
+    kafkaMarbles(({ records, lifecycle, cold, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-(abc)');
+      lifecycle(orders, '      --R------A');
+      const slow = processEach<TestRecord, TestRecord>((record) => cold('---x|', { x: record }));
+      expectOutput(
+        orders.pipe(
+          fanOut(
+            processEach(() => undefined),
+            slow,
           ),
         ),
-      );
-      expectObservable(shown).toBe('-ab-A(B|)');
+      ).toBe('----a-------b---c');
+      expectAcks(orders).toBe('   -----a-------b---c');
+      expectCommits(orders).toBe('-----a-------b---c');
+    }),
+  );
+
+  test(
+    'a commit that fails is made up for',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectCommits }) => {
+      const orders = records('-a----b-');
+      lifecycle(orders, '      F-------');
+      expectOutput(orders.pipe(fanOut(ackEach(), ackEach()))).toBe('-(aa)-(bb)');
+      expectCommits(orders).toBe('------b');
     }),
   );
 });

@@ -1,9 +1,9 @@
 import { concat, from, map, NEVER, of, Subject, throwError, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
-import { flatMapEach, processEach } from '../../src/index.js';
+import { ackEach, flatMapEach, processEach, type ConsumerRecord } from '../../src/index.js';
 import { settled } from '../support/fake-clock.js';
-import { marbles } from '../support/marbles.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 
@@ -192,17 +192,35 @@ describe('flatMapEach', () => {
 
   test(
     'results come as they come, lanes one after the other',
-    marbles(({ cold, expectObservable }) => {
-      const [a, b] = new TestPartition().deliver('a', 'b');
-      const source = cold<TestRecord>('(ab|)', { a: a!, b: b! });
-      const results = source.pipe(
+    kafkaMarbles(({ records, expectOutput }) => {
+      const shown = records('(ab|)').pipe(
         flatMapEach((record) =>
           concat(of('1'), timer(5).pipe(map(() => '2'))).pipe(map((n) => text(record) + n)),
         ),
+        ackEach(),
         map(({ value }) => value),
       );
       const values = { a: 'a1', b: 'a2', c: 'b1', d: 'b2' };
-      expectObservable(results).toBe('a----(bc)-(d|)', values);
+      expectOutput(shown).toBe('a----(bc)-(d|)', values);
+    }),
+  );
+
+  test(
+    'in a rebalance, a record whose results are not all acked is the next owner’s',
+    kafkaMarbles(({ records, lifecycle, cold, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-(ab)');
+      lifecycle(orders, '     ---R-------A');
+      const results = orders.pipe(
+        flatMapEach(() => ['1', '2']),
+        processEach<ConsumerRecord<Buffer | null, string>, string>(({ value, attempt, offset }) =>
+          cold('--(x|)', { x: `${String(offset)}:${value}:${String(attempt)}` }),
+        ),
+      );
+      const values = { x: '0:1:1', y: '0:2:1', z: '1:1:1', w: '1:2:1' };
+      // The second result of the first record was not started: the record is worked on again.
+      expectOutput(results).toBe('---x---------x-y-z-w', values);
+      expectAcks(orders).toBe('---------------a---b');
+      expectCommits(orders).toBe('---------------a---b');
     }),
   );
 });

@@ -71,7 +71,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
   ) {
     const { clock, options, emit } = host.context;
     const isAutoAck = options.ack === 'auto';
-    this.pipeline = new Pipeline({ clock, isAutoAck, emit });
+    this.pipeline = new Pipeline({ clock, isAutoAck, isCommittedOnly: false, emit });
     this.waits = new DrainWaits(clock);
     const callbacks = new UserCallbacks((error) => this.end({ reason: 'failed', error }));
     const partitions = () => this.list;
