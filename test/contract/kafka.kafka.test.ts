@@ -2,8 +2,9 @@ import { describe } from 'vitest';
 import { javaGroups } from '../interop/groups.js';
 import { javaInterop } from '../interop/java.js';
 import { isAtLeast } from '../support/kafka/releases.js';
-import { contractReleases, realCluster } from './cluster.js';
+import { contractReleases, HEARTBEAT_MS, realCluster } from './cluster.js';
 import { consumingContract } from './consuming.js';
+import { groupsContract } from './consuming/groups.js';
 import { producingContract } from './producing.js';
 import { useCluster } from './setup.js';
 import { transactingContract } from './transacting.js';
@@ -26,4 +27,17 @@ describe('Kafka 4.3 with transaction.version 1', () => {
 /** Lines that differ from their neighbours in nothing but transactions. */
 describe.each(['2.0', '0.11'])('Kafka %s', (version) => {
   transactingContract(useCluster(version, realCluster));
+});
+
+// It neither answers nor hangs up when it is asked what it understands, so that each client waits for
+// seconds: here is what it was the first to have.
+describe('Kafka 0.9', () => {
+  const setup = useCluster('0.9', realCluster);
+  describe('consuming in groups', () =>
+    groupsContract(setup, {
+      groupProtocol: 'classic',
+      heartbeatIntervalMs: HEARTBEAT_MS,
+      // It allows for 30 s at most, and the default is 45.
+      sessionTimeoutMs: 10_000,
+    }));
 });
