@@ -1,5 +1,5 @@
 import { describe } from 'vitest';
-import { javaGroups } from '../interop/groups.js';
+import { sharedGroups } from '../interop/groups.js';
 import { javaInterop } from '../interop/java.js';
 import { isAtLeast } from '../support/kafka/releases.js';
 import { contractReleases, HEARTBEAT_MS, realCluster } from './cluster.js';
@@ -16,7 +16,7 @@ describe.each(contractReleases)('Kafka %s', (version) => {
   transactingContract(setup);
   // Java's clients have no way to talk to older brokers.
   if (isAtLeast(version, '0.10')) javaInterop(setup);
-  if (isAtLeast(version, '4.0')) javaGroups(setup);
+  if (isAtLeast(version, '4.0')) sharedGroups(setup);
 });
 
 describe('Kafka 4.3 with transaction.version 1', () => {
