@@ -79,6 +79,9 @@ export class Cluster {
     this.transactions = new Transactions({
       clock: settings.clock,
       coordinators: this.coordinators,
+      risesAtEnd: settings.features.some(
+        ({ name, finalized }) => name === 'transaction.version' && finalized >= 2,
+      ),
       maxTimeoutMs: settings.maxTransactionTimeoutMs,
       partitionAt: ({ topic, index }) => this.topics.get(topic)?.partitions[index],
       offsetsOf: (groupId) => this.groups.offsetsOf(groupId),

@@ -64,7 +64,7 @@ export class Coordinators {
 }
 
 /** As Kafka spreads group ids: `Utils.abs(groupId.hashCode) % partitions`. */
-function slotOf(key: string): number {
+export function slotOf(key: string): number {
   let hash = 0;
   for (let i = 0; i < key.length; i++) hash = (Math.imul(hash, 31) + key.charCodeAt(i)) | 0;
   return (hash & 0x7fff_ffff) % SLOTS;

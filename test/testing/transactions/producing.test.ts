@@ -3,7 +3,7 @@ import { readBatches, readControlRecord, recordsOf } from '../../../src/core/rec
 import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
 import { EmbeddedClient, fetchFrom, produceTo } from '../../support/embedded-client.js';
 import { FakeClock } from '../../support/fake-clock.js';
-import { EmbeddedProducer, type ProducerOptions } from './embedded-producer.js';
+import { HandProducer, routesWithin, type ProducerOptions } from '../../support/hand-producer.js';
 
 let cluster: EmbeddedKafka;
 let client: EmbeddedClient;
@@ -21,8 +21,8 @@ beforeEach(async () => {
 
 afterEach(() => cluster.close());
 
-async function ready(options: ProducerOptions = {}): Promise<EmbeddedProducer> {
-  const producer = new EmbeddedProducer(cluster, options);
+async function ready(options: ProducerOptions = {}): Promise<HandProducer> {
+  const producer = new HandProducer(routesWithin(cluster), options);
   expect(await producer.initAtLast()).toBe('NONE');
   return producer;
 }
@@ -80,11 +80,7 @@ async function ends(topic: string, partition = 0) {
 
 describe.each([1, 2] as const)('with transaction.version %i', (transactionVersion) => {
   /** Writes to a partition, which older producers have to add before. */
-  async function write(
-    producer: EmbeddedProducer,
-    place: readonly [string, number],
-    value: string,
-  ) {
+  async function write(producer: HandProducer, place: readonly [string, number], value: string) {
     if (transactionVersion === 1) expect(await producer.add(place)).toEqual(['NONE']);
     return producer.send(...place, value);
   }
@@ -135,7 +131,7 @@ describe.each([1, 2] as const)('with transaction.version %i', (transactionVersio
   test('a successor aborts the open transaction and fences its producer', async () => {
     const first = await ready({ transactionVersion });
     await write(first, ['orders', 0], 'a');
-    const second = new EmbeddedProducer(cluster, { transactionVersion });
+    const second = new HandProducer(routesWithin(cluster), { transactionVersion });
     expect(await second.init()).toBe('CONCURRENT_TRANSACTIONS');
     expect(await second.init()).toBe('NONE');
     expect(second.producerId).toBe(first.producerId);
@@ -321,7 +317,7 @@ describe('InitProducerId', () => {
   });
 
   test.each([0, -1, 900_001])('refuses a timeout of %i ms', async (timeoutMs) => {
-    const producer = new EmbeddedProducer(cluster, { timeoutMs });
+    const producer = new HandProducer(routesWithin(cluster), { timeoutMs });
     expect(await producer.init()).toBe('INVALID_TRANSACTION_TIMEOUT');
   });
 
@@ -348,7 +344,7 @@ describe('InitProducerId', () => {
 });
 
 test('a producer that never came to be is known to nobody', async () => {
-  const producer = new EmbeddedProducer(cluster);
+  const producer = new HandProducer(routesWithin(cluster));
   producer.producerId = 5;
   producer.epoch = 0;
   expect(await producer.add(['orders', 0])).toEqual(['INVALID_PRODUCER_ID_MAPPING']);

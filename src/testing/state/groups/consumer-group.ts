@@ -189,15 +189,11 @@ export class ConsumerGroup {
   checkTransactionalCommit(identity: CommitIdentity): PartitionCheck | undefined {
     const { memberId, instanceId, epoch } = identity;
     if (epoch < 0 && (this.isEmpty || (memberId === '' && instanceId === null))) return undefined;
-    const outcome = orRejection(() =>
+    const check = withoutMemberEpochs(() =>
       this.checkCommit({ ...identity, version: FIRST_VERSION_OF_MEMBER_EPOCHS }),
     );
-    // TxnOffsetCommit is older than member epochs.
-    if (outcome instanceof Rejection && outcome.errorCode === Errors.STALE_MEMBER_EPOCH) {
-      throw new Rejection(Errors.ILLEGAL_GENERATION, outcome.message);
-    }
-    if (outcome instanceof Rejection) throw outcome;
-    return outcome;
+    if (check === undefined) return undefined;
+    return (topicId, index) => withoutMemberEpochs(() => check(topicId, index));
   }
 
   /** @throws Rejection unless a member, or somebody who does not claim to be one, may read. */
@@ -519,6 +515,14 @@ function syncOf(memberId: string): string {
 
 function rejoinOf(memberId: string): string {
   return `rejoin of ${memberId}`;
+}
+
+/** TxnOffsetCommit is older than member epochs: it knows generations only. */
+function withoutMemberEpochs<T>(check: () => T): T {
+  const outcome = orRejection(check);
+  if (!(outcome instanceof Rejection)) return outcome;
+  if (outcome.errorCode !== Errors.STALE_MEMBER_EPOCH) throw outcome;
+  throw new Rejection(Errors.ILLEGAL_GENERATION, outcome.message);
 }
 
 function stale(epoch: number, member: ConsumerMember): Rejection {

@@ -69,10 +69,18 @@ export function endAndRaise(
   };
 }
 
-/** Aborts an open transaction in the coordinator's own name, which fences its producer. */
-export function fenceTransaction(transaction: Transaction): Transaction {
-  const epoch = transaction.epoch + 1;
-  return { ...transaction, state: 'PrepareAbort', epoch, previousEpoch: NONE };
+/**
+ * Aborts an open transaction in the coordinator's own name, which fences its producer; under KIP-890
+ * one that nobody has succeeded may go on from the epoch it had.
+ */
+export function fenceTransaction(transaction: Transaction, risesAtEnd: boolean): Transaction {
+  const { epoch } = transaction;
+  return {
+    ...transaction,
+    state: 'PrepareAbort',
+    epoch: epoch + 1,
+    previousEpoch: risesAtEnd ? epoch : NONE,
+  };
 }
 
 /** A marker stands in a partition, or the partition is no more. */

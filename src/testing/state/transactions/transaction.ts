@@ -1,8 +1,17 @@
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
 
-export type TransactionState =
-  'Empty' | 'Ongoing' | 'PrepareCommit' | 'PrepareAbort' | 'CompleteCommit' | 'CompleteAbort';
+export const transactionStates = [
+  'Empty',
+  'Ongoing',
+  'PrepareCommit',
+  'PrepareAbort',
+  'CompleteCommit',
+  'CompleteAbort',
+] as const;
+
+/** As Kafka's tools print it. */
+export type TransactionState = (typeof transactionStates)[number];
 
 /** A partition by its name. */
 export interface Place {

@@ -33,6 +33,8 @@ import {
 export interface TransactionWorld extends MarkedPlaces {
   readonly clock: Clock;
   readonly coordinators: Coordinators;
+  /** Whether the cluster is of transaction.version 2 (KIP-890). */
+  readonly risesAtEnd: boolean;
   /** Kafka's `transaction.max.timeout.ms`. */
   readonly maxTimeoutMs: number;
 }
@@ -85,7 +87,7 @@ export class Transactions {
     const known = this.byId.get(transactionalId) ?? newTransaction(transactionalId, allocate());
     const ready = initProducer(known, query, allocate);
     if (ready === 'fence') {
-      this.abort(known);
+      this.abort(known, this.world.risesAtEnd);
       throw concurrent(known);
     }
     this.byId.set(transactionalId, ready);
@@ -130,7 +132,7 @@ export class Transactions {
   /** Aborts an open transaction as if it had taken too long. */
   expire(transactionalId: string): void {
     const transaction = this.byId.get(transactionalId);
-    if (transaction?.state === 'Ongoing') this.abort(transaction);
+    if (transaction?.state === 'Ongoing') this.abort(transaction, transaction.risesAtEnd);
   }
 
   /** Writes no markers until the returned function is called. */
@@ -165,8 +167,8 @@ export class Transactions {
     throw notMapped(transactionalId, producerId);
   }
 
-  private abort(transaction: Transaction): void {
-    this.conclude(transaction, fenceTransaction(transaction));
+  private abort(transaction: Transaction, risesAtEnd: boolean): void {
+    this.conclude(transaction, fenceTransaction(transaction, risesAtEnd));
   }
 
   private conclude(before: Transaction, after: Transaction): void {

@@ -1,6 +1,56 @@
-import { encodeRecords } from '../../../src/core/records/index.js';
-import type { EmbeddedKafka } from '../../../src/testing/index.js';
-import { EmbeddedClient, errorName } from '../../support/embedded-client.js';
+import type {
+  ApiOrName,
+  RequestInput,
+  Resolved,
+  ResponseOf,
+} from '../../src/core/protocol/index.js';
+import { encodeRecords } from '../../src/core/records/index.js';
+import type { PromptClient } from '../../src/protocol.js';
+import type { EmbeddedKafka } from '../../src/testing/index.js';
+import { EmbeddedClient, errorName } from './embedded-client.js';
+
+/** One broker that can be asked. */
+interface Asked {
+  request<A extends ApiOrName>(
+    api: A,
+    version: number,
+    body: RequestInput<Resolved<A>>,
+  ): Promise<ResponseOf<Resolved<A>>>;
+}
+
+/** Where requests go. */
+export interface Routes {
+  coordinator(key: string, keyType: number): Promise<Asked>;
+  leader(topic: string, partition: number): Asked;
+}
+
+/** All to one broker. */
+export function routesToOne(client: PromptClient): Routes {
+  const one: Asked = { request: (api, version, body) => client.request(api, body, { version }) };
+  return { coordinator: () => Promise.resolve(one), leader: () => one };
+}
+
+/** To whichever broker of an embedded cluster is responsible. */
+export function routesWithin(cluster: EmbeddedKafka): Routes {
+  const clients = new Map<number, EmbeddedClient>();
+  const clientOf = (broker: number) => {
+    const known = clients.get(broker);
+    if (known !== undefined && !known.isClosed) return known;
+    const client = new EmbeddedClient(cluster, broker);
+    clients.set(broker, client);
+    return client;
+  };
+  return {
+    async coordinator(key, keyType) {
+      const [any] = cluster.inspect().brokers.filter(({ isRunning }) => isRunning);
+      const query = { keyType, coordinatorKeys: [key] };
+      const { coordinators } = await clientOf(any!.id).request('FindCoordinator', 6, query);
+      return clientOf(coordinators[0]!.nodeId);
+    },
+    leader: (topic, partition) =>
+      clientOf(cluster.inspect().topics[topic]!.partitions[partition]!.leader),
+  };
+}
 
 /** Which versions of the requests a producer uses, after the transaction.version it found. */
 const versions = {
@@ -14,6 +64,8 @@ export interface ProducerOptions {
   readonly transactionVersion?: TransactionVersion;
   readonly transactionalId?: string;
   readonly timeoutMs?: number;
+  /** Of records. Default: 1000, for clusters on a fake clock. */
+  readonly timestamp?: number;
   /** Versions of single requests instead of those of the transaction.version. */
   readonly versions?: Partial<Record<keyof (typeof versions)[1], number>>;
 }
@@ -25,21 +77,22 @@ interface OffsetsOptions {
 }
 
 /** A transactional producer that does one request at a time, and tells errors by name. */
-export class EmbeddedProducer {
+export class HandProducer {
   producerId = -1;
   epoch = -1;
   readonly transactionalId: string;
   private readonly versions;
   private readonly timeoutMs: number;
+  private readonly timestamp: number;
   private readonly sequences = new Map<string, number>();
-  private readonly clients = new Map<number, EmbeddedClient>();
 
   constructor(
-    private readonly cluster: EmbeddedKafka,
+    private readonly routes: Routes,
     options: ProducerOptions = {},
   ) {
     this.transactionalId = options.transactionalId ?? 'payments';
     this.timeoutMs = options.timeoutMs ?? 60_000;
+    this.timestamp = options.timestamp ?? 1000;
     this.versions = { ...versions[options.transactionVersion ?? 2], ...options.versions };
   }
 
@@ -55,11 +108,11 @@ export class EmbeddedProducer {
     return errorName(errorCode);
   }
 
-  /** Init until it is no more CONCURRENT_TRANSACTIONS. */
+  /** Becomes it when the transaction before has ended, and when the coordinator is there. */
   async initAtLast(): Promise<string> {
     for (;;) {
       const error = await this.init();
-      if (error !== 'CONCURRENT_TRANSACTIONS') return error;
+      if (!/^(CONCURRENT|NOT_COORDINATOR|COORDINATOR)/.test(error)) return error;
     }
   }
 
@@ -75,9 +128,15 @@ export class EmbeddedProducer {
         v3AndBelowTopics: places.map(([name, partition]) => ({ name, partitions: [partition] })),
       },
     );
-    return results.flatMap(({ resultsByPartition }) =>
-      resultsByPartition.map(({ partitionErrorCode }) => errorName(partitionErrorCode)),
+    const codes = new Map(
+      results.flatMap(({ name, resultsByPartition }) =>
+        resultsByPartition.map((result) => [
+          `${name}-${result.partitionIndex}`,
+          result.partitionErrorCode,
+        ]),
+      ),
     );
+    return places.map(([topic, partition]) => errorName(codes.get(`${topic}-${partition}`)!));
   }
 
   /** Writes to a partition in the transaction; the error and the offset. */
@@ -90,20 +149,21 @@ export class EmbeddedProducer {
   }
 
   async sendAs(topic: string, partition: number, baseSequence: number, ...values: string[]) {
-    const leader = this.cluster.inspect().topics[topic]!.partitions[partition]!.leader;
     const records = encodeRecords(
-      values.map((value) => ({ value, timestamp: 1000 })),
+      values.map((value) => ({ value, timestamp: this.timestamp })),
       {
         isTransactional: true,
         producer: { producerId: this.producerId, producerEpoch: this.epoch, baseSequence },
       },
     );
-    const { responses } = await this.client(leader).request('Produce', this.versions.produce, {
-      acks: -1,
-      timeoutMs: 1000,
-      transactionalId: this.transactionalId,
-      topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
-    });
+    const { responses } = await this.routes
+      .leader(topic, partition)
+      .request('Produce', this.versions.produce, {
+        acks: -1,
+        timeoutMs: 1000,
+        transactionalId: this.transactionalId,
+        topicData: [{ name: topic, partitionData: [{ index: partition, records }] }],
+      });
     const { errorCode, baseOffset } = responses[0]!.partitionResponses[0]!;
     return { error: errorName(errorCode), offset: baseOffset };
   }
@@ -125,7 +185,7 @@ export class EmbeddedProducer {
     [topic, partition, offset]: readonly [topic: string, partition: number, offset: number],
     options: OffsetsOptions = {},
   ): Promise<string> {
-    const client = await this.coordinator(groupId, 0);
+    const client = await this.routes.coordinator(groupId, 0);
     const { topics } = await client.request('TxnOffsetCommit', this.versions.commit, {
       transactionalId: this.transactionalId,
       groupId,
@@ -174,20 +234,7 @@ export class EmbeddedProducer {
     this.epoch = epoch;
   }
 
-  private async coordinator(key = this.transactionalId, keyType = 1): Promise<EmbeddedClient> {
-    const [any] = this.cluster.inspect().brokers.filter(({ isRunning }) => isRunning);
-    const { coordinators } = await this.client(any!.id).request('FindCoordinator', 6, {
-      keyType,
-      coordinatorKeys: [key],
-    });
-    return this.client(coordinators[0]!.nodeId);
-  }
-
-  private client(broker: number): EmbeddedClient {
-    const known = this.clients.get(broker);
-    if (known !== undefined && !known.isClosed) return known;
-    const client = new EmbeddedClient(this.cluster, broker);
-    this.clients.set(broker, client);
-    return client;
+  private coordinator(): Promise<Asked> {
+    return this.routes.coordinator(this.transactionalId, 1);
   }
 }
