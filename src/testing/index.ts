@@ -1,8 +1,10 @@
-export {
-  startEmbeddedKafka,
-  type EmbeddedKafka,
-  type EmbeddedTransport,
-} from './embedded-kafka.js';
+export { startEmbeddedKafka, type EmbeddedKafka } from './embedded-kafka.js';
+export type { EmbeddedTransport } from './broker-fleet.js';
+export type { FaultControls } from './control/fault-controls.js';
+export type { GroupControls } from './control/group-controls.js';
+export type { Inspection } from './control/inspection.js';
+export type { TopicControls } from './control/topic-controls.js';
+export type { TransactionControls } from './control/transaction-controls.js';
 export type {
   DropMoment,
   FaultScope,
@@ -40,6 +42,7 @@ export type {
   RecordsOptions,
 } from './marbles/record-definitions.js';
 export { virtualClock } from './marbles/virtual-clock.js';
+export type { TransactionSnapshot } from './control/inspect-transactions.js';
 export type { MemoryLink, MemoryLinkEvents } from './network/memory-network.js';
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
 export type { TopicSpec } from './state/cluster.js';

@@ -266,6 +266,6 @@ function ownFaults(cluster: EmbeddedKafka): string[] {
 function errorCodesIn(value: unknown): number[] {
   if (typeof value !== 'object' || value === null || Buffer.isBuffer(value)) return [];
   return Object.entries(value).flatMap(([name, field]) =>
-    name === 'errorCode' ? [field as number] : errorCodesIn(field),
+    /errorCode$/i.test(name) ? [field as number] : errorCodesIn(field),
   );
 }

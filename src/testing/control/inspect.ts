@@ -1,9 +1,17 @@
-import { decodeRecords, type Header } from '../../core/records/index.js';
+import {
+  decodeRecords,
+  readBatches,
+  recordsOf,
+  type Header,
+  type Record as KafkaRecord,
+} from '../../core/records/index.js';
 import type { GroupSnapshot } from './inspect-groups.js';
+import type { TransactionSnapshot } from './inspect-transactions.js';
 import type { Cluster } from '../state/cluster.js';
 import type { EpochStart } from '../state/leader-epochs.js';
 import type { Partition } from '../state/partition.js';
 import type { ProducerSnapshot } from '../state/producer-states.js';
+import type { StoredBatch } from '../state/segment.js';
 
 /**
  * A whole cluster at one moment: plain data, to be compared and printed. What happens later does not
@@ -23,6 +31,8 @@ export interface ClusterSnapshot {
   readonly brokers: readonly BrokerSnapshot[];
   readonly topics: Readonly<Record<string, TopicSnapshot>>;
   readonly groups: Readonly<Record<string, GroupSnapshot>>;
+  /** By their transactional ids. */
+  readonly transactions: Readonly<Record<string, TransactionSnapshot>>;
   /** Requests of each API by name, over all brokers, since the start. */
   readonly requests: Readonly<Record<string, number>>;
   /** Why brokers hung up on clients: unknown requests, bytes that make no sense. The newest last. */
@@ -66,6 +76,8 @@ export interface PartitionSnapshot {
   /** The first offset there is. */
   readonly logStartOffset: number;
   readonly highWatermark: number;
+  /** The first offset of an open transaction; the high watermark where none is open. */
+  readonly lastStableOffset: number;
   readonly logEndOffset: number;
   /** Batches in the log, or messages of old formats. */
   readonly batches: number;
@@ -111,23 +123,60 @@ function snapshotPartition(partition: Partition): PartitionSnapshot {
     isr: [...isr],
     logStartOffset: log.startOffset,
     highWatermark,
+    lastStableOffset: partition.lastStableOffset,
     logEndOffset: log.endOffset,
     batches: batches.length,
-    records: batches.reduce(
-      (sum, { baseOffset, lastOffset }) =>
-        sum + lastOffset - Math.max(baseOffset, log.startOffset) + 1,
-      0,
-    ),
+    records: batches
+      .filter(isData)
+      .reduce(
+        (sum, { baseOffset, lastOffset }) =>
+          sum + lastOffset - Math.max(baseOffset, log.startOffset) + 1,
+        0,
+      ),
     sizeBytes: log.sizeBytes,
     leaderEpochs: [...log.epochs.all],
     producers: log.producers.snapshot,
   };
 }
 
+/** Producers number their batches; markers have none. */
+function isData({ producerId, baseSequence }: StoredBatch): boolean {
+  return producerId < 0 || baseSequence >= 0;
+}
+
 /** What consumers can read of a partition, decoded. */
-export function recordsIn({ topic, index, log }: Partition): StoredRecord[] {
-  const { records } = log.read(log.startOffset, Infinity, true);
-  return decodeRecords(records)
+export function recordsIn(partition: Partition): StoredRecord[] {
+  const { log } = partition;
+  return storedRecords(partition, decodeRecords(log.read(log.startOffset, Infinity, true).records));
+}
+
+/** What consumers can read of a partition who want decided records only, decoded. */
+export function committedRecordsIn(partition: Partition): StoredRecord[] {
+  const { log } = partition;
+  const upTo = partition.lastStableOffset;
+  const { records } = log.read(log.startOffset, Infinity, true, upTo);
+  const aborted = log.abortedIn(log.startOffset, records.length);
+  const kept = readBatches(records).filter(
+    (batch) =>
+      !batch.isTransactional ||
+      !aborted.some(
+        ({ producerId, firstOffset, lastOffset }) =>
+          producerId === batch.producerId &&
+          firstOffset <= batch.baseOffset &&
+          batch.baseOffset <= lastOffset,
+      ),
+  );
+  const decided = kept
+    .filter(({ isControl }) => !isControl)
+    .flatMap((batch) => [...recordsOf(batch)]);
+  return storedRecords(partition, decided);
+}
+
+function storedRecords(
+  { topic, index, log }: Partition,
+  records: readonly KafkaRecord[],
+): StoredRecord[] {
+  return records
     .filter(({ offset }) => offset >= log.startOffset)
     .map(({ offset, timestamp, key, value, headers }) => ({
       topic,

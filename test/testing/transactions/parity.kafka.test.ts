@@ -46,7 +46,7 @@ class Stage {
       const { coordinators } = await this.client.request('FindCoordinator', query);
       const error =
         keyType === 0 ? (await this.offsets(key))[0]! : (await this.described(key)).error;
-      if (coordinators[0]!.errorCode === 0 && !/COORDINATOR/.test(error)) return;
+      if (coordinators[0]!.errorCode === 0 && !error.includes('COORDINATOR')) return;
     }
   }
 

@@ -286,21 +286,6 @@ describe('with transaction.version 2', () => {
     });
     expect(await ends('orders')).toEqual({ stable: 2, end: 2 });
   });
-
-  test('a new producer id follows when the epochs are used up', async () => {
-    const producer = await ready();
-    const { producerId } = producer;
-    while (producer.epoch < 0x7ffe) await producer.abort();
-    expect(producer.producerId).toBe(producerId);
-    await producer.send('orders', 0, 'a');
-    expect(await producer.commit()).toBe('NONE');
-    expect(producer.epoch).toBe(0);
-    expect(producer.producerId).not.toBe(producerId);
-    expect(await markers('orders')).toMatchObject([{ kind: 'commit', epoch: 0x7fff }]);
-    await producer.send('orders', 0, 'b');
-    expect(await producer.commit()).toBe('NONE');
-    expect(await committed('orders')).toEqual(['a', 'b']);
-  });
 });
 
 describe('InitProducerId', () => {
@@ -326,20 +311,6 @@ describe('InitProducerId', () => {
     expect(await producer.init({ producerId: 1 })).toBe('INVALID_REQUEST');
     expect(await producer.init({ producerEpoch: 1 })).toBe('INVALID_REQUEST');
     expect(await producer.init({ producerId: 99, producerEpoch: 0 })).toBe('PRODUCER_FENCED');
-  });
-
-  test('gives a new producer id when the epochs of one are used up', async () => {
-    const producer = await ready();
-    const { producerId } = producer;
-    for (let epoch = 1; epoch <= 0x7ffe; epoch++) await producer.init();
-    expect([producer.producerId, producer.epoch]).toEqual([producerId, 0x7ffe]);
-    const claim = { producerId, producerEpoch: 0x7ffe };
-    expect(await producer.init(claim)).toBe('NONE');
-    expect(producer.epoch).toBe(0);
-    const renewed = producer.producerId;
-    expect(renewed).not.toBe(producerId);
-    expect(await producer.init(claim)).toBe('NONE');
-    expect([producer.producerId, producer.epoch]).toEqual([renewed, 0]);
   });
 });
 
