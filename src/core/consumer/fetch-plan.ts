@@ -6,14 +6,6 @@ export interface FetchLimits {
   readonly fetchMaxBytes: number;
 }
 
-/** What to ask one broker for. */
-export interface BrokerPlan {
-  readonly node: number;
-  readonly wanted: readonly AssignedPartition[];
-  /** How many partitions of this broker are being consumed, these included. */
-  readonly partitions: number;
-}
-
 /** What of a broker's partitions a fetch doesn't ask for. */
 export interface LeftOut {
   /** Whether there are partitions that may want more before the answer is there. */
@@ -84,6 +76,14 @@ export function shareOf(
 ): number {
   const wanted = Math.min(limits.fetchMaxBytes, partitions * limits.maxPartitionFetchBytes);
   return Math.min(wanted, Math.floor(freeBytes / brokers));
+}
+
+/** A fetch for less would cost more than it brings. */
+const SMALLEST_FETCH_BYTES = 16 * 1024;
+
+/** Below this a fetch waits for bytes to be given back. */
+export function leastOf(fairShare: number, { maxPartitionFetchBytes }: FetchLimits): number {
+  return Math.min(SMALLEST_FETCH_BYTES, maxPartitionFetchBytes, fairShare);
 }
 
 /** How long the first of several fetches waits that leave partitions out. */
