@@ -176,12 +176,10 @@ export class AssignedPartition implements DeliveryOwner {
     this.abort = undefined;
     this.fetchOffset = offset;
     this.lastFetchedEpoch = leaderEpoch;
-    this.validatedEpoch = -1;
     this.isCaughtUp = false;
     this.retryAt = 0;
     this.failures = 0;
     this.wantedBytes = 0;
-    this.resolution = undefined;
     this.phase = 'active';
   }
 
@@ -189,7 +187,6 @@ export class AssignedPartition implements DeliveryOwner {
   forgetPosition(): void {
     this.endEpoch();
     this.ledger = NO_RECORDS;
-    this.resolution = undefined;
     this.phase = 'new';
   }
 
@@ -240,6 +237,7 @@ export class AssignedPartition implements DeliveryOwner {
     this.awaitsBytes = false;
     this.redeliveries = [];
     this.giveUpRedeliveries();
+    this.resolution = undefined;
     this.closeBatch();
     this.buffer.clear();
     this.fetch = undefined;

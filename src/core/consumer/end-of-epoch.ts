@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../group/index.js';
 import { groupByTopic } from '../group/index.js';
 import { apis } from '../protocol/index.js';
-import { askLeaders } from './ask-leaders.js';
+import { askLeaders, leaderEpochOf, type Answer } from './ask-leaders.js';
 import type { ConsumerContext, Patience } from './context.js';
 import { nameOf } from './errors.js';
 
@@ -10,42 +10,62 @@ export interface EpochQuery extends TopicPartition {
   readonly leaderEpoch: number;
 }
 
-/** Where an epoch ended in the leader's log; both -1 when the leader knows nothing of it. */
+/** Where an epoch ended in the leader's log. */
 export interface EpochEnd {
+  /** The epoch itself, or the last one before it; -1 when the leader knows nothing of it. */
   readonly leaderEpoch: number;
+  /** -1 when the leader knows nothing of it. */
   readonly endOffset: number;
+  /** Of the leader that says so; -1 where that is not known. */
+  readonly saidIn: number;
 }
 
 /** Asks leaders where epochs ended, to find out whether a log was cut off (KIP-320). */
-export function endOfEpochs(
+export function endOfEpochs<Q extends EpochQuery>(
   context: ConsumerContext,
-  queries: readonly EpochQuery[],
+  targets: readonly Q[],
   patience: Patience,
-): Promise<Map<string, EpochEnd>> {
-  const epochs = new Map(queries.map((query) => [nameOf(query), query.leaderEpoch]));
-  return askLeaders<EpochQuery, EpochEnd>(
+  onEnds: (ends: readonly Answer<Q, EpochEnd>[]) => void,
+): Promise<void> {
+  return askLeaders<Q, EpochEnd>(
     context,
-    'check the position in',
-    queries,
-    async (channel, mine, timeoutMs) => {
-      const version = channel.version(apis.OffsetForLeaderEpoch);
-      const topics = groupByTopic(mine).map(({ topic, partitions }) => ({
-        topic,
-        partitions: partitions.map((partition) => ({
-          partition,
-          leaderEpoch: epochs.get(nameOf({ topic, partition }))!,
-        })),
-      }));
-      const body = { replicaId: -1, topics };
-      const answer = await channel.send(apis.OffsetForLeaderEpoch, version, body, timeoutMs);
-      return answer.topics.flatMap(({ topic, partitions }) =>
-        partitions.map(({ partition, errorCode, leaderEpoch, endOffset }) => ({
+    {
+      what: 'check the position in',
+      targets,
+      onAnswers: onEnds,
+      ask: async (channel, mine, timeoutMs) => {
+        const version = channel.version(apis.OffsetForLeaderEpoch);
+        const epochs = new Map(mine.map((query) => [nameOf(query), query.leaderEpoch]));
+        // A leader that was deposed since, or was not told yet that it leads, refuses (KIP-320).
+        const current = new Map(
+          mine.map((query) => [nameOf(query), leaderEpochOf(context, query)]),
+        );
+        const topics = groupByTopic(mine).map(({ topic, partitions }) => ({
           topic,
-          partition,
-          errorCode,
-          value: { leaderEpoch, endOffset },
-        })),
-      );
+          partitions: partitions.map((partition) => {
+            const name = nameOf({ topic, partition });
+            return {
+              partition,
+              currentLeaderEpoch: current.get(name)!,
+              leaderEpoch: epochs.get(name)!,
+            };
+          }),
+        }));
+        const body = { replicaId: -1, topics };
+        const answer = await channel.send(apis.OffsetForLeaderEpoch, version, body, timeoutMs);
+        return answer.topics.flatMap(({ topic, partitions }) =>
+          partitions.map(({ partition, errorCode, leaderEpoch, endOffset }) => ({
+            topic,
+            partition,
+            errorCode,
+            value: {
+              leaderEpoch,
+              endOffset,
+              saidIn: current.get(nameOf({ topic, partition })) ?? -1,
+            },
+          })),
+        );
+      },
     },
     patience,
   );

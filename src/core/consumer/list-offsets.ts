@@ -1,7 +1,7 @@
 import type { TopicPartition } from '../group/index.js';
 import { groupByTopic } from '../group/index.js';
 import { apis } from '../protocol/index.js';
-import { askLeaders } from './ask-leaders.js';
+import { askLeaders, leaderEpochOf, type Answer } from './ask-leaders.js';
 import type { ConsumerContext, Patience } from './context.js';
 import { nameOf } from './errors.js';
 
@@ -20,43 +20,61 @@ export interface FoundOffset {
   readonly leaderEpoch: number;
 }
 
-/** Finds offsets by time or position, at the leaders of the partitions. */
-export function listOffsets(
+/** Finds offsets by time or position, and tells what each leader says as soon as it does. */
+export function findOffsets<Q extends OffsetQuery>(
+  context: ConsumerContext,
+  targets: readonly Q[],
+  patience: Patience,
+  onFound: (found: readonly Answer<Q, FoundOffset>[]) => void,
+): Promise<void> {
+  const isolationLevel = context.options.isolationLevel === 'read_committed' ? 1 : 0;
+  return askLeaders<Q, FoundOffset>(
+    context,
+    {
+      what: 'find an offset of',
+      targets,
+      onAnswers: onFound,
+      ask: async (channel, mine, timeoutMs) => {
+        const version = channel.version(apis.ListOffsets);
+        const timestamps = new Map(mine.map((query) => [nameOf(query), query.timestamp]));
+        const topics = groupByTopic(mine).map(({ topic, partitions }) => ({
+          name: topic,
+          partitions: partitions.map((partitionIndex) => ({
+            partitionIndex,
+            currentLeaderEpoch: leaderEpochOf(context, { topic, partition: partitionIndex }),
+            timestamp: timestamps.get(nameOf({ topic, partition: partitionIndex }))!,
+          })),
+        }));
+        const body = { replicaId: -1, topics, ...(version >= 2 && { isolationLevel }) };
+        const answer = await channel.send(apis.ListOffsets, version, body, timeoutMs);
+        return answer.topics.flatMap(({ name, partitions }) =>
+          partitions.map(({ partitionIndex, errorCode, offset, timestamp, ...rest }) => ({
+            topic: name,
+            partition: partitionIndex,
+            errorCode,
+            value: {
+              // Before 0.10.1 a list of segment starts, the newest first.
+              offset: version === 0 ? (rest.oldStyleOffsets[0] ?? -1) : offset,
+              timestamp: Number(timestamp),
+              leaderEpoch: rest.leaderEpoch,
+            },
+          })),
+        );
+      },
+    },
+    patience,
+  );
+}
+
+/** The same for all at once, by topic and partition. */
+export async function listOffsets(
   context: ConsumerContext,
   queries: readonly OffsetQuery[],
   patience: Patience,
 ): Promise<Map<string, FoundOffset>> {
-  const isolationLevel = context.options.isolationLevel === 'read_committed' ? 1 : 0;
-  return askLeaders<OffsetQuery, FoundOffset>(
-    context,
-    'find an offset of',
-    queries,
-    async (channel, mine, timeoutMs) => {
-      const version = channel.version(apis.ListOffsets);
-      const timestamps = new Map(mine.map((query) => [nameOf(query), query.timestamp]));
-      const topics = groupByTopic(mine).map(({ topic, partitions }) => ({
-        name: topic,
-        partitions: partitions.map((partitionIndex) => ({
-          partitionIndex,
-          timestamp: timestamps.get(nameOf({ topic, partition: partitionIndex }))!,
-        })),
-      }));
-      const body = { replicaId: -1, topics, ...(version >= 2 && { isolationLevel }) };
-      const answer = await channel.send(apis.ListOffsets, version, body, timeoutMs);
-      return answer.topics.flatMap(({ name, partitions }) =>
-        partitions.map(({ partitionIndex, errorCode, offset, timestamp, ...rest }) => ({
-          topic: name,
-          partition: partitionIndex,
-          errorCode,
-          value: {
-            // Before 0.10.1 a list of segment starts, the newest first.
-            offset: version === 0 ? (rest.oldStyleOffsets[0] ?? -1) : offset,
-            timestamp: Number(timestamp),
-            leaderEpoch: rest.leaderEpoch,
-          },
-        })),
-      );
-    },
-    patience,
-  );
+  const found = new Map<string, FoundOffset>();
+  await findOffsets(context, queries, patience, (answers) => {
+    for (const { target, value } of answers) found.set(nameOf(target), value);
+  });
+  return found;
 }

@@ -1,13 +1,14 @@
 import type { GroupMetadata } from '../group/index.js';
 import { ZERO_UUID } from '../protocol/index.js';
-import { AuthorizationError, KafkaError, UnsupportedVersionError } from '../util/errors.js';
+import { KafkaError } from '../util/errors.js';
+import { leaderEpochOf } from './ask-leaders.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerContext, Patience } from './context.js';
-import { endOfEpochs, type EpochEnd } from './end-of-epoch.js';
 import { asKafkaError } from './errors.js';
 import type { ConsumerEvent } from './events.js';
 import { fetchCommitted } from './group-offsets.js';
-import { EARLIEST, LATEST, listOffsets } from './list-offsets.js';
+import { EARLIEST, findOffsets, LATEST } from './list-offsets.js';
+import { LogValidator } from './log-validator.js';
 import type { OffsetReset } from './offset-reset.js';
 import type { TopicSizes } from './topic-sizes.js';
 
@@ -45,10 +46,17 @@ export class Positions {
   private readonly abort = new AbortController();
   private readonly patience: Patience = { deadline: Infinity, signal: this.abort.signal };
 
+  private readonly validator: LogValidator;
+
   constructor(
     private readonly context: ConsumerContext,
     private readonly hooks: PositionHooks,
-  ) {}
+  ) {
+    this.validator = new LogValidator(context, this.patience, {
+      ...hooks,
+      onUnknownEpoch: (partition) => this.reset(partition, 'out-of-range'),
+    });
+  }
 
   /** Begins partitions where they are to begin. Failures go to `onFatal`. */
   resolve(
@@ -64,7 +72,8 @@ export class Positions {
   reset(partition: AssignedPartition, reason: 'out-of-range' | 'recreated'): void {
     const { offsetReset } = this.context.options;
     if (offsetReset.type === 'none') {
-      this.hooks.onFatal(outOfRange(partition), partition);
+      const failure = reason === 'recreated' ? recreated(partition) : outOfRange(partition);
+      this.hooks.onFatal(failure, partition);
       return;
     }
     partition.forgetPosition();
@@ -74,48 +83,15 @@ export class Positions {
     void this.attempt([partition], () => this.byReset([partition], to, reason, search));
   }
 
-  /** Asks new leaders whether they have what was consumed (KIP-320). */
+  /** Asks leaders whether they have what was consumed (KIP-320). Failures go to `onFatal`. */
   validate(partitions: readonly AssignedPartition[]): void {
     if (partitions.length === 0) return;
-    const checks = partitions.map((partition) => ({ partition, ledger: partition.ledger }));
-    for (const partition of partitions) partition.phase = 'validating';
-    void this.attempt(partitions, async () => {
-      const found = await this.endsOfEpochs(partitions);
-      for (const { partition, ledger } of checks) {
-        if (partition.phase !== 'validating' || partition.ledger !== ledger) continue;
-        partition.phase = 'active';
-        const end = found.get(partition.key);
-        if (end === undefined) continue;
-        if (end.endOffset < 0) this.reset(partition, 'out-of-range');
-        else if (end.endOffset < partition.fetchOffset) {
-          this.truncated(partition, end.endOffset, end.leaderEpoch);
-        }
-      }
-    });
+    void this.attempt(partitions, () => this.validator.validate(partitions));
   }
 
   /** Takes in that a log ends before what was fetched of it. */
   truncated(partition: AssignedPartition, endOffset: number, leaderEpoch: number): void {
-    const { position: consumedOffset, topic, partition: index } = partition;
-    if (endOffset >= consumedOffset) {
-      // Only records that nobody has seen are gone.
-      partition.dropUndelivered();
-      // Else a leader that knows an older epoch only would say the same again and again.
-      partition.lastFetchedEpoch = Math.min(partition.lastFetchedEpoch, leaderEpoch);
-      return;
-    }
-    this.context.emit({
-      type: 'truncated',
-      topic,
-      partition: index,
-      offset: endOffset,
-      consumedOffset,
-    });
-    if (this.context.options.offsetReset.type === 'none') {
-      this.hooks.onFatal(logTruncated(partition, endOffset), partition);
-      return;
-    }
-    partition.begin(endOffset, leaderEpoch);
+    this.validator.truncated(partition, { endOffset, leaderEpoch });
   }
 
   stop(): void {
@@ -174,27 +150,44 @@ export class Positions {
     search: Search,
   ): Promise<void> {
     if (partitions.length === 0) return;
-    const { groupId, offsetReset } = this.context.options;
+    const { groupId } = this.context.options;
     const { member } = this.hooks;
     const committed =
       groupId === undefined
         ? new Map<string, never>()
         : await fetchCommitted(this.context, groupId, member, partitions, this.patience);
-    const { sizes } = this.hooks;
-    const without = partitions.filter(({ key }) => !committed.has(key));
-    await sizes.known(without, this.abort.signal);
-    const added: AssignedPartition[] = [];
-    const others: AssignedPartition[] = [];
+    const begun: AssignedPartition[] = [];
+    const without: AssignedPartition[] = [];
     for (const partition of partitions) {
       if (partition.resolution !== search) continue;
       const found = committed.get(partition.key);
       if (found === undefined) {
-        // What came to be while we were subscribed is read whole, whatever the policy.
-        (sizes.isNew(partition) ? added : others).push(partition);
+        without.push(partition);
         continue;
       }
       partition.committedOffset = found.offset;
       this.begin(partition, found.offset, found.leaderEpoch, 'committed');
+      begun.push(partition);
+    }
+    // Whoever heard of it may have sought. The log may be another than that which was consumed.
+    this.validate(begun.filter((each) => each.phase === 'active' && each.lastFetchedEpoch >= 0));
+    this.hooks.onReady();
+    await this.withoutOffset(without, search);
+  }
+
+  private async withoutOffset(
+    partitions: readonly AssignedPartition[],
+    search: Search,
+  ): Promise<void> {
+    const { groupId, offsetReset } = this.context.options;
+    const { sizes } = this.hooks;
+    await sizes.known(partitions, this.abort.signal);
+    const added: AssignedPartition[] = [];
+    const others: AssignedPartition[] = [];
+    for (const partition of partitions) {
+      if (partition.resolution !== search) continue;
+      // What came to be while we were subscribed is read whole, whatever the policy.
+      (sizes.isNew(partition) ? added : others).push(partition);
     }
     if (others.length > 0 && offsetReset.type === 'none') throw noOffset(others[0]!, groupId);
     await Promise.all([
@@ -225,24 +218,27 @@ export class Positions {
     search: Search,
   ): Promise<void> {
     if (partitions.length === 0) return;
-    const query = (partition: AssignedPartition, timestamp: bigint) => ({
-      topic: partition.topic,
-      partition: partition.partition,
-      timestamp,
+    const queries = partitions.map((from) => {
+      const { topic, partition } = from;
+      return { topic, partition, timestamp: timeOf(from), from };
     });
-    const queries = partitions.map((partition) => query(partition, timeOf(partition)));
-    const found = await listOffsets(this.context, queries, this.patience);
-    const beyond = partitions.filter(({ key }) => found.get(key)!.offset < 0);
-    const ends = await listOffsets(
-      this.context,
-      beyond.map((partition) => query(partition, LATEST)),
-      this.patience,
-    );
-    for (const partition of partitions) {
-      if (partition.resolution !== search) continue;
-      const { offset, leaderEpoch } = ends.get(partition.key) ?? found.get(partition.key)!;
-      this.begin(partition, offset, leaderEpoch, reason);
-    }
+    const later: Promise<void>[] = [];
+    await findOffsets(this.context, queries, this.patience, (answers) => {
+      const beyond: AssignedPartition[] = [];
+      for (const { target, value } of answers) {
+        const { from } = target;
+        if (value.offset < 0) beyond.push(from);
+        else if (from.resolution === search) {
+          this.begin(from, value.offset, value.leaderEpoch, reason);
+        }
+      }
+      // No record is that young: what comes next will be.
+      const rest = this.byTime(beyond, () => LATEST, reason, search);
+      rest.catch(() => undefined);
+      later.push(rest);
+      this.hooks.onReady();
+    });
+    await Promise.all(later);
   }
 
   private begin(
@@ -254,26 +250,8 @@ export class Positions {
     const { topic, partition: index } = partition;
     partition.begin(offset, leaderEpoch);
     partition.topicId = this.context.cluster.metadata.topics.get(topic)?.id ?? ZERO_UUID;
+    partition.validatedEpoch = leaderEpochOf(this.context, partition);
     this.context.emit({ type: 'position-reset', topic, partition: index, offset, reason });
-  }
-
-  /** Nothing where it can't be told: the broker is too old, or doesn't allow it. */
-  private async endsOfEpochs(
-    partitions: readonly AssignedPartition[],
-  ): Promise<ReadonlyMap<string, EpochEnd>> {
-    const queries = partitions.map(({ topic, partition, lastFetchedEpoch: leaderEpoch }) => ({
-      topic,
-      partition,
-      leaderEpoch,
-    }));
-    try {
-      return await endOfEpochs(this.context, queries, this.patience);
-    } catch (error) {
-      if (error instanceof UnsupportedVersionError || error instanceof AuthorizationError) {
-        return new Map();
-      }
-      throw error;
-    }
   }
 }
 
@@ -285,19 +263,18 @@ function outOfRange({ key, topic, partition, fetchOffset }: AssignedPartition): 
   );
 }
 
+function recreated({ key, topic, partition }: AssignedPartition): KafkaError {
+  return new KafkaError(
+    `Cannot go on consuming ${key}: its topic was deleted and made anew, and autoOffsetReset is ` +
+      `'none'. Subscribe again, or set autoOffsetReset to 'earliest'`,
+    { code: 'TOPIC_RECREATED', context: { topic, partition } },
+  );
+}
+
 function noOffset({ key, topic, partition }: AssignedPartition, groupId?: string): KafkaError {
   const who = groupId === undefined ? 'there is no group' : `group ${groupId} has committed none`;
   return new KafkaError(
     `Cannot tell at which offset of ${key} to begin: ${who}, and autoOffsetReset is 'none'`,
     { code: 'NO_OFFSET_FOR_PARTITION', context: { topic, partition } },
-  );
-}
-
-function logTruncated(partition: AssignedPartition, endOffset: number): KafkaError {
-  const { key, topic, partition: index, position } = partition;
-  return new KafkaError(
-    `The log of ${key} was cut off at offset ${endOffset}, though records up to ${position} were ` +
-      `consumed: they are gone, and autoOffsetReset is 'none'`,
-    { code: 'LOG_TRUNCATION', context: { topic, partition: index, offset: endOffset } },
   );
 }
