@@ -21,6 +21,7 @@ export interface FetchHooks {
   onFetched(): void;
   /** Nothing can be fetched before bytes are given back. */
   onStarved(): void;
+  /** The log has no such offset, and nothing that came before it is left to be done. */
   onOutOfRange(partition: AssignedPartition): void;
   /** The log no longer has what was consumed (KIP-595). */
   onDiverged(partition: AssignedPartition, endOffset: number, leaderEpoch: number): void;
@@ -134,13 +135,16 @@ export class FetchIntake {
     const verdict = verdictOf(error, node === partition.preferredReplica.node);
     partition.preferredReplica = { node: -1, until: 0 };
     if (verdict === 'ask-leader') return;
-    if (verdict === 'out-of-range') return this.hooks.onOutOfRange(partition);
+    // What was fetched before is still good, and what is worked on may exist nowhere else.
+    const isInUse = partition.hasRecords || partition.ledger.unacked > 0;
+    if (verdict === 'out-of-range' && !isInUse) {
+      this.hooks.onOutOfRange(partition);
+      return;
+    }
     if (verdict === 'fatal') {
-      const failure = consumerError(`fetch from ${partition.key}`, error, {
-        topic,
-        partition: index,
-      });
-      return this.hooks.onFatal(failure, partition);
+      const context = { topic, partition: index };
+      this.hooks.onFatal(consumerError(`fetch from ${partition.key}`, error, context), partition);
+      return;
     }
     const known = cluster.topic(topic)?.partitions[index]?.leaderEpoch ?? -1;
     if (currentLeader.leaderId >= 0 && currentLeader.leaderEpoch > known) {

@@ -394,11 +394,6 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   onOutOfRange(partition: AssignedPartition): void {
-    if (partition.hasRecords) {
-      // What was fetched before is still good.
-      partition.retryAt = this.context.clock.monotonic() + this.context.options.retryBackoffMs;
-      return;
-    }
     this.positions.reset(partition, 'out-of-range');
   }
 
