@@ -1,0 +1,101 @@
+import * as rxjs from 'rxjs';
+import { bufferCount, concatMap, map, retry, share, timer } from 'rxjs';
+import * as operators from 'rxjs/operators';
+import { describe, expect, test } from 'vitest';
+import { processEach, type ConsumerRecord } from '../../../src/index.js';
+import { kafkaMarbles } from '../../../src/testing/index.js';
+import { documentedTable, provenTable } from './documentation.js';
+import { ack, ackAll, after, textOf, usualRecords } from './stock-operator.js';
+import { stockOperators } from './stock-operators.js';
+
+const rows = stockOperators.flatMap(({ operators }) => operators);
+
+describe('under ack: manual, at worst a record is delivered again, never lost:', () => {
+  test.each(rows.map((row) => [row.name, row] as const))(
+    '%s',
+    (_, { pipeline, records = usualRecords, acked, again }) => {
+      kafkaMarbles((t) => {
+        const orders = t.records(records, undefined, { drainTimeoutMs: 5 });
+        const subscription = pipeline(orders, t).subscribe({ error: () => undefined });
+        timer(50).subscribe(() => subscription.unsubscribe());
+        t.expectAcks(orders).toBe(acked);
+        t.flush();
+        const committed = t.snapshot(orders).committed[0]!;
+        const next: string[] = [];
+        orders.pipe(ack).subscribe((record) => next.push(textOf(record)));
+        t.flush();
+        expect(next.join('')).toBe(again);
+        const written = records.replace(/[^a-z]/g, '');
+        expect(committed + next.length).toBe(written.length);
+        expect(next.join('')).toBe(written.slice(committed));
+      })();
+    },
+  );
+});
+
+test('no operator of RxJS is left out', () => {
+  const exported = [
+    ...Object.keys(operators),
+    ...Object.keys(rxjs).filter((name) => name.endsWith('NextWith')),
+  ];
+  expect(rows.map(({ name }) => name).sort()).toEqual(exported.sort());
+});
+
+test('docs/operators.md says what is proven here', () => {
+  expect(documentedTable(), 'npm run docs:operators writes it').toBe(provenTable());
+});
+
+describe('what the table says of', () => {
+  test(
+    'buffers: one that needs more than the window is never complete',
+    kafkaMarbles(({ records, expectOutput, expectDeliveries }) => {
+      const orders = records('-abc------', undefined, { maxUnackedRecords: 2 });
+      expectOutput(orders.pipe(bufferCount(3), ackAll)).toBe('');
+      expectDeliveries(orders).toBe('-ab');
+    }),
+  );
+
+  test(
+    'queues: a revoke waits for what is in them, where processEach gives it back',
+    kafkaMarbles((t) => {
+      const queued = t.records('(ab)---', undefined, { drainTimeoutMs: 100 });
+      t.lifecycle(queued, '     -R');
+      t.expectOutput(queued.pipe(concatMap(after(5)), ack)).toBe('-----a----b');
+      t.expectLifecycle(queued, 'revoked').toBe('----------R');
+
+      const given = t.records('(ab)---', undefined, { drainTimeoutMs: 100 });
+      t.lifecycle(given, '     -R');
+      t.expectOutput(given.pipe(processEach(after(5)))).toBe('-----a');
+      t.expectReturns(given).toBe('-b');
+      t.expectLifecycle(given, 'revoked').toBe('-----R');
+    }),
+  );
+
+  test(
+    'shared streams: the first ack counts, though another subscriber is not done',
+    kafkaMarbles((t) => {
+      const orders = t.records('-a--');
+      const shared = orders.pipe(share());
+      t.expectOutput(shared.pipe(ack)).toBe('             -a');
+      t.expectOutput(shared.pipe(processEach(after(5)))).toBe('------a');
+      t.expectCommits(orders).toBe('               -a');
+    }),
+  );
+
+  test(
+    'retry: a record in hand that nobody gives back is waited for, where processEach gives it back',
+    kafkaMarbles((t) => {
+      const failOnce = () => {
+        let left = 1;
+        return (record: ConsumerRecord) => {
+          if (left-- > 0) throw new Error('once');
+          return [record];
+        };
+      };
+      const stuck = t.records('-a--', undefined, { drainTimeoutMs: 10 });
+      t.expectOutput(stuck.pipe(map(failOnce()), retry(1))).toBe('11ms x', { x: ['a'] });
+      const given = t.records('-a--', undefined, { drainTimeoutMs: 10 });
+      t.expectOutput(given.pipe(processEach(failOnce()), retry(1))).toBe('-a');
+    }),
+  );
+});

@@ -1,0 +1,3 @@
+import { writeTable } from './documentation.js';
+
+writeTable();
