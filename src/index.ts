@@ -88,6 +88,10 @@ export type {
   TopicPartition,
 } from './core/group/index.js';
 export { ackEach } from './operators/ack-each.js';
+export { aggregateEach } from './operators/aggregate-each.js';
+export { Batch, type BatchScope } from './operators/batch.js';
+export { batchEach } from './operators/batch-each.js';
+export type { BatchEachOptions } from './operators/batch-options.js';
 export { fanOut } from './operators/fan-out.js';
 export { filterEach } from './operators/filter-each.js';
 export {

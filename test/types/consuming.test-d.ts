@@ -2,6 +2,8 @@ import { concatMap, map, mergeMap, type Observable } from 'rxjs';
 import { expectTypeOf, test } from 'vitest';
 import {
   ackEach,
+  aggregateEach,
+  batchEach,
   createKafka,
   deriveFrom,
   fanOut,
@@ -18,6 +20,7 @@ import {
   processEach,
   string,
   toTopic,
+  type Batch,
   type ConsumerRecord,
   type DerivedRecord,
   type FetchHandle,
@@ -212,6 +215,32 @@ test('fanOut emits what its pipelines do', () => {
   ).toEqualTypeOf<Observable<number | string>>();
   // @ts-expect-error a pipeline takes a stream of records
   orders.pipe(fanOut('audit'));
+});
+
+test('batchEach and aggregateEach collect, and processEach takes batches', () => {
+  expectTypeOf(orders.pipe(batchEach({ maxRecords: 10 }))).toEqualTypeOf<
+    Observable<Batch<string, Order>>
+  >();
+  expectTypeOf(
+    orders.pipe(
+      batchEach({ by: ({ value }) => value.id }),
+      processEach((batch, { attempt }) => {
+        expectTypeOf(batch).toEqualTypeOf<Batch<string, Order>>();
+        return [attempt, ...batch.records.map(({ value }) => value.total)];
+      }),
+    ),
+  ).toEqualTypeOf<Observable<number>>();
+  expectTypeOf(
+    orders.pipe(
+      aggregateEach(
+        (sum, { value }) => sum + value.total,
+        () => 0,
+      ),
+      map((sum) => sum.derive({ key: 'all', value: sum.value })),
+    ),
+  ).toEqualTypeOf<Observable<DerivedRecord<string, number>>>();
+  // @ts-expect-error there is no such group
+  orders.pipe(batchEach({ by: 'topic' }));
 });
 
 test('derive() keeps what is not changed', () => {
