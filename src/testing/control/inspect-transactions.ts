@@ -46,6 +46,7 @@ function snapshotTransaction(transaction: Transaction, cluster: Cluster): Transa
 
 function byTopic({ partitions }: Transaction): PartitionsByTopic {
   const found: Record<string, number[]> = {};
-  for (const { topic, index } of partitions) (found[topic] ??= []).push(index);
+  const sorted = [...partitions].sort((a, b) => a.index - b.index);
+  for (const { topic, index } of sorted) (found[topic] ??= []).push(index);
   return found;
 }

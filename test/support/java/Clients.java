@@ -14,8 +14,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
@@ -30,9 +32,11 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  * separated by a tab, one answer a line. Keys, values and header values are base64.
  *
  * <pre>
- * send JSON   {producer, config, records: [{topic, partition, timestamp, key, value, headers}], then}
+ * send JSON   {producer, config, records: [{topic, partition, timestamp, key, value, headers}],
+ *             offsets: {groupId, positions: [{topic, partition, offset}]}, then}
  *             writes the records, answers where they are. A producer is made with the first send that
- *             names it and its config; with a transactional.id the first send begins a transaction.
+ *             names it and its config; with a transactional.id the first send begins a transaction,
+ *             and the offsets go into it.
  *             then: "commit", "abort", "close", or nothing to leave everything as it is.
  * read JSON   {config, topic, timeoutMs} every record of a topic up to its present end; control
  *             records, and with read_committed aborted ones, are left out.
@@ -92,8 +96,18 @@ public class Clients {
             answer.addObject().put("partition", metadata.partition()).put("offset", metadata.offset())
                 .put("timestamp", metadata.timestamp());
         }
+        if (command.has("offsets")) sendOffsets(producer, command.get("offsets"));
         finish(name, producer, command.path("then").asText(""));
         return MAPPER.writeValueAsString(answer);
+    }
+
+    private static void sendOffsets(KafkaProducer<byte[], byte[]> producer, JsonNode offsets) {
+        Map<TopicPartition, OffsetAndMetadata> positions = new HashMap<>();
+        for (JsonNode position : offsets.get("positions")) {
+            positions.put(new TopicPartition(position.get("topic").asText(), position.get("partition").asInt()),
+                new OffsetAndMetadata(position.get("offset").asLong()));
+        }
+        producer.sendOffsetsToTransaction(positions, new ConsumerGroupMetadata(offsets.get("groupId").asText()));
     }
 
     private static void finish(String name, KafkaProducer<byte[], byte[]> producer, String then) {

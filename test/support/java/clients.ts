@@ -34,6 +34,15 @@ export interface JavaSend {
   readonly producer?: string;
   readonly config?: JavaConfig;
   readonly records: readonly JavaRecord[];
+  /** Offsets that a transaction commits for a group. */
+  readonly offsets?: {
+    readonly groupId: string;
+    readonly positions: readonly {
+      readonly topic: string;
+      readonly partition: number;
+      readonly offset: number;
+    }[];
+  };
   /** What to do once they are written; by default nothing: a transaction stays open. */
   readonly then?: 'commit' | 'abort' | 'close';
 }
