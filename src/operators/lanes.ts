@@ -12,6 +12,12 @@ export interface LaneRecord {
   readonly rawKey: Buffer | null;
 }
 
+/** How far into a partition work was begun. */
+interface Reach {
+  /** The highest offset of which it was. */
+  offset: number;
+}
+
 /** Records that are worked on one after the other. Most hold one: a queue is made for the second. */
 class Lane<T extends LaneRecord> {
   /** The record in work, or about to be tried again. */
@@ -33,6 +39,7 @@ class Lane<T extends LaneRecord> {
     /** Where it is registered while it has records; a partition's own lane stays. */
     readonly home: Map<string, Lane<T>> | undefined,
     readonly name: string,
+    readonly reach: Reach,
   ) {}
 
   get isEmpty(): boolean {
@@ -81,6 +88,7 @@ export type { Lane };
 interface PartitionLanes<T extends LaneRecord> {
   readonly topic: string;
   readonly partition: number;
+  readonly reach: Reach;
   readonly whole: Lane<T>;
   readonly byKey: Map<string, Lane<T>>;
 }
@@ -113,8 +121,11 @@ export class Lanes<T extends LaneRecord> {
   push(record: T): void {
     const lane = this.laneOf(record);
     this.waiting++;
-    if (record.attempt === 1) lane.push(record);
-    else {
+    if (record.attempt === 1) {
+      // Deliveries of an epoch ascend: another one has begun.
+      if (record.offset <= lane.reach.offset) lane.reach.offset = -1;
+      lane.push(record);
+    } else {
       lane.pushAgain(record);
       if (lane.heldFor === record.offset) this.release(lane);
     }
@@ -131,6 +142,7 @@ export class Lanes<T extends LaneRecord> {
       lane.current ??= lane.shift();
       // What it held was taken out meanwhile.
       if (lane.current === undefined) continue;
+      if (lane.current.offset > lane.reach.offset) lane.reach.offset = lane.current.offset;
       this.waiting--;
       this.inWork++;
       return lane;
@@ -184,22 +196,42 @@ export class Lanes<T extends LaneRecord> {
   }
 
   /** Takes records out that were not started. */
-  takeWaiting(isWanted: (record: T) => boolean): T[] {
+  takeWaiting(): T[] {
+    return this.take(
+      () => true,
+      () => true,
+    );
+  }
+
+  /**
+   * Takes records out that were not started, but for those before which others of their partition
+   * were: taken out, they would be gaps, and what lies behind a gap is done again by the next owner.
+   * Those whose work failed are taken, and what comes after them in their lanes with them.
+   */
+  takeUnreached(isWanted: (record: T) => boolean): T[] {
+    return this.take(isWanted, (record, { offset }) => record.offset > offset && isWanted(record));
+  }
+
+  private take(
+    isWanted: (record: T) => boolean,
+    isUnreached: (record: T, reach: Reach) => boolean,
+  ): T[] {
     const taken: T[] = [];
     for (const lane of this.suspended) {
       if (!isWanted(lane.current!)) continue;
       taken.push(lane.current!);
+      lane.takeInto(taken, isWanted);
       this.suspended.delete(lane);
       this.clear(lane);
       this.goOn(lane);
     }
-    if (this.order === 'none') {
-      for (const lane of this.ready) lane.takeInto(taken, isWanted);
-    }
+    const takeOf = (lane: Lane<T>) =>
+      lane.takeInto(taken, (record) => isUnreached(record, lane.reach));
+    if (this.order === 'none') for (const lane of this.ready) takeOf(lane);
     for (const { whole, byKey } of this.partitions.values()) {
-      whole.takeInto(taken, isWanted);
+      takeOf(whole);
       for (const lane of byKey.values()) {
-        lane.takeInto(taken, isWanted);
+        takeOf(lane);
         if (lane.isEmpty && lane.isIdle) byKey.delete(lane.name);
       }
     }
@@ -234,13 +266,13 @@ export class Lanes<T extends LaneRecord> {
 
   /** Records without a key have no order to keep among keys: they keep their partition's. */
   private laneOf(record: T): Lane<T> {
-    if (this.order === 'none') return new Lane<T>(undefined, '');
-    const { whole, byKey } = this.lanesOf(record);
+    if (this.order === 'none') return new Lane<T>(undefined, '', { offset: -1 });
+    const { whole, byKey, reach } = this.lanesOf(record);
     if (this.order === 'partition') return whole;
     const key = record.rawKey?.toString('latin1');
     if (key === undefined) return whole;
     let lane = byKey.get(key);
-    if (lane === undefined) byKey.set(key, (lane = new Lane<T>(byKey, key)));
+    if (lane === undefined) byKey.set(key, (lane = new Lane<T>(byKey, key, reach)));
     return lane;
   }
 
@@ -250,8 +282,9 @@ export class Lanes<T extends LaneRecord> {
     const name = `${topic}-${partition}`;
     let lanes = this.partitions.get(name);
     if (lanes === undefined) {
-      const whole = new Lane<T>(undefined, name);
-      lanes = { topic, partition, whole, byKey: new Map<string, Lane<T>>() };
+      const reach = { offset: -1 };
+      const whole = new Lane<T>(undefined, name, reach);
+      lanes = { topic, partition, reach, whole, byKey: new Map<string, Lane<T>>() };
       this.partitions.set(name, lanes);
     }
     this.latest = lanes;

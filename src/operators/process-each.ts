@@ -49,7 +49,8 @@ export interface ProcessEachOptions<T, E = never> {
  * or key) are worked on one after the other, in order; lanes don't wait for one another. A record
  * whose work has made a derived record is not acked here but by the sink that writes the result. When
  * a partition is being given up, records that were not started go back unacked, and those in work
- * are awaited. What waits here is bounded by the consumer's window.
+ * are awaited; by key, those before a record that was started are worked on as well, so that the next
+ * owner does nothing twice. What waits here is bounded by the consumer's window.
  *
  * A record that was nacked, by `project` or by `onError`, comes first in its lane when it is delivered
  * again: what is behind it waits. With `order: 'none'` nothing waits, and it comes when it comes.

@@ -83,7 +83,7 @@ export class Processing<T extends Work, R, O> {
   stop(): void {
     this.isStopped = true;
     this.pipelines.stop();
-    for (const work of this.lanes.takeWaiting(() => true)) this.treatment.abandon(work);
+    for (const work of this.lanes.takeWaiting()) this.treatment.abandon(work);
     for (const cancel of this.retries.values()) cancel();
     for (const cancel of [...this.cancels]) cancel();
   }
@@ -96,9 +96,16 @@ export class Processing<T extends Work, R, O> {
       const work = lane.current!;
       // Its partition was taken away, or begun anew elsewhere: nothing done for it would count.
       if (work.isFenced) this.lanes.finish(lane);
+      else if (work.isDraining && work.signal.aborted) this.tooLate(lane, work);
       else this.run(lane, () => this.treatment.start(work, new WorkContext(work, lane.failures)));
     }
     this.isStarting = false;
+  }
+
+  /** The time to finish what lay before work that was begun is up. */
+  private tooLate(lane: Lane<T>, work: T): void {
+    this.treatment.abandon(work);
+    this.lanes.finish(lane);
   }
 
   private run(lane: Lane<T>, begin: () => WorkResult<R>): void {
@@ -248,7 +255,7 @@ export class Processing<T extends Work, R, O> {
 
   private returnDraining(): void {
     const isDraining = (work: T) => work.isDraining;
-    for (const work of this.lanes.takeWaiting(isDraining)) this.treatment.abandon(work);
+    for (const work of this.lanes.takeUnreached(isDraining)) this.treatment.abandon(work);
     for (const [lane, cancel] of this.retries) {
       if (this.lanes.isSuspended(lane)) continue;
       cancel();

@@ -633,6 +633,66 @@ describe('when partitions are given up', () => {
     expect(staying.committable).toBe(2);
   });
 
+  test('by key: what lies before work that was begun is finished too, so that nothing is done twice', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const records = partition.deliver('slow=a', 'slow=b', 'x=c', 'x=d', 'slow=e');
+    spied(
+      concat(from(records), NEVER).pipe(processEach(work.start, { concurrency: 2, order: 'key' })),
+    );
+    await work.finish('c');
+    expect(work.started).toEqual(['a', 'c', 'd']);
+    partition.drain();
+    expect(partition.returned).toEqual([4]);
+    await work.finish('a', 'd');
+    await work.finish('b');
+    expect(work.started).toEqual(['a', 'c', 'd', 'b']);
+    expect(partition.committable).toBe(4);
+    expect(partition.inHand).toBe(0);
+  });
+
+  test('by key: what was not begun in time goes back', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const records = partition.deliver('slow=a', 'slow=b', 'x=c');
+    spied(
+      concat(from(records), NEVER).pipe(processEach(work.start, { concurrency: 2, order: 'key' })),
+    );
+    partition.drain();
+    expect(partition.returned).toEqual([]);
+    partition.abortWork();
+    await work.finish('a', 'c');
+    expect(work.started).toEqual(['a', 'c']);
+    expect(partition.returned).toEqual([1]);
+  });
+
+  test('by key: what comes after a failed record of its key goes back with it', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const records = partition.deliver('slow=a', 'slow=b', 'x=c');
+    spied(
+      concat(from(records), NEVER).pipe(
+        processEach(work.start, { concurrency: 2, order: 'key', retry: { count: 1 } }),
+      ),
+    );
+    await work.fail('a', new Error('busy'));
+    partition.drain();
+    expect(partition.returned).toEqual([0, 1]);
+    await work.finish('c');
+    expect(work.started).toEqual(['a', 'c']);
+  });
+
+  test('by key: what was begun in an epoch before holds nothing back', () => {
+    const partition = new TestPartition();
+    const source = new Subject<TestRecord>();
+    spied(source.pipe(processEach(() => NEVER, { concurrency: 3, order: 'key' })));
+    for (const record of partition.deliver('x=a', 'y=b', 'z=c')) source.next(record);
+    partition.begin(0);
+    for (const record of partition.deliver('u=d', 'u=e')) source.next(record);
+    partition.drain();
+    expect(partition.returned).toEqual([0, 1]);
+  });
+
   test('it completes where the source has, and nothing is left', async () => {
     const partition = new TestPartition();
     const work = new Work();

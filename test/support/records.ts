@@ -148,6 +148,11 @@ export class TestPartition {
     this.pipeline.draining();
   }
 
+  /** The time for draining is up. */
+  abortWork(): void {
+    this.assigned.abortWork();
+  }
+
   /** Delivers nothing more, because whoever listens has had enough. */
   stop(): void {
     this.assigned.stopDelivery();
