@@ -60,7 +60,7 @@ export class FakeClock implements Clock {
   /** Milliseconds until the next task; `undefined` when none waits. */
   get nextInMs(): number | undefined {
     const next = this.next();
-    return next === undefined ? undefined : next.at - this.elapsed;
+    return next === undefined ? undefined : Math.max(0, next.at - this.elapsed);
   }
 
   /** Moves time on and runs all that is due by then, also what becomes due on the way. */
@@ -72,6 +72,11 @@ export class FakeClock implements Clock {
       timer.task();
     }
     this.elapsed = end;
+  }
+
+  /** Lets time pass while nothing gets its turn, as a long computation does. */
+  block(ms: number): void {
+    this.elapsed += ms;
   }
 
   private next(): Timer | undefined {

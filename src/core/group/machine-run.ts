@@ -227,24 +227,9 @@ export class MachineRun {
   }
 
   private scheduleHeartbeat(delayMs: number): void {
-    const { clock } = this.parts;
-    const dueAt = clock.monotonic() + delayMs;
     this.after('heartbeat', delayMs, () => {
-      this.warnIfLate(clock.monotonic() - dueAt, delayMs);
       this.keepTopics();
       this.dispatch({ type: 'heartbeat-due' });
-    });
-  }
-
-  private warnIfLate(lateMs: number, intervalMs: number): void {
-    if (lateMs <= intervalMs) return;
-    this.parts.onEvent({
-      type: 'warning',
-      code: 'EVENT_LOOP_BLOCKED',
-      message:
-        `A heartbeat of group '${this.parts.options.groupId}' is ${Math.round(lateMs)} ms late ` +
-        `because the event loop was blocked; beyond the session timeout the group would expel ` +
-        `this member. Move long computations to a worker thread`,
     });
   }
 
