@@ -331,6 +331,16 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
   }
 
   /** @internal */
+  get isKeyDecoded(): boolean {
+    return this.decodedKey !== LAZY;
+  }
+
+  /** @internal */
+  get isValueDecoded(): boolean {
+    return this.decodedValue !== LAZY;
+  }
+
+  /** @internal */
   decodedKeyIs(key: unknown): void {
     this.decodedKey = key;
   }

@@ -37,33 +37,24 @@ export class Decoder {
   }
 
   /**
-   * Decodes a record in place.
+   * Decodes in place what of a record is not decoded yet: after a part was replaced that has failed,
+   * only the rest.
    *
    * @throws UndecodableRecord when a deserializer does.
    */
   decode(record: ConsumerRecord<unknown, unknown>): Decoded {
     const { decodeKey, decodeValue } = this;
     const context = { topic: record.topic, record };
-    const key = decodeKey && part(record, 'key', record.rawKey, (b) => decodeKey(b, context));
-    let value: unknown;
-    try {
-      value = decodeValue && part(record, 'value', record.rawValue, (b) => decodeValue(b, context));
-    } catch (error) {
-      // The key may fail too, with nobody listening any more.
-      if (isPromise(key)) key.then(undefined, () => undefined);
-      throw error;
+    let key: PartOutcome;
+    let value: PartOutcome;
+    if (decodeKey !== undefined && !record.isKeyDecoded) {
+      key = part(record, 'key', record.rawKey, (bytes) => decodeKey(bytes, context));
     }
-    if (!isPromise(key) && !isPromise(value)) {
-      if (decodeKey !== undefined) record.decodedKeyIs(key);
-      if (decodeValue !== undefined) record.decodedValueIs(value);
-      return undefined;
+    if (decodeValue !== undefined && !record.isValueDecoded) {
+      value = part(record, 'value', record.rawValue, (bytes) => decodeValue(bytes, context));
     }
-    return Promise.all([later(record, 'key', key), later(record, 'value', value)]).then(
-      ([lateKey, lateValue]) => {
-        if (decodeKey !== undefined) record.decodedKeyIs(lateKey);
-        if (decodeValue !== undefined) record.decodedValueIs(lateValue);
-      },
-    );
+    if (key === undefined && value === undefined) return undefined;
+    return settle(key, value);
   }
 }
 
@@ -76,30 +67,56 @@ export class UndecodableRecord extends Error {
 
 type Part = 'key' | 'value';
 
+/** Decoded, to be decoded, or failed. */
+type PartOutcome = undefined | Promise<UndecodableRecord | undefined> | UndecodableRecord;
+
 function part(
   record: ConsumerRecord<unknown, unknown>,
   name: Part,
   bytes: Buffer | null,
   decode: (bytes: Buffer) => unknown,
-): unknown {
-  if (bytes === null) return null;
+): PartOutcome {
   try {
-    return decode(bytes);
+    const value = bytes === null ? null : decode(bytes);
+    if (isPromise(value)) return later(record, name, value);
+    accept(record, name, value);
+    return undefined;
   } catch (cause) {
-    throw undecodable(record, name, cause);
+    return undecodable(record, name, cause);
   }
 }
 
 async function later(
   record: ConsumerRecord<unknown, unknown>,
   name: Part,
-  value: unknown,
-): Promise<unknown> {
+  value: PromiseLike<unknown>,
+): Promise<UndecodableRecord | undefined> {
   try {
-    return await value;
+    accept(record, name, await value);
+    return undefined;
   } catch (cause) {
-    throw undecodable(record, name, cause);
+    return undecodable(record, name, cause);
   }
+}
+
+function accept(record: ConsumerRecord<unknown, unknown>, name: Part, value: unknown): void {
+  if (name === 'key') record.decodedKeyIs(value);
+  else record.decodedValueIs(value);
+}
+
+/** Both parts have to be decided before one's failure is told: what became of the other counts. */
+function settle(key: PartOutcome, value: PartOutcome): Decoded {
+  if (key instanceof Promise || value instanceof Promise) {
+    return Promise.all([key, value]).then(([keyFailure, valueFailure]) => {
+      throwAny(keyFailure ?? valueFailure);
+    });
+  }
+  throwAny(key ?? value);
+  return undefined;
+}
+
+function throwAny(failure: UndecodableRecord | undefined): void {
+  if (failure !== undefined) throw failure;
 }
 
 function undecodable(

@@ -323,13 +323,16 @@ export class Deliverer {
 
   /** False when the record is not to be delivered, or not yet. */
   private decode(partition: AssignedPartition, record: ConsumerRecord<unknown, unknown>): boolean {
-    try {
-      const later = this.decoder.decode(record);
-      if (later === undefined) return true;
-      this.decodeLater(partition, record, later);
-      return false;
-    } catch (error) {
-      return this.remedy(partition, record, error);
+    for (;;) {
+      try {
+        const later = this.decoder.decode(record);
+        if (later === undefined) return true;
+        this.decodeLater(partition, record, later);
+        return false;
+      } catch (error) {
+        // What was replaced is not decoded again, but the rest may not be decoded yet.
+        if (!this.remedy(partition, record, error)) return false;
+      }
     }
   }
 
@@ -344,7 +347,10 @@ export class Deliverer {
       // Sought, revoked or closed meanwhile: it counts for nothing.
       if (partition.open !== open || !partition.isDecoding) return;
       partition.isDecoding = false;
-      if (error === undefined || this.remedy(partition, record, error)) partition.decoded = record;
+      const isWhole =
+        error === undefined ||
+        (this.remedy(partition, record, error) && this.decode(partition, record));
+      if (isWhole) partition.decoded = record;
       this.wake();
     };
     later.then(() => done(), done);
