@@ -23,5 +23,10 @@ export function asKafkaError(error: unknown, what: string, code: string): KafkaE
 
 /** The failure of a callback that the user has given. */
 export function callbackFailed(name: string, cause: unknown): KafkaError {
-  return asKafkaError(cause, `The callback ${name} failed`, 'CALLBACK_FAILED');
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new KafkaError(`The callback ${name} failed: ${reason}`, {
+    code: 'CALLBACK_FAILED',
+    ...(cause instanceof KafkaError && { context: cause.context }),
+    cause,
+  });
 }

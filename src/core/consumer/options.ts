@@ -1,5 +1,10 @@
 import type { ObservableInput } from 'rxjs';
-import type { Assignor, BuiltInAssignor, TopicPartition } from '../group/index.js';
+import {
+  isAssignor,
+  type Assignor,
+  type BuiltInAssignor,
+  type TopicPartition,
+} from '../group/index.js';
 import type { KafkaError } from '../util/errors.js';
 import {
   badOption,
@@ -150,8 +155,9 @@ const rules = {
   groupProtocol: oneOf<'auto' | 'classic' | 'consumer'>('auto', 'auto', 'classic', 'consumer'),
   groupRemoteAssignor: optional<string>('a text that is not empty', text),
   partitionAssignmentStrategy: optional<readonly (BuiltInAssignor | Assignor)[]>(
-    'a list of assignors that is not empty',
-    (value) => Array.isArray(value) && value.length > 0,
+    "a list, that is not empty, of 'range', 'roundrobin', 'sticky', 'cooperative-sticky', or objects " +
+      'with name, supportedProtocols and assign()',
+    (value) => Array.isArray(value) && value.length > 0 && value.every(isAssignor),
   ),
   sessionTimeoutMs: integer(45_000, { min: 1, max: MAX_INT32 }),
   heartbeatIntervalMs: integer(3000, { min: 1, max: MAX_INT32 }),

@@ -36,6 +36,7 @@ import { Pipeline } from './pipeline.js';
 import { Positions, type StartPosition } from './positions.js';
 import { Redeliverer } from './redeliverer.js';
 import { fixedAssignment, SelfAssigned } from './self-assigned.js';
+import { checkOffset } from './topics.js';
 import { starvationOf } from './starvation.js';
 import { TopicSizes } from './topic-sizes.js';
 import { Unreadable } from './unreadable.js';
@@ -461,7 +462,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       (offsets) => {
         if (!Array.isArray(offsets)) return;
         for (const given of offsets as readonly PartitionOffset[]) {
-          starts.set(nameOf(given), { from: 'offset', offset: given.offset });
+          starts.set(nameOf(given), { from: 'offset', offset: checkOffset(given.offset) });
         }
       },
     );

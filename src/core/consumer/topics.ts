@@ -121,7 +121,8 @@ export function checkMs(time: number): number {
   throw new ConfigError(`consumer: ${String(time)} is no time in whole milliseconds`);
 }
 
-function checkOffset(offset: number): number {
+/** @throws ConfigError for what is none. */
+export function checkOffset(offset: number): number {
   if (Number.isSafeInteger(offset) && offset >= 0) return offset;
   throw new ConfigError(
     `consumer: ${inspect(offset)} is not an offset; give a whole number of at least 0`,

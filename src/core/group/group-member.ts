@@ -202,6 +202,9 @@ export class GroupMember implements Member {
       isCooperative: rebalanceProtocol === 'cooperative',
       onEvent: (event) => this.emit(event),
       onFailed: (error) => this.failed(error),
+      onGaveUp: (error) => {
+        if (!this.isOver) handler.onFatal(error);
+      },
       onLeft: () => this.leftListener(),
     });
     this.calls = calls;

@@ -6,6 +6,7 @@ export type {
   RebalanceProtocol,
   TopicLayout,
 } from './assignors/assignor.js';
+export { isAssignor } from './assignors/is-assignor.js';
 export { createMember, type MemberContext } from './create-member.js';
 export type { GroupEvent } from './events.js';
 export type { GroupHandler, GroupMetadata, Member } from './member.js';

@@ -49,6 +49,8 @@ export interface MachineRunParts {
   readonly isCooperative: boolean;
   readonly onEvent: (event: GroupEvent) => void;
   readonly onFailed: (error: KafkaError) => void;
+  /** It is still a member, and is to leave. */
+  readonly onGaveUp: (error: KafkaError) => void;
   readonly onLeft: () => void;
 }
 
@@ -124,6 +126,9 @@ export class MachineRun {
         break;
       case 'fail':
         parts.onFailed(effect.error);
+        break;
+      case 'give-up':
+        parts.onGaveUp(effect.error);
         break;
       case 'emit':
         parts.onEvent(effect.event);

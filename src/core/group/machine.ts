@@ -155,7 +155,10 @@ export type Effect =
       readonly all: readonly TopicPartition[];
     }
   | { readonly type: 'lose'; readonly partitions: readonly TopicPartition[] }
+  /** The membership has ended for good. */
   | { readonly type: 'fail'; readonly error: KafkaError }
+  /** It can't go on, but the group doesn't know: it stays a member until it is told to leave. */
+  | { readonly type: 'give-up'; readonly error: KafkaError }
   | { readonly type: 'emit'; readonly event: GroupEvent }
   | {
       readonly type: 'share-out';

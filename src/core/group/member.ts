@@ -34,7 +34,10 @@ export interface GroupHandler {
   onRevoked(removed: readonly TopicPartition[], deadlineMs: number): Promise<void>;
   /** They belong to others by now: nothing can be committed. */
   onLost(lost: readonly TopicPartition[]): void;
-  /** The member is gone for good; what it had was given to `onLost` before. */
+  /**
+   * The member can't go on: {@link Member.leave} is to follow. Where the group has ended the membership,
+   * what it had was given to `onLost` before; else it can be committed yet.
+   */
   onFatal(error: KafkaError): void;
   onEvent(event: GroupEvent): void;
 }

@@ -28,17 +28,11 @@ function strict(bytes: Buffer): string {
 
 /** A deserializer that takes its time; longer for `slow`. */
 function slowly(sim: Simulation, then: (bytes: Buffer) => string = strict) {
-  return (bytes: Buffer): Promise<string> =>
-    new Promise((resolve, reject) => {
-      const ms = bytes.toString() === 'slow' ? 5000 : 10;
-      sim.clock.schedule(ms, () => {
-        try {
-          resolve(then(bytes));
-        } catch (error) {
-          reject(error as Error);
-        }
-      });
-    });
+  return async (bytes: Buffer): Promise<string> => {
+    const ms = bytes.toString() === 'slow' ? 5000 : 10;
+    await new Promise<void>((resolve) => sim.clock.schedule(ms, resolve));
+    return then(bytes);
+  };
 }
 
 function subscribe(

@@ -115,7 +115,7 @@ describe('for await', () => {
     });
     const seen: number[] = [];
     const loop = async () => {
-      for await (const { value } of consumer.iterate(TOPIC)) seen.push(value!);
+      for await (const { value } of consumer.iterate(TOPIC)) seen.push(value);
     };
     expect(await sim.run(rejectionOf(loop()))).toMatchObject({ context: { offset: 3 } });
     expect(seen).toEqual(upTo(seen.length));

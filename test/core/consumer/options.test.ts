@@ -62,6 +62,16 @@ describe('consumer options', () => {
       /partitionAssignmentStrategy/,
     ],
     [
+      'an assignor that nobody knows',
+      { ...group, partitionAssignmentStrategy: ['ranges' as 'range'] },
+      /partitionAssignmentStrategy.*'range', 'roundrobin'/,
+    ],
+    [
+      'an assignor that can’t assign',
+      { ...group, partitionAssignmentStrategy: [{ name: 'mine' } as unknown as 'range'] },
+      /partitionAssignmentStrategy.*assign\(\)/,
+    ],
+    [
       'a session timeout with the consumer protocol',
       { ...group, groupProtocol: 'consumer', sessionTimeoutMs: 10_000 },
       /sessionTimeoutMs/,

@@ -3,7 +3,7 @@ import { ConfigError, type KafkaError } from '../../util/errors.js';
 import { andThen, step, type Effect } from '../machine.js';
 import { without } from '../topic-partition.js';
 import { decodeSubscription } from './blobs.js';
-import { fail, lose, refused, unreadable } from './losing.js';
+import { giveUp, lose, refused, unreadable } from './losing.js';
 import { joinLater, rebalancing, sendJoin, sendSync } from './sending.js';
 import type { AnswerTo, ClassicState, ClassicStep } from './state.js';
 
@@ -55,7 +55,7 @@ function joined(state: ClassicState, body: AnswerTo<'join'>['body']): ClassicSte
   const { memberId, generationId, leader, members, skipAssignment } = body;
   const assignor = body.protocolName ?? '';
   const mismatch = mismatchOf(state, body.protocolType, assignor);
-  if (mismatch !== undefined) return fail(state, mismatch);
+  if (mismatch !== undefined) return giveUp({ ...state, memberId, generationId }, mismatch);
   const isLeader = leader === memberId;
   const next: ClassicState = {
     ...state,

@@ -38,14 +38,19 @@ export function fail(state: ClassicState, error: KafkaError): ClassicStep {
   );
 }
 
+/** What the group does not know of: the consumer commits and leaves. */
+export function giveUp(state: ClassicState, error: KafkaError): ClassicStep {
+  return step(state, { type: 'give-up', error });
+}
+
 export function refused(state: ClassicState, api: string, code: number): ClassicStep {
   return fail(state, groupError(state.settings.groupId, api, code));
 }
 
 /** What another member has written, and nobody can read. */
 export function unreadable(state: ClassicState, error: unknown, what: string): ClassicStep {
-  if (error instanceof KafkaError) return fail(state, error);
-  return fail(
+  if (error instanceof KafkaError) return giveUp(state, error);
+  return giveUp(
     state,
     new ProtocolError(`${what} can't be read: ${String(error)}`, { cause: error }),
   );

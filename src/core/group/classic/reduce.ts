@@ -4,7 +4,7 @@ import { heartbeatAnswered, heartbeatDue } from './heartbeats.js';
 import { joinAnswered, rejoin } from './joining.js';
 import { layoutsDiffer } from './layouts.js';
 import { leave, reduceLeaving } from './leaving.js';
-import { fail } from './losing.js';
+import { fail, giveUp } from './losing.js';
 import { joinLater, sendHeartbeat, sendJoin, sendSync } from './sending.js';
 import { isBeating, type ClassicState, type ClassicStep } from './state.js';
 import { calledBack, settle, syncAnswered } from './syncing.js';
@@ -41,7 +41,7 @@ export function reduceClassic(state: ClassicState, input: Input): ClassicStep {
     case 'check-wanted':
       return isBeating(state) ? sendHeartbeat(state) : step(state);
     case 'broke':
-      return fail(state, input.error);
+      return giveUp(state, input.error);
     case 'leave':
       return leave(state, input.keepsMembership);
     case 'topics-resolved':
@@ -94,7 +94,7 @@ function sharedOut(
   if (state.phase !== 'sharing-out' || state.generationId !== input.generationId) {
     return step(state);
   }
-  if (input.type === 'not-shared-out') return fail(state, input.error);
+  if (input.type === 'not-shared-out') return giveUp(state, input.error);
   return sendSync({ ...state, watched: input.layouts }, input.assignments);
 }
 

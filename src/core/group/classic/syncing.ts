@@ -4,7 +4,7 @@ import { andThen, step, type Effect } from '../machine.js';
 import { without } from '../topic-partition.js';
 import { decodeAssignment } from './blobs.js';
 import { mismatchOf, rejoin } from './joining.js';
-import { fail, fenced, refused, unreadable } from './losing.js';
+import { fenced, giveUp, refused, unreadable } from './losing.js';
 import { joinLater, sendJoin } from './sending.js';
 import type { AnswerTo, ClassicState, ClassicStep } from './state.js';
 
@@ -31,7 +31,7 @@ export function syncAnswered(
 
 function synced(state: ClassicState, body: AnswerTo<'sync'>['body']): ClassicStep {
   const mismatch = mismatchOf(state, body.protocolType, body.protocolName ?? state.assignor);
-  if (mismatch !== undefined) return fail(state, mismatch);
+  if (mismatch !== undefined) return giveUp(state, mismatch);
   try {
     return given(state, decodeAssignment(body.assignment));
   } catch (error) {

@@ -37,7 +37,7 @@ export function reduceConsumer(state: ConsumerState, input: Input): ConsumerStep
     case 'check-wanted':
       return state.phase === 'idle' ? step(state) : sendHeartbeat({ ...state, told: undefined });
     case 'broke':
-      return fail(state, input.error);
+      return step(state, { type: 'give-up', error: input.error });
     case 'leave':
       return leave(state, input.keepsMembership);
     case 'shared-out':
