@@ -209,7 +209,7 @@ export class Lanes<T extends LaneRecord> {
    * Those whose work failed are taken, and what comes after them in their lanes with them.
    */
   takeUnreached(isWanted: (record: T) => boolean): T[] {
-    return this.take(isWanted, (record, { offset }) => record.offset > offset && isWanted(record));
+    return this.take(isWanted, (record, { offset }) => record.offset >= offset && isWanted(record));
   }
 
   private take(
