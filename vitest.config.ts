@@ -10,7 +10,7 @@ export default defineConfig({
         // Needs nothing but Node.
         test: {
           name: 'unit',
-          include: ['test/**/*.test.ts'],
+          include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [kafkaTests, layerTests],
           // Ends tests that hang, not those that a busy machine makes slow.
           testTimeout: 30_000,

@@ -1,7 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
+import * as rxjsValues from 'rxjs';
 import ts from 'typescript';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
+import * as rxKafkaValues from '../src/index.js';
+import * as testingValues from '../src/testing/index.js';
 
 const root = resolve(import.meta.dirname, '..');
 const folders = [
@@ -42,14 +45,33 @@ interface Example {
   readonly code: string;
 }
 
+/** The tests that docs/testing.md shows. */
+const blocks: readonly Example[] = [
+  ...readFileSync(join(root, 'docs/testing.md'), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm),
+].map(([, code = ''], i) => ({ where: `test ${i + 1} of docs/testing.md`, code }));
+
 test('every example in the documentation of sources, operators, sinks, consumers and marbles compiles', () => {
-  const examples = folders.flatMap((folder) => examplesIn(join(root, folder)));
+  const examples = [...folders.flatMap((folder) => examplesIn(join(root, folder))), ...blocks];
   expect(examples.length).toBeGreaterThan(20);
   const wrong = { where: 'one that must not compile', code: 'fromTopics(kafka, 5);' };
   const [ours, ...others] = complaints([wrong, ...examples]);
   expect(ours).toContain(wrong.where);
   expect(others).toEqual([]);
 }, 120_000);
+
+describe('docs/testing.md', () => {
+  test.each(blocks)('$where passes', async ({ code }) => {
+    const script = ts.transpile(code, { target: ts.ScriptTarget.ES2022 });
+    const bodies: (() => unknown)[] = [];
+    const collect = (_: string, body: () => unknown) => bodies.push(body);
+    const scope = { ...rxjsValues, ...rxKafkaValues, ...testingValues, test: collect };
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the documentation is ours
+    const run = new Function(...Object.keys(scope), script) as (...given: unknown[]) => void;
+    run(...Object.values(scope));
+    expect(bodies).toHaveLength(1);
+    for (const body of bodies) await body();
+  });
+});
 
 /** The code of each `@example` of public symbols. */
 function examplesIn(folder: string): Example[] {
@@ -76,7 +98,9 @@ function examplesIn(folder: string): Example[] {
 function complaints(examples: readonly Example[]): string[] {
   const names = (module: string) => `const { ${exportsOf(module).join(', ')} }`;
   const shared = `${prelude}\n${names('rxjs')} = rxjs;\n${names('rx-kafka')} = rxKafka;\n${names('testing')} = testing;\n`;
-  const types = `type Receipt<T> = rxKafka.Receipt<T>;\n`;
+  const types =
+    `type Receipt<T> = rxKafka.Receipt<T>;\ntype Batch = rxKafka.Batch;\n` +
+    `type ConsumerRecord = rxKafka.ConsumerRecord;\n`;
   const files = new Map(
     examples.map(({ code }, i) => [
       join(root, 'test', `example-${i}.ts`),
@@ -103,12 +127,7 @@ function exportsOf(module: string): readonly string[] {
   return known.get(module) ?? [];
 }
 
-const values = await Promise.all([
-  import('rxjs'),
-  import('../src/index.js'),
-  import('../src/testing/index.js'),
-]);
-const [rxjs, rxKafka, testing] = values.map((module) =>
+const [rxjs, rxKafka, testing] = [rxjsValues, rxKafkaValues, testingValues].map((module) =>
   Object.keys(module).filter((name) => name !== 'default'),
 );
 known.set('rx-kafka', rxKafka!);

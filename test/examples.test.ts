@@ -28,8 +28,15 @@ test.each(files)(
   120_000,
 );
 
-async function run(file: string): Promise<{ code: unknown; output: string }> {
-  const child = spawn(process.execPath, ['--import', 'tsx', file]);
+test('what examples/testing/batching.node-test.ts tests is so', async () => {
+  const file = resolve(folder, '../testing/batching.node-test.ts');
+  const { code, output } = await run('--test', file);
+  expect(output).toMatch(/pass 3/);
+  expect(code, output).toBe(0);
+}, 120_000);
+
+async function run(...args: readonly string[]): Promise<{ code: unknown; output: string }> {
+  const child = spawn(process.execPath, ['--import', 'tsx', ...args]);
   let output = '';
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => (output += chunk.toString()));

@@ -26,7 +26,15 @@ export function letterOf(value: unknown): string | undefined {
 export function asDrawn(value: unknown): unknown {
   const letter = letterOf(value);
   if (letter !== undefined) return isFailure(value) ? `${letter} failed` : letter;
-  return Array.isArray(value) ? value.map((each) => asDrawn(each)) : value;
+  const list = listOf(value);
+  return list === undefined ? value : list.map((each) => asDrawn(each));
+}
+
+/** The values of a list, or the records of a batch. */
+function listOf(value: unknown): readonly unknown[] | undefined {
+  if (Array.isArray(value)) return value as readonly unknown[];
+  if (typeof value !== 'object' || value === null || !('records' in value)) return undefined;
+  return Array.isArray(value.records) ? (value.records as readonly unknown[]) : undefined;
 }
 
 /** Receipts, failures and the tokens of sinks hold what was sent; batches their records. */
