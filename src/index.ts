@@ -92,6 +92,9 @@ export { aggregateEach } from './operators/aggregate-each.js';
 export { Batch, type BatchScope } from './operators/batch.js';
 export { batchEach } from './operators/batch-each.js';
 export type { BatchEachOptions } from './operators/batch-options.js';
+export { dedupeEach, type DedupeEachOptions } from './operators/dedupe-each.js';
+export type { ExclusiveProject } from './operators/exclusive.js';
+export { exhaustEach, type ExhaustEachOptions } from './operators/exhaust-each.js';
 export { fanOut } from './operators/fan-out.js';
 export { filterEach } from './operators/filter-each.js';
 export {
@@ -104,6 +107,7 @@ export { ofType } from './operators/of-type.js';
 export { processEach, type ProcessEachOptions } from './operators/process-each.js';
 export type { OnProcessError, ProcessFailure, RetryOptions } from './operators/failure-policy.js';
 export type { ProcessContext } from './operators/processing.js';
+export { switchEach, type SwitchEachOptions } from './operators/switch-each.js';
 export type { Work, WorkResult } from './operators/work.js';
 export { fromFetches } from './sources/from-fetches.js';
 export { fromOffsetRange, type OffsetRange } from './sources/from-offset-range.js';

@@ -1,4 +1,4 @@
-import { from, Observable, Subscription, takeWhile, type Subscriber } from 'rxjs';
+import { Observable, Subscription, takeWhile, type Subscriber } from 'rxjs';
 import { backoffMs } from '../core/util/backoff.js';
 import type { Cancel } from '../core/util/clock.js';
 import {
@@ -9,7 +9,7 @@ import {
 } from './failure-policy.js';
 import { Lanes, type Lane, type LaneOrder } from './lanes.js';
 import { Pipelines } from './pipelines.js';
-import type { Work, WorkResult } from './work.js';
+import { asResult, type Work, type WorkResult } from './work.js';
 
 /** What work may look at besides the record. */
 export interface ProcessContext {
@@ -289,14 +289,4 @@ class WorkContext implements ProcessContext {
   get attempt(): number {
     return this.work.attempt + this.failures;
   }
-}
-
-/** @throws TypeError when it is nothing that can be waited for. */
-function asResult<R>(given: WorkResult<R>): PromiseLike<R> | Observable<R> | undefined {
-  if (given === undefined) return undefined;
-  return isPromise(given) ? given : from(given);
-}
-
-function isPromise<R>(result: object): result is PromiseLike<R> {
-  return typeof (result as Partial<PromiseLike<R>> | null)?.then === 'function';
 }

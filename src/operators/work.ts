@@ -1,4 +1,4 @@
-import type { ObservableInput } from 'rxjs';
+import { EMPTY, from, type Observable, type ObservableInput } from 'rxjs';
 import type { ConsumerRecord, Pipeline } from '../core/consumer/index.js';
 import type { LaneRecord } from './lanes.js';
 
@@ -46,3 +46,18 @@ export type Nothing = undefined | void;
 
 /** What a function may return that is asked to do something: what is to be waited for, or nothing. */
 export type WorkResult<R> = ObservableInput<R> | Nothing;
+
+/** @throws TypeError when it is nothing that can be waited for. */
+export function asResult<R>(given: WorkResult<R>): PromiseLike<R> | Observable<R> | undefined {
+  if (given === undefined) return undefined;
+  return isPromise(given) ? given : from(given);
+}
+
+function isPromise<R>(result: object): result is PromiseLike<R> {
+  return typeof (result as Partial<PromiseLike<R>> | null)?.then === 'function';
+}
+
+/** @throws TypeError when it is nothing that can be waited for. */
+export function toObservable<R>(given: WorkResult<R>): Observable<R> {
+  return given === undefined ? EMPTY : from(given);
+}

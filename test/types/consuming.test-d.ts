@@ -5,7 +5,9 @@ import {
   aggregateEach,
   batchEach,
   createKafka,
+  dedupeEach,
   deriveFrom,
+  exhaustEach,
   fanOut,
   filterEach,
   flatMapEach,
@@ -19,6 +21,7 @@ import {
   ofType,
   processEach,
   string,
+  switchEach,
   toTopic,
   type Batch,
   type ConsumerRecord,
@@ -241,6 +244,29 @@ test('batchEach and aggregateEach collect, and processEach takes batches', () =>
   ).toEqualTypeOf<Observable<DerivedRecord<string, number>>>();
   // @ts-expect-error there is no such group
   orders.pipe(batchEach({ by: 'topic' }));
+});
+
+test('switchEach and exhaustEach emit what their work gives; dedupeEach lets records through', () => {
+  expectTypeOf(orders.pipe(switchEach(({ value }) => save(value), { by: 'key' }))).toEqualTypeOf<
+    Observable<number>
+  >();
+  expectTypeOf(
+    orders.pipe(
+      exhaustEach(({ value }) => [value.id], {
+        by: ({ value }) => value.total,
+        skipped: (record) => record.ack(),
+      }),
+    ),
+  ).toEqualTypeOf<Observable<string>>();
+  expectTypeOf(orders.pipe(dedupeEach({ by: ({ value }) => value.id }))).toEqualTypeOf<
+    Observable<ConsumerRecord<string, Order>>
+  >();
+  // @ts-expect-error there is no such group
+  orders.pipe(switchEach(() => undefined, { by: 'topic' }));
+  // @ts-expect-error there is no such policy
+  orders.pipe(exhaustEach(() => undefined, { skipped: 'drop' }));
+  // @ts-expect-error it is a function that tells the id
+  orders.pipe(dedupeEach({ by: 'id' }));
 });
 
 test('derive() keeps what is not changed', () => {

@@ -1,0 +1,141 @@
+import { Observable, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs';
+import type { ConsumerRecord } from '../core/consumer/index.js';
+import { custom, integer, resolveOptions } from '../core/util/options.js';
+import { Queue } from '../core/util/queue.js';
+import { Leader } from './leader.js';
+import { observe } from './observe.js';
+
+export interface DedupeEachOptions<K = unknown, V = unknown> {
+  /**
+   * What tells duplicates: the key as stored, or what a function returns, bytes or a primitive. A
+   * record without one is never a duplicate. Default `'key'`.
+   */
+  readonly by?: 'key' | ((record: ConsumerRecord<K, V>) => unknown);
+  /** How many ids are remembered: the latest. Default 10,000. */
+  readonly maxIds?: number;
+}
+
+const rules = {
+  by: custom<unknown>(
+    'key',
+    "'key' or a function",
+    (value) => value === 'key' || typeof value === 'function',
+  ),
+  maxIds: integer(10_000, { min: 1 }),
+} as const;
+
+/**
+ * Lets the first record with an id through, and acks those that repeat it.
+ *
+ * ```
+ * source                -a-b-a-c-b-
+ * dedupeEach()          -a-b---c---
+ * ```
+ *
+ * An id is remembered when its record is acked, not when it comes: a record that fails and is
+ * delivered again is no duplicate. What repeats an id whose record is still in work waits for it, and
+ * is acked or goes back with it.
+ *
+ * **Guarantees.** Order is kept; no record is acked before one with its id is. The latest `maxIds` ids
+ * are remembered, for this subscription: not over restarts, nor for what other members of the group
+ * have worked on. What waits is bounded by the consumer's window.
+ *
+ * **Errors.** What `by` throws ends the stream; that record goes back unacked.
+ *
+ * @example
+ * orders.pipe(
+ *   dedupeEach({ by: (order) => order.value.id, maxIds: 100_000 }),
+ *   processEach((order) => charge(order.value)),
+ * ).subscribe();
+ */
+export function dedupeEach<K, V>(
+  options: DedupeEachOptions<K, V> = {},
+): MonoTypeOperatorFunction<ConsumerRecord<K, V>> {
+  const { by, maxIds } = resolveOptions('dedupeEach', rules, { ...options });
+  const idOf = by === 'key' ? keyOf : (by as (record: ConsumerRecord<K, V>) => unknown);
+  return (source) =>
+    new Observable<ConsumerRecord<K, V>>((subscriber) => {
+      observe(source, subscriber, new Deduping(idOf, maxIds, subscriber));
+    });
+}
+
+function keyOf({ rawKey }: ConsumerRecord<unknown, unknown>): unknown {
+  return rawKey;
+}
+
+/** Ids in flight whose partition is gone are looked for when there are more than this. */
+const FIRST_SWEEP = 1024;
+
+class Deduping<K, V> {
+  private readonly seen: IdWindow;
+  private readonly inFlight = new Map<unknown, Leader<K, V>>();
+  private sweepAt = FIRST_SWEEP;
+
+  constructor(
+    private readonly idOf: (record: ConsumerRecord<K, V>) => unknown,
+    maxIds: number,
+    private readonly subscriber: Subscriber<ConsumerRecord<K, V>>,
+  ) {
+    this.seen = new IdWindow(maxIds);
+  }
+
+  next(record: ConsumerRecord<K, V>): void {
+    let id: unknown;
+    try {
+      id = comparable(this.idOf(record));
+    } catch (error) {
+      record.giveBack();
+      this.subscriber.error(error);
+      return;
+    }
+    if (id === undefined || id === null) {
+      this.subscriber.next(record);
+      return;
+    }
+    const first = this.inFlight.get(id);
+    if (this.seen.has(id)) record.ack();
+    else if (first !== undefined && !first.record.isFenced) first.add(record);
+    else this.pass(id, record);
+  }
+
+  private pass(id: unknown, record: ConsumerRecord<K, V>): void {
+    const leader = new Leader(record, (isAcked) => {
+      if (this.inFlight.get(id) === leader) this.inFlight.delete(id);
+      if (isAcked) this.seen.add(id);
+    });
+    if (this.inFlight.size >= this.sweepAt) this.sweep();
+    this.inFlight.set(id, leader);
+    this.subscriber.next(leader.record);
+    record.followed(leader.record);
+    if (record.pipeline.host.isAutoAck) leader.record.ackUnlessTaken();
+  }
+
+  /** Records of partitions that were lost may never be settled. */
+  private sweep(): void {
+    for (const [id, { record }] of this.inFlight) if (record.isFenced) this.inFlight.delete(id);
+    this.sweepAt = Math.max(FIRST_SWEEP, 2 * this.inFlight.size);
+  }
+}
+
+/** The latest ids, in constant time. */
+class IdWindow {
+  private readonly ids = new Set<unknown>();
+  private readonly order = new Queue<unknown>();
+
+  constructor(private readonly size: number) {}
+
+  has(id: unknown): boolean {
+    return this.ids.has(id);
+  }
+
+  add(id: unknown): void {
+    if (this.ids.has(id)) return;
+    this.ids.add(id);
+    this.order.push(id);
+    if (this.order.length > this.size) this.ids.delete(this.order.shift());
+  }
+}
+
+function comparable(id: unknown): unknown {
+  return id instanceof Uint8Array ? Buffer.from(id).toString('latin1') : id;
+}

@@ -1,0 +1,166 @@
+import { from, NEVER, Subject } from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { ackEach, dedupeEach, processEach, type DedupeEachOptions } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
+import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+
+/** What comes through is left to the test to ack. */
+function started(options: DedupeEachOptions<Buffer | null, Buffer | null> = {}) {
+  const partition = new TestPartition();
+  const source = new Subject<TestRecord>();
+  const seen = spied(source.pipe(dedupeEach(options)));
+  const push = (...values: string[]) => {
+    for (const record of partition.deliver(...values)) source.next(record);
+  };
+  return { partition, push, seen, source, got: () => seen.values.map(text) };
+}
+
+describe('dedupeEach', () => {
+  behavesLikeAnOperator(() => dedupeEach());
+
+  test(
+    'lets the first of an id through, and acks those that repeat it',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'y' }, c: { key: 'x' }, d: { key: 'z' } };
+      const orders = records('-a-b-c-d|', definitions);
+      expectOutput(orders.pipe(dedupeEach(), ackEach())).toBe('-a-b---d|');
+      expectAcks(orders).toBe('                                -a-b-c-d');
+    }),
+  );
+
+  test('an id is remembered when its record is acked: what repeats it before waits for it', () => {
+    const { partition, push, seen } = started();
+    push('x=a', 'x=b');
+    expect(partition.unacked).toBe(2);
+    seen.values[0]!.ack();
+    expect(partition.committable).toBe(2);
+    push('x=c');
+    expect(partition.committable).toBe(3);
+    expect(seen.values).toHaveLength(1);
+  });
+
+  test('a record that failed is no duplicate when it comes again, and takes the others along', () => {
+    const { partition, push, seen, source, got } = started();
+    push('x=a', 'x=b');
+    seen.values[0]!.nack('busy');
+    expect(partition.nacked).toEqual([{ offset: 0, reason: 'busy' }]);
+    expect(partition.returned).toEqual([1]);
+    for (const record of partition.redeliver()) source.next(record);
+    expect(got()).toEqual(['a', 'a']);
+    expect(seen.values[1]!.attempt).toBe(2);
+    seen.values[1]!.ack();
+    expect(partition.committable).toBe(2);
+  });
+
+  test('ids may be what a function returns, bytes as well', () => {
+    const { push, got } = started({ by: ({ value }) => value?.subarray(0, 1) });
+    push('a1', 'b1', 'a2');
+    expect(got()).toEqual(['a1', 'b1']);
+  });
+
+  test('a record without an id is never a duplicate', () => {
+    const { push, got } = started();
+    push('a', 'a');
+    expect(got()).toEqual(['a', 'a']);
+  });
+
+  test('as many ids as wanted are remembered: the latest', () => {
+    const { push, seen, got } = started({ maxIds: 2 });
+    for (const value of ['x=1', 'y=2', 'x=3', 'z=4', 'x=5']) {
+      push(value);
+      seen.values.at(-1)!.ack();
+    }
+    expect(got()).toEqual(['1', '2', '4', '5']);
+  });
+
+  test('one whose partition was lost is not waited for', () => {
+    const { partition, push, got, seen } = started();
+    push('x=a');
+    partition.lose();
+    partition.begin(0);
+    push('x=a');
+    expect(got()).toEqual(['a', 'a']);
+    seen.values[1]!.ack();
+    expect(partition.committable).toBe(1);
+  });
+
+  test('lanes behind it are kept in order when a record is nacked', () => {
+    const partition = new TestPartition();
+    const source = new Subject<TestRecord>();
+    const did: string[] = [];
+    spied(
+      source.pipe(
+        dedupeEach(),
+        processEach((record) => {
+          did.push(`${text(record)}${record.attempt}`);
+          if (record.offset === 0 && record.attempt === 1) record.nack('busy');
+        }),
+      ),
+    );
+    for (const record of partition.deliver('x=a', 'y=b')) source.next(record);
+    for (const record of partition.redeliver()) source.next(record);
+    expect(did).toEqual(['a1', 'a2', 'b1']);
+    expect(partition.committable).toBe(2);
+  });
+
+  test('under ack: auto, an id is remembered when its record’s delivery returns', () => {
+    const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
+    const seen = spied(from(partition.deliver('x=a', 'x=b')).pipe(dedupeEach()));
+    expect(seen.values).toHaveLength(1);
+    expect(partition.committable).toBe(2);
+    spied(
+      from(partition.deliver('z=c')).pipe(
+        dedupeEach(),
+        processEach(() => NEVER),
+      ),
+    );
+    expect(partition.committable).toBe(2);
+  });
+
+  test(
+    'in a rebalance, what waits for a record in work is committed with it',
+    kafkaMarbles(({ records, lifecycle, cold, expectCommits, expectOutput }) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'x' } };
+      const orders = records('-ab----', definitions);
+      lifecycle(orders, '     ---R---');
+      expectOutput(
+        orders.pipe(
+          dedupeEach(),
+          processEach(() => cold('----|')),
+        ),
+      ).toBe('');
+      expectCommits(orders).toBe('-----b');
+    }),
+  );
+
+  test('after unsubscribing, what is in work still takes its duplicates along', async () => {
+    const partition = new TestPartition();
+    const work = new Work();
+    const source = new Subject<TestRecord>();
+    const seen = spied(source.pipe(dedupeEach(), processEach(work.start)));
+    for (const record of partition.deliver('x=a', 'x=b')) source.next(record);
+    seen.subscription.unsubscribe();
+    await work.finish('a');
+    expect(partition.committable).toBe(2);
+  });
+
+  test('what by throws ends the stream, and the record goes back', () => {
+    const { partition, push, seen, source } = started({
+      by: () => {
+        throw new Error('can’t');
+      },
+    });
+    push('a');
+    expect(seen.error).toEqual(new Error('can’t'));
+    expect(source.observed).toBe(false);
+    expect(partition.returned).toEqual([0]);
+  });
+
+  test('options are checked when the operator is made', () => {
+    expect(() => dedupeEach({ maxIds: 0 })).toThrow('dedupeEach: option maxIds is 0');
+    expect(() => dedupeEach({ by: 'value' as 'key' })).toThrow(
+      "dedupeEach: option by is 'value', but it must be 'key' or a function",
+    );
+  });
+});
