@@ -1,5 +1,11 @@
 import { brokerError, type BrokerError } from '../protocol/index.js';
-import { AuthorizationError, ConfigError, FencedError, KafkaError } from '../util/errors.js';
+import {
+  AuthorizationError,
+  ConfigError,
+  FencedError,
+  KafkaError,
+  UnsupportedVersionError,
+} from '../util/errors.js';
 
 /** What to do about errors that a member can't get over by itself. */
 const remedies: Readonly<Record<string, string>> = {
@@ -14,6 +20,8 @@ const remedies: Readonly<Record<string, string>> = {
   GROUP_AUTHORIZATION_FAILED: 'grant READ on the group',
   TOPIC_AUTHORIZATION_FAILED: 'grant READ and DESCRIBE on the topics',
   UNSUPPORTED_ASSIGNOR: 'set groupRemoteAssignor to one that the brokers have, as uniform or range',
+  UNSUPPORTED_VERSION:
+    'set groupProtocol to auto or classic, or finalize group.version 1 in the cluster',
   INVALID_REGULAR_EXPRESSION: 'use a pattern that RE2 understands',
 };
 
@@ -47,6 +55,7 @@ export function groupError(
 function make(message: string, error: BrokerError, api: string): KafkaError {
   const options = { code: error.name, context: { api } };
   if (error.isAuthorization) return new AuthorizationError(message, options);
+  if (error.name === 'UNSUPPORTED_VERSION') return new UnsupportedVersionError(message, options);
   if (isFencing.has(error.name)) return new FencedError(message, options);
   if (isConfiguration.has(error.name)) return new ConfigError(message, options);
   return new KafkaError(message, options);
