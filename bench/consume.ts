@@ -5,16 +5,11 @@ import { clientNames } from './clients/index.js';
 import type { ConsumeOffer, Intaken } from './consume-run.js';
 import { consumerPerformance } from './java.js';
 import { median } from './measure.js';
-import type { Latency } from './produce-run.js';
 import { report, table, versionOf } from './report.js';
 import { failuresOf, measure, offersOf, RX, type Row } from './rows.js';
 
 const MODULE = './consume-run.js';
 const ROUND_MS = 2500;
-const RATE = 1000;
-const LATENCY_MS = 3000;
-const LATENCY_ROUNDS = 2;
-const MAX_PACE_MS = 600_000;
 /** The cases that there is a target for are run more often. */
 const CASES: readonly Case[] = [
   { valueBytes: 100, compression: 'none', records: 5_000_000, rounds: 3 },
@@ -51,13 +46,6 @@ export async function run(): Promise<void> {
     // What there is is kept, should a later part fail.
     report('consume', lines);
   }
-  await broker.createTopic('latency', { partitions: PARTITIONS });
-  lines.push(
-    `### latency at ${RATE.toLocaleString('en')} records/s, 100 B, from send to arrival`,
-    '',
-  );
-  lines.push(...latencyTable(await compareLatency(offers, bootstrapServers)), '');
-  report('consume', lines);
 }
 
 function introduction(clients: readonly string[], missing: readonly string[]): string[] {
@@ -119,33 +107,6 @@ async function compareConsuming(
   return [...rows, java];
 }
 
-async function compareLatency(
-  offers: ReadonlyMap<string, ConsumeOffer>,
-  bootstrapServers: string,
-): Promise<ConsumeRow<Latency>[]> {
-  const rows = [...offers].map(([client, { ways }]): ConsumeRow<Latency> => {
-    const [way, about] = Object.entries(ways)[0]!;
-    return { client, way, ...about, runs: [], failure: undefined };
-  });
-  const paceFor = { ratePerSecond: RATE, ms: MAX_PACE_MS };
-  const enough = new AbortController();
-  const pacer = inChild(
-    { module: MODULE, call: 'pace', args: [bootstrapServers, 'latency', paceFor] },
-    { timeoutMs: MAX_PACE_MS, signal: enough.signal },
-  );
-  // It is ended, not awaited; were it to fail, the consumers would miss their records and say so.
-  pacer.catch(() => undefined);
-  for (let round = 0; round < LATENCY_ROUNDS; round++) {
-    for (const row of rows) {
-      const setup = setupOf(bootstrapServers, 'latency');
-      const args = [row.client, row.way, setup, LATENCY_MS];
-      await measure(row, { module: MODULE, call: 'latency', args });
-    }
-  }
-  enough.abort();
-  return rows;
-}
-
 function consumingTable(rows: readonly ConsumeRow<Intaken>[], rounds: number): string[] {
   const rate = ({ runs }: ConsumeRow<Intaken>) => median(runs.map((run) => run.recordsPerSecond));
   const cpu = ({ runs }: ConsumeRow<Intaken>) => median(runs.map((run) => run.cpuUsPerRecord));
@@ -186,15 +147,4 @@ function consumingTable(rows: readonly ConsumeRow<Intaken>[], rounds: number): s
 
 function ratio(a: number, b: number): string {
   return Number.isFinite(b) ? `${(a / b).toFixed(2)} x` : '(nobody to compare with)';
-}
-
-function latencyTable(rows: readonly ConsumeRow<Latency>[]): string[] {
-  const measured = rows.filter(({ failure }) => failure === undefined);
-  const cells = measured.map(({ client, way, runs }) => [
-    client,
-    way,
-    median(runs.map(({ p50Ms }) => p50Ms)).toFixed(2),
-    median(runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
-  ]);
-  return [...table(['client', 'API', 'p50 ms', 'p99 ms'], cells), ...failuresOf(rows)];
 }

@@ -1,10 +1,11 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { prepare } from '../test/support/java/harness.js';
 import { classpathOf } from '../test/support/kafka/classpath.js';
 import { findRelease } from '../test/support/kafka/releases.js';
 import type { ConsumerSetup, ProducerSetup } from './clients/client.js';
 import type { Intaken } from './consume-run.js';
-import type { Throughput } from './produce-run.js';
+import type { Latency, Throughput } from './produce-run.js';
 
 export const javaSettings =
   'batch.size 64 KiB, linger.ms 5, no keys; CPU with the start of the JVM';
@@ -57,6 +58,22 @@ export async function consumerPerformance(
   return { recordsPerSecond, cpuUsPerRecord, peakRssMiB, eventLoopDelayP99Ms: NaN };
 }
 
+const JVM_WARM_UP_MS = 4000;
+
+/** What a Java consumer with default settings measures. */
+export async function consumerLatency(
+  version: string,
+  { bootstrapServers, topic, groupId }: ConsumerSetup,
+  ms: number,
+): Promise<Latency> {
+  const classpath = await prepare('Latency', findRelease(version).version);
+  const args = [bootstrapServers, topic, groupId, String(JVM_WARM_UP_MS), String(ms)];
+  const { output } = await runWith(classpath, ['Latency', ...args]);
+  const [p50Ms = NaN, p99Ms = NaN, records = 0] = output.trim().split(' ').map(Number);
+  if (records < ms / 2) throw new Error(`Java got ${records} records in ${ms} ms`);
+  return { p50Ms, p99Ms };
+}
+
 interface JavaRun {
   readonly output: string;
   readonly cpuSeconds: number;
@@ -65,7 +82,10 @@ interface JavaRun {
 
 /** Runs a class of a release of Kafka with the JVM's defaults but for its memory. */
 async function runJava(version: string, args: readonly string[]): Promise<JavaRun> {
-  const classpath = await classpathOf(findRelease(version));
+  return runWith(await classpathOf(findRelease(version)), args);
+}
+
+async function runWith(classpath: string, args: readonly string[]): Promise<JavaRun> {
   const command = ['java', '-Xmx512m', '-cp', classpath, ...args];
   // The shell knows what CPU its child has used; the child's own memory is read while it runs.
   const child = spawn('bash', ['-c', '"$@"; code=$?; times >&2; exit $code', 'run', ...command]);

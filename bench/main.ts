@@ -8,6 +8,7 @@ const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }
   protocol: () => import('./protocol.js'),
   produce: () => import('./produce.js'),
   consume: () => import('./consume.js'),
+  'consume-latency': () => import('./consume-latency.js'),
   'produce-memory': () => import('./produce-memory.js'),
 };
 

@@ -1,0 +1,89 @@
+import { KAFKA, PARTITIONS, startBroker } from './broker.js';
+import { inChild } from './child.js';
+import { clientNames } from './clients/index.js';
+import type { ConsumeOffer } from './consume-run.js';
+import { consumerLatency } from './java.js';
+import { median } from './measure.js';
+import type { Latency } from './produce-run.js';
+import { report, table, versionOf } from './report.js';
+import { failuresOf, measure, offersOf, RX, type Row } from './rows.js';
+
+const MODULE = './consume-run.js';
+const TOPIC = 'latency';
+const RATE = 1000;
+const ROUND_MS = 4000;
+const ROUNDS = 5;
+const MAX_PACE_MS = 900_000;
+
+/** From sending to arrival at a steady rate, beside other clients and Java, in turns. */
+export async function run(): Promise<void> {
+  const { offers, missing } = await offersOf<ConsumeOffer>(clientNames, MODULE);
+  await using broker = await startBroker();
+  const { bootstrapServers } = broker;
+  await broker.createTopic(TOPIC, { partitions: PARTITIONS });
+  const rows = await compare(offers, bootstrapServers);
+  const versions = [...offers.keys()].filter((name) => name !== RX);
+  report('consume-latency', [
+    `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine; ${RATE.toLocaleString('en')} records/s of ` +
+      `100 B to ${PARTITIONS} partitions, from one producer without linger in a process of its own; one ` +
+      `member in a group of its own with the defaults of its client. ${ROUNDS} runs of ` +
+      `${ROUND_MS / 1000} s each, interleaved: medians, and the worst p99. ` +
+      `${versions.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
+    ...(missing.length > 0 ? ['', `Not built here: ${missing.join('; ')}.`] : []),
+    '',
+    ...latencyTable(rows),
+    '',
+  ]);
+}
+
+async function compare(
+  offers: ReadonlyMap<string, ConsumeOffer>,
+  bootstrapServers: string,
+): Promise<Row<Latency>[]> {
+  const rows = [...offers].map(([client, { ways }]): Row<Latency> => {
+    const [way, { settings }] = Object.entries(ways)[0]!;
+    return { client, way, settings, runs: [], failure: undefined };
+  });
+  const java: Row<Latency> = {
+    client: 'Java',
+    way: 'poll()',
+    settings: 'defaults',
+    runs: [],
+    failure: undefined,
+  };
+  const enough = new AbortController();
+  const paceFor = { ratePerSecond: RATE, ms: MAX_PACE_MS };
+  const pacer = inChild(
+    { module: MODULE, call: 'pace', args: [bootstrapServers, TOPIC, paceFor] },
+    { timeoutMs: MAX_PACE_MS, signal: enough.signal },
+  );
+  // It is ended, not awaited; were it to fail, the consumers would miss their records and say so.
+  pacer.catch(() => undefined);
+  for (let round = 0; round < ROUNDS; round++) {
+    const setupOf = (client: string) => ({
+      bootstrapServers,
+      topic: TOPIC,
+      groupId: `${client.replaceAll(/\W/g, '-')}-${round}`,
+    });
+    for (const row of rows) {
+      const args = [row.client, row.way, setupOf(row.client), ROUND_MS];
+      await measure(row, { module: MODULE, call: 'latency', args });
+    }
+    java.runs.push(await consumerLatency(KAFKA, setupOf('Java'), ROUND_MS));
+  }
+  enough.abort();
+  return [...rows, java];
+}
+
+function latencyTable(rows: readonly Row<Latency>[]): string[] {
+  const measured = rows.filter(({ failure }) => failure === undefined);
+  const cells = measured.map(({ client, way, runs }) => [
+    client,
+    way,
+    median(runs.map(({ p50Ms }) => p50Ms)).toFixed(2),
+    median(runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
+    Math.max(...runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
+  ]);
+  const head = ['client', 'API', 'p50 ms', 'p99 ms', 'worst p99 ms'];
+  return [...table(head, cells), ...failuresOf(rows)];
+}
