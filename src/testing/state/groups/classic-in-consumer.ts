@@ -2,7 +2,12 @@ import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
 import type { Topic } from '../topic.js';
-import { joinRefusal, unknownMember, type JoinRequest, type SyncRequest } from './classic-group.js';
+import {
+  joinRefusal,
+  unknownMember,
+  type JoinRequest,
+  type SyncRequest,
+} from './classic-requests.js';
 import type { JoinOutcome, ProtocolOffer, SyncOutcome } from './classic-roster.js';
 import { succeed, type ConsumerGroup } from './consumer-group.js';
 import type { ClassicTerms, ConsumerMember } from './consumer-member.js';
