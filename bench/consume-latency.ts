@@ -12,7 +12,7 @@ const MODULE = './consume-run.js';
 const TOPIC = 'latency';
 const RATE = 1000;
 const ROUND_MS = 4000;
-const ROUNDS = 2;
+const ROUNDS = 5;
 const MAX_PACE_MS = 900_000;
 
 /** From sending to arrival at a steady rate, beside other clients and Java, in turns. */

@@ -1,6 +1,6 @@
 import { apis, type ResponseInput } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
-import type { ConsumerHeartbeat, ConsumerVerdict } from '../state/groups/consumer-group.js';
+import type { ConsumerHeartbeat, ConsumerVerdict } from '../state/groups/consumer-requests.js';
 import { newMemberId } from '../state/groups/member-id.js';
 import { fromList, toList } from '../state/groups/partitions.js';
 import { serverAssignors } from '../state/groups/server-assignors.js';

@@ -11,39 +11,20 @@ import {
   newMember,
   reconcile,
   type ConsumerMember,
-  type MemberSubscription,
 } from './consumer-member.js';
+import {
+  changesOf,
+  hasSameTopics,
+  isFullRequest,
+  type ConsumerHeartbeat,
+  type ConsumerVerdict,
+} from './consumer-requests.js';
 import type { CommitIdentity, PartitionCheck } from './group.js';
 import { each, isSame, NO_PARTITIONS, without, type Partitions } from './partitions.js';
-import { serverAssignors } from './server-assignors.js';
 import type { GroupSettings } from './settings.js';
-import { TopicPatterns } from './topic-patterns.js';
+import { TargetAssignment } from './target-assignment.js';
 
 export type ConsumerGroupState = 'Empty' | 'Assigning' | 'Reconciling' | 'Stable';
-
-/** A ConsumerGroupHeartbeat: what is `null` is as before. */
-export interface ConsumerHeartbeat {
-  readonly memberId: string;
-  readonly epoch: number;
-  readonly instanceId: string | null;
-  readonly rackId: string | null;
-  /** -1 where it is as before. */
-  readonly rebalanceTimeoutMs: number;
-  readonly topicNames: readonly string[] | null;
-  readonly regex: string | null;
-  readonly serverAssignor: string | null;
-  readonly owned: Partitions | null;
-  readonly clientId: string;
-  readonly clientHost: string;
-}
-
-/** The answer to it. */
-export interface ConsumerVerdict {
-  readonly memberId: string;
-  readonly epoch: number;
-  /** `null` where it is as before. */
-  readonly assignment: Partitions | null;
-}
 
 /** Who comes for the first time. */
 type NewcomerIdentity = Pick<
@@ -60,31 +41,33 @@ export class ConsumerGroup {
   readonly type = 'consumer';
   readonly protocolType = 'consumer';
   readonly members = new Map<string, ConsumerMember>();
-  /** Rises whenever members have to be assigned anew. */
-  epoch = 0;
-  /** The group epoch that the target assignment was made for. */
-  assignmentEpoch = 0;
-  assignor: string;
-  private target = new Map<string, Partitions>();
-  /** What members read has changed since the last group epoch. */
-  private isStale = true;
-  private assignedAtMs = -Infinity;
-  /** What is known of the topics that are read, to notice when it changes. */
-  private topicFacts = '';
-  private readonly patterns: TopicPatterns;
+  private readonly target: TargetAssignment;
   private readonly timers: Timers;
 
   constructor(
     readonly id: string,
     private readonly settings: GroupSettings,
-    private readonly clock: Clock,
-    private readonly topics: ReadonlyMap<string, Topic>,
+    clock: Clock,
+    topics: ReadonlyMap<string, Topic>,
     /** Told after members have left or were put out; true when the group is no more by that. */
     private readonly onRemoved: (group: ConsumerGroup) => boolean,
   ) {
     this.timers = new Timers(clock);
-    this.patterns = new TopicPatterns(clock, topics);
-    this.assignor = [...serverAssignors.keys()][0]!;
+    this.target = new TargetAssignment(this.members, settings, clock, topics);
+  }
+
+  /** Rises whenever members have to be assigned anew. */
+  get epoch(): number {
+    return this.target.groupEpoch;
+  }
+
+  /** The group epoch that the target assignment was made for. */
+  get assignmentEpoch(): number {
+    return this.target.epoch;
+  }
+
+  get assignor(): string {
+    return this.target.assignor;
   }
 
   get isEmpty(): boolean {
@@ -104,12 +87,12 @@ export class ConsumerGroup {
 
   /** The topics that a member reads, by whatever it said. */
   topicNamesOf(member: ConsumerMember): string[] {
-    return [...new Set([...member.topicNames, ...this.patterns.topicsOf(member.regex)])].sort();
+    return this.target.topicNamesOf(member);
   }
 
   /** What a member shall have in the end. */
   targetOf(memberId: string): Partitions {
-    return this.target.get(memberId) ?? NO_PARTITIONS;
+    return this.target.targetOf(memberId);
   }
 
   /** Takes a member in, along or out. @throws Rejection that tells it what to do. */
@@ -133,12 +116,10 @@ export class ConsumerGroup {
   settle(before: ConsumerMember, member: ConsumerMember, owned: Partitions | null): ConsumerMember {
     const readsOther = !hasSameTopics(member, before);
     // Nothing is changed before it is clear that all of it can be.
-    if (member.regex !== '' && readsOther) this.patterns.check(member.regex);
-    this.isStale ||= this.patterns.resolve();
+    if (member.regex !== '' && readsOther) this.target.check(member.regex);
+    this.target.resolve();
     this.takeIn(member);
-    this.patterns.require([...this.members.values()].map(({ regex }) => regex));
-    this.refreshTopics(readsOther);
-    this.assign();
+    this.target.refresh(readsOther);
     const reconciled = this.reconcile(member, owned, readsOther);
     this.keepAlive(reconciled);
     return reconciled;
@@ -169,7 +150,7 @@ export class ConsumerGroup {
 
   /** Has all members be assigned anew. */
   rebalance(): void {
-    this.epoch++;
+    this.target.groupEpoch++;
   }
 
   /** @throws Rejection unless a member may commit; what is left to be checked for a partition. */
@@ -246,12 +227,8 @@ export class ConsumerGroup {
 
   /** Takes over members of another group as they stand. */
   adopt(epoch: number, members: readonly ConsumerMember[]): void {
-    this.epoch = epoch;
-    this.assignmentEpoch = epoch;
-    for (const member of members) {
-      this.members.set(member.id, member);
-      this.target.set(member.id, member.assigned);
-    }
+    for (const member of members) this.members.set(member.id, member);
+    this.target.adopt(epoch, members);
   }
 
   private signOff({ memberId, instanceId, epoch }: ConsumerHeartbeat): ConsumerVerdict {
@@ -318,8 +295,7 @@ export class ConsumerGroup {
   private takeIn(member: ConsumerMember): void {
     const former = member.instanceId === null ? undefined : this.ofInstance(member.instanceId);
     if (former !== undefined && former.id !== member.id) {
-      this.target.set(member.id, this.targetOf(former.id));
-      this.target.delete(former.id);
+      this.target.inherit(member.id, former.id);
       this.members.delete(former.id);
       for (const alarm of [
         former.id,
@@ -330,41 +306,6 @@ export class ConsumerGroup {
         this.timers.cancel(alarm);
     }
     this.members.set(member.id, member);
-  }
-
-  /** Begins a new group epoch where what members read, or the topics themselves, have changed. */
-  private refreshTopics(readsOther: boolean): void {
-    const facts = [...this.topicSizes()].map(([id, size]) => `${id}:${size}`).join();
-    if (!readsOther && !this.isStale && facts === this.topicFacts) return;
-    this.topicFacts = facts;
-    this.isStale = false;
-    this.epoch++;
-  }
-
-  /** Makes a new target assignment where the group epoch is ahead of the last one. */
-  private assign(): void {
-    const now = this.clock.monotonic();
-    if (this.epoch === this.assignmentEpoch) return;
-    if (now - this.assignedAtMs < this.settings.assignmentIntervalMs) return;
-    this.assignor = this.electAssignor();
-    const assignees = [...this.members.values()].map((member) => ({
-      id: member.id,
-      instanceId: member.instanceId,
-      topicIds: this.topicIdsOf(member),
-      current: this.targetOf(member.id),
-    }));
-    this.target = serverAssignors.get(this.assignor)!(assignees, this.topicSizes());
-    this.assignmentEpoch = this.epoch;
-    this.assignedAtMs = now;
-  }
-
-  private electAssignor(): string {
-    const votes = new Map<string, number>();
-    for (const { serverAssignor } of this.members.values()) {
-      if (serverAssignor !== null) votes.set(serverAssignor, (votes.get(serverAssignor) ?? 0) + 1);
-    }
-    const [first] = [...votes].sort(([, a], [, b]) => b - a);
-    return first?.[0] ?? [...serverAssignors.keys()][0]!;
   }
 
   private reconcile(
@@ -378,7 +319,7 @@ export class ConsumerGroup {
       target: this.targetOf(member.id),
       targetEpoch: this.assignmentEpoch,
       owned,
-      subscribedTopicIds: this.topicIdsOf(member),
+      subscribedTopicIds: this.target.topicIdsOf(member),
       hasNewSubscription,
       isFree: (topicId, index) => !held.has(keyOf(topicId, index)),
     });
@@ -421,28 +362,14 @@ export class ConsumerGroup {
     for (const id of gone) {
       for (const alarm of [id, revocationOf(id), syncOf(id), rejoinOf(id)])
         this.timers.cancel(alarm);
-      this.target.delete(id);
+      this.target.forget(id);
     }
-    if (!this.onRemoved(this)) this.epoch++;
+    if (!this.onRemoved(this)) this.target.groupEpoch++;
   }
 
   /** A member that does not give partitions back in time is out, for others wait for them. */
   private limitRevocation({ id, rebalanceTimeoutMs }: ConsumerMember): void {
     this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => this.expire(id));
-  }
-
-  private topicIdsOf(member: ConsumerMember): Set<string> {
-    const found = this.topicNamesOf(member).map((name) => this.topics.get(name)?.id);
-    return new Set(found.filter((id) => id !== undefined));
-  }
-
-  /** How many partitions each topic that is read has, by its id. */
-  private topicSizes(): Map<string, number> {
-    const names = [...this.members.values()].flatMap((member) => this.topicNamesOf(member));
-    const topics = [...new Set(names)].sort().map((name) => this.topics.get(name));
-    return new Map(
-      topics.flatMap((topic) => (topic === undefined ? [] : [[topic.id, topic.partitions.length]])),
-    );
   }
 
   private member(memberId: string): ConsumerMember {
@@ -473,31 +400,6 @@ export class ConsumerGroup {
       `Static member ${memberId} with instance id ${instanceId} was fenced by member ${member.id}.`,
     );
   }
-}
-
-/** What a heartbeat says anew. */
-function changesOf(request: ConsumerHeartbeat, before: ConsumerMember): MemberSubscription {
-  const { rebalanceTimeoutMs, topicNames } = request;
-  return {
-    instanceId: request.instanceId ?? before.instanceId,
-    rackId: request.rackId ?? before.rackId,
-    rebalanceTimeoutMs: rebalanceTimeoutMs === -1 ? before.rebalanceTimeoutMs : rebalanceTimeoutMs,
-    topicNames: topicNames === null ? before.topicNames : [...new Set(topicNames)].sort(),
-    regex: request.regex ?? before.regex,
-    serverAssignor: request.serverAssignor ?? before.serverAssignor,
-    clientId: request.clientId,
-    clientHost: request.clientHost,
-    classic: null,
-  };
-}
-
-function hasSameTopics(a: MemberSubscription, b: MemberSubscription): boolean {
-  return a.regex === b.regex && a.topicNames.join() === b.topicNames.join();
-}
-
-/** A member that repeats everything has not understood the last answer. */
-function isFullRequest({ rebalanceTimeoutMs, topicNames, regex, owned }: ConsumerHeartbeat) {
-  return rebalanceTimeoutMs !== -1 && (topicNames !== null || regex !== null) && owned !== null;
 }
 
 /** The one who takes over a static member's place. */
