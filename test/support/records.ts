@@ -35,6 +35,7 @@ export function testPipeline({
     clock,
     isAutoAck,
     isCommittedOnly: false,
+    group: undefined,
     emit: (event) => events.push(event),
   });
 }

@@ -7,6 +7,7 @@ export type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
 export type { FetchHandle } from './fetch-outlets.js';
 export type { CommittedOffset, OffsetToCommit } from './group-offsets.js';
 export { iterateRecords, type IterateOptions } from './iterate.js';
+export type { GroupForTransactions, TransactionMember } from './group-for-transactions.js';
 export type { FoundOffset } from './list-offsets.js';
 export type { ConsumerOptions, DeserializationFailure, NackFailure } from './options.js';
 export type { PartitionStream } from './partition-outlets.js';

@@ -5,6 +5,7 @@ const LAST_SEQUENCE = SEQUENCES - 1;
 const OUTSTANDING = 0;
 const ACKED = 1;
 const NACKED = 2;
+const JOINED = 3;
 
 /** Where to go on after a restart, as it is committed. */
 export interface CommitPosition {
@@ -46,6 +47,8 @@ export class Ledger {
   private waiting = 0;
   private headEpoch: number;
   private fenced = false;
+  /** The first delivery that is neither acked nor part of the transaction; may be behind the head. */
+  private joinHead: number;
   /** Acks that came after the fence. */
   staleAcks = 0;
   /** Deliveries that were acked in time. */
@@ -62,7 +65,7 @@ export class Ledger {
     private startEpoch = -1,
     firstSequence = 0,
   ) {
-    this.head = this.tail = firstSequence;
+    this.head = this.tail = this.joinHead = firstSequence;
     const size = 2 ** Math.ceil(Math.log2(Math.max(2, window)));
     this.mask = size - 1;
     this.states = new Uint8Array(size);
@@ -192,9 +195,50 @@ export class Ledger {
     return true;
   }
 
+  /**
+   * Takes a record into the transaction, if all before it are acked or part of it; false while one
+   * is not, for then the offset that the transaction stores would skip that.
+   */
+  join(offset: number): boolean {
+    if (this.fenced) return false;
+    const next = this.nextToJoin();
+    const at = next & this.mask;
+    if (next === this.tail || this.offsets[at] !== offset || this.states[at] === NACKED) return false;
+    this.states[at] = JOINED;
+    this.joinHead = (next + 1) & LAST_SEQUENCE;
+    return true;
+  }
+
+  /** Where to go on when all that is part of the transaction is done. */
+  get joinedPosition(): CommitPosition {
+    const next = this.nextToJoin();
+    if (next === this.tail) return { offset: this.start, leaderEpoch: this.startEpoch };
+    const offset = this.offsets[next & this.mask]!;
+    if (next === this.head) return { offset, leaderEpoch: this.headEpoch };
+    return { offset, leaderEpoch: this.leaderEpochs[(next - 1) & this.mask]! };
+  }
+
+  /** The transaction was aborted: what was part of it may become part of another. */
+  leaveTransaction(): void {
+    const end = this.nextToJoin();
+    for (let each = this.head; each !== end; each = (each + 1) & LAST_SEQUENCE) {
+      const at = each & this.mask;
+      if (this.states[at] === JOINED) this.states[at] = OUTSTANDING;
+    }
+    this.joinHead = this.head;
+  }
+
   /** Ends the epoch: acks from now on are counted and change nothing. */
   fence(): void {
     this.fenced = true;
+  }
+
+  private nextToJoin(): number {
+    const { states, mask, tail } = this;
+    const isBehind = ((this.joinHead - this.head) & LAST_SEQUENCE) > this.span;
+    let next = isBehind ? this.head : this.joinHead;
+    while (next !== tail && isSettledFor(states[next & mask]!)) next = (next + 1) & LAST_SEQUENCE;
+    return (this.joinHead = next);
   }
 
   /** Within the window and not acked yet. */
@@ -216,4 +260,9 @@ export class Ledger {
     this.head = head;
     this.span = span;
   }
+}
+
+/** Whether the transaction may go past a delivery. */
+function isSettledFor(state: number): boolean {
+  return state === ACKED || state === JOINED;
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../util/clock.js';
 import type { ConsumerEvent } from './events.js';
+import type { GroupForTransactions } from './group-for-transactions.js';
 
 /** What operators may use of the consumer whose records they work on. */
 export interface PipelineHost {
@@ -11,6 +12,8 @@ export interface PipelineHost {
   readonly isCommittedOnly: boolean;
   /** Tells what an operator did with a record. */
   readonly emit: (event: ConsumerEvent) => void;
+  /** For an operator whose transactions store the offsets; `undefined` without a group. */
+  readonly group: GroupForTransactions | undefined;
 }
 
 /** What an operator that holds records back wants to be told. Called within a delivery: be quick. */
@@ -33,6 +36,8 @@ export class Pipeline {
   private readonly listeners = new Set<PipelineListener>();
   /** The subscription has ended: nothing more will be told. */
   isOver = false;
+  /** Offsets are stored by transactions, and by nothing else. */
+  commitsByTransactions = false;
 
   constructor(readonly host: PipelineHost) {}
 

@@ -29,6 +29,7 @@ import { Drainer, type EndReason } from './drainer.js';
 import { asKafkaError, nameOf } from './errors.js';
 import type { DrainReport, PartitionOffset } from './events.js';
 import { Fetcher, type FetchHooks } from './fetcher.js';
+import { GroupForTransactions } from './group-for-transactions.js';
 import type { ConsumerMetrics } from './metrics.js';
 import type { DeserializationFailure } from './options.js';
 import type { Outlets } from './outlets.js';
@@ -109,6 +110,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       isAutoAck: options.ack === 'auto',
       isCommittedOnly: options.isolationLevel === 'read_committed',
       emit: (event) => context.emit(event),
+      group: this.groupForTransactions(),
     });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
@@ -407,6 +409,17 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   private get recordsFinished(): number {
     return this.list.reduce((sum, each) => sum + each.recordsAcked, this.finishedBefore);
+  }
+
+  private groupForTransactions(): GroupForTransactions | undefined {
+    const { groupId } = this.context.options;
+    if (groupId === undefined) return undefined;
+    const isMember = this.run.source.type !== 'partitions';
+    return new GroupForTransactions(this.context, groupId, {
+      partitions: () => this.list,
+      member: () => (isMember ? this.member.metadata : { groupId }),
+      beginAnew: (partition) => this.seek([partition], { from: 'committed' }),
+    });
   }
 
   private newMember(): Member {

@@ -223,3 +223,80 @@ describe('any interleaving of deliver, ack, nack, redeliver, pass and fence', ()
     );
   });
 });
+
+describe('a ledger and a transaction', () => {
+  const filled = (count: number) => {
+    const ledger = new Ledger(10, 0, 3);
+    const sequences = Array.from({ length: count }, (_, i) => ledger.deliver(i * 2, 4 + i, 0));
+    return { ledger, sequences };
+  };
+
+  it('lets a record join only when all before it are acked, or part of it', () => {
+    const { ledger, sequences } = filled(4);
+    expect(ledger.join(2)).toBe(false);
+    ledger.ack(sequences[0]!);
+    expect([ledger.join(2), ledger.join(6), ledger.join(4)]).toEqual([true, false, true]);
+    expect(ledger.join(6)).toBe(true);
+    expect(ledger.join(6)).toBe(false);
+  });
+
+  it('stores the next record that is not part of it, or the position when all are', () => {
+    const { ledger } = filled(3);
+    expect(ledger.joinedPosition).toEqual({ offset: 0, leaderEpoch: 3 });
+    ledger.join(0);
+    expect(ledger.joinedPosition).toEqual({ offset: 2, leaderEpoch: 4 });
+    ledger.join(2);
+    ledger.join(4);
+    expect(ledger.joinedPosition).toEqual({ offset: 5, leaderEpoch: 6 });
+    ledger.pass(9, 7);
+    expect(ledger.joinedPosition).toEqual({ offset: 9, leaderEpoch: 7 });
+  });
+
+  it('commits nothing for it: what joined is not acked', () => {
+    const { ledger, sequences } = filled(2);
+    ledger.join(0);
+    ledger.join(2);
+    expect(ledger.commitPosition.offset).toBe(0);
+    expect(ledger.free).toBe(8);
+    for (const sequence of sequences) ledger.ack(sequence);
+    expect([ledger.commitPosition.offset, ledger.free]).toEqual([3, 10]);
+    ledger.deliver(4, 0, 0);
+    expect(ledger.join(4)).toBe(true);
+  });
+
+  it('lets records join another one after the first was aborted', () => {
+    const { ledger, sequences } = filled(3);
+    ledger.join(0);
+    ledger.join(2);
+    ledger.leaveTransaction();
+    expect(ledger.joinedPosition.offset).toBe(0);
+    expect(ledger.join(2)).toBe(false);
+    expect(ledger.join(0)).toBe(true);
+    expect(ledger.ack(sequences[0]!)).toBe(true);
+    expect(ledger.join(2)).toBe(true);
+  });
+
+  it('lets nothing join that was given back, nor anything after its epoch', () => {
+    const { ledger, sequences } = filled(2);
+    ledger.nack(sequences[0]!);
+    expect(ledger.join(0)).toBe(false);
+    ledger.redeliver(sequences[0]!, 0);
+    expect(ledger.join(0)).toBe(true);
+    ledger.fence();
+    expect(ledger.join(2)).toBe(false);
+  });
+
+  it('finds its way when numbers wrap around', () => {
+    const ledger = new Ledger(4, 0, -1, LAST_SEQUENCE - 1);
+    for (let offset = 0; offset < 40; offset++) {
+      const sequence = ledger.deliver(offset, 0, 0);
+      expect(ledger.join(offset)).toBe(true);
+      expect(ledger.joinedPosition.offset).toBe(offset + 1);
+      if (offset % 3 === 0) {
+        ledger.leaveTransaction();
+        expect(ledger.join(offset)).toBe(true);
+      }
+      ledger.ack(sequence);
+    }
+  });
+});
