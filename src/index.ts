@@ -115,3 +115,13 @@ export { fromPartitions } from './sources/from-partitions.js';
 export { fromTopics } from './sources/from-topics.js';
 export { fromTopicsByPartition } from './sources/from-topics-by-partition.js';
 export type { SourceOptions } from './sources/with-consumer.js';
+export { toTransaction, type OutgoingRecord } from './sinks/to-transaction.js';
+export { transactional } from './operators/transactional.js';
+export type { TransactionResult } from './operators/transactions/lane.js';
+export type {
+  AfterAbort,
+  TransactionAbort,
+  TransactionalOptions,
+  TransactionContext,
+  TransactionProject,
+} from './operators/transactions/options.js';

@@ -41,7 +41,8 @@ export class Kafka implements AsyncDisposable {
   readonly lifecycle: Observable<LifecycleEvent>;
   private readonly events = new Subject<LifecycleEvent>();
   private readonly cluster: Cluster;
-  private readonly clock: Clock;
+  /** @internal */
+  readonly clock: Clock;
   private readonly producers = new Set<Producer>();
   private readonly consumers = new Set<Consumer<unknown, unknown>>();
 

@@ -14,6 +14,9 @@ export interface SendFailure<T> {
 
 export type Overflow = 'error' | 'drop-newest' | 'drop-oldest';
 
+/** Values that have no origin wait, too: what gives them is bounded by other means. */
+type OverflowOrWait = Overflow | 'wait';
+
 export type OnFailure<T, R> = 'fail' | 'emit' | ((failure: SendFailure<T>) => Observable<R>);
 
 interface SinkSetup<T, R> {
@@ -24,7 +27,7 @@ interface SinkSetup<T, R> {
   readonly topicOf: (value: T) => string;
   readonly toRecord: (value: T) => SinkRecord;
   readonly onFailure: OnFailure<T, R>;
-  readonly overflow: Overflow;
+  readonly overflow: OverflowOrWait;
   readonly subscriber: Subscriber<Receipt<T> | SendFailure<T> | R>;
 }
 
@@ -192,6 +195,9 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   private overflowed(value: T): void {
     const { overflow, engine } = this.setup;
     switch (overflow) {
+      case 'wait':
+        this.hold(value);
+        return;
       case 'error':
         this.finish({ error: outrun(this.topicNameOf(value), engine.options.bufferMemory) });
         return;

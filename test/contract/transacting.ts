@@ -1,6 +1,7 @@
 import { describe, test, expect } from 'vitest';
 import { UnsupportedVersionError } from '../../src/index.js';
 import type { ContractSetup } from './setup.js';
+import { operatorContract } from './transacting/operator.js';
 import { producerTransactionsContract } from './transacting/producer.js';
 
 /** What transactions mean, on whatever cluster. */
@@ -17,5 +18,6 @@ export function transactingContract(setup: ContractSetup): void {
       return;
     }
     describe('producer', () => producerTransactionsContract(setup));
+    describe('transactional', () => operatorContract(setup));
   });
 }

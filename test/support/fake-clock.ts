@@ -30,7 +30,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.startMs + this.elapsed;
+    return Math.floor(this.startMs + this.elapsed);
   }
 
   monotonic(): number {

@@ -259,7 +259,7 @@ const fatalErrors: ReadonlySet<string> = new Set([
 function offsetOf(partition: AssignedPartition): OffsetToCommit | undefined {
   // What was given up while the commit waited may have been committed further by its next owner.
   if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
-  if (partition.pipeline.commitsByTransactions) return undefined;
+  if (partition.pipeline.storesOffsets !== undefined) return undefined;
   const { topic, partition: index, ledger } = partition;
   const { offset, leaderEpoch } = ledger.commitPosition;
   return { topic, partition: index, offset, leaderEpoch };

@@ -320,6 +320,15 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return copy;
   }
 
+  /** @internal The same record, whose outcome goes elsewhere. */
+  shownIn(home: RecordHome): ConsumerRecord<K, V> {
+    const copy = this.copy<V>(home, 0);
+    copy.decodedKey = this.decodedKey;
+    copy.decodedValue = this.decodedValue;
+    copy.state = this.attempt * ONE_ATTEMPT;
+    return copy;
+  }
+
   /** @internal Whoever takes what stands for this record, within `next`, has taken this one, too. */
   followed(other: ConsumerRecord<unknown, unknown>): void {
     this.state |= other.state & (TAKEN | DERIVED);

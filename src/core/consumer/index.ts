@@ -14,4 +14,5 @@ export type { PartitionStream } from './partition-outlets.js';
 export { Parts } from './parts.js';
 export type { Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
 export { relay, type Outcome } from './relay.js';
+export { ShownRecords } from './shown-records.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';

@@ -203,7 +203,8 @@ export class Ledger {
     if (this.fenced) return false;
     const next = this.nextToJoin();
     const at = next & this.mask;
-    if (next === this.tail || this.offsets[at] !== offset || this.states[at] === NACKED) return false;
+    if (next === this.tail || this.offsets[at] !== offset || this.states[at] === NACKED)
+      return false;
     this.states[at] = JOINED;
     this.joinHead = (next + 1) & LAST_SEQUENCE;
     return true;

@@ -36,8 +36,8 @@ export class Pipeline {
   private readonly listeners = new Set<PipelineListener>();
   /** The subscription has ended: nothing more will be told. */
   isOver = false;
-  /** Offsets are stored by transactions, and by nothing else. */
-  commitsByTransactions = false;
+  /** Whose transactions store the offsets: then nothing else does. */
+  storesOffsets: object | undefined;
 
   constructor(readonly host: PipelineHost) {}
 

@@ -1,26 +1,12 @@
 import { concatMap, from, map, throwError } from 'rxjs';
 import { expect, test } from 'vitest';
-import {
-  FencedError,
-  fromOffsetRange,
-  TransactionAbortedError,
-  type LifecycleEvent,
-} from '../../../src/index.js';
-import { PARTITIONS } from '../cluster.js';
+import { FencedError, TransactionAbortedError, type LifecycleEvent } from '../../../src/index.js';
 import { collect, uniqueTopic, type ContractSetup } from '../setup.js';
+import { committedValues } from './reading.js';
 
 /** Transactions of a producer. Needs Kafka 0.11. */
 export function producerTransactionsContract(setup: ContractSetup): void {
-  /** What `read_committed` sees of a topic, in the order of its partitions. */
-  async function committed(topic: string): Promise<string[]> {
-    await using kafka = setup.connect();
-    const range = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic, partition }));
-    const options = { isolationLevel: 'read_committed' } as const;
-    const records = await collect(fromOffsetRange(kafka, range, options));
-    return records
-      .sort((a, b) => a.partition - b.partition || a.offset - b.offset)
-      .map(({ value }) => String(value));
-  }
+  const committed = (topic: string) => committedValues(setup, topic);
 
   async function topicFor(name: string): Promise<string> {
     const topic = uniqueTopic(name);

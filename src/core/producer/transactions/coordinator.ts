@@ -26,6 +26,8 @@ const FIRST_OFFSETS_WITH_MEMBER = 3;
 export interface TransactionSupport {
   readonly protocol: TransactionProtocol;
   readonly canBump: boolean;
+  /** Offsets can be stored as a member (KIP-447). */
+  readonly hasMemberOffsets: boolean;
 }
 
 export interface TransactionCoordinatorOptions {
@@ -62,6 +64,7 @@ export class TransactionCoordinator {
     return {
       protocol: (features.get('transaction.version') ?? 0) >= 2 ? 2 : 1,
       canBump: (ranges.get(InitProducerId.key)?.max ?? 0) >= FIRST_INIT_THAT_BUMPS,
+      hasMemberOffsets: (ranges.get(TxnOffsetCommit.key)?.max ?? 0) >= FIRST_OFFSETS_WITH_MEMBER,
     };
   }
 

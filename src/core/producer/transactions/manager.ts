@@ -8,7 +8,7 @@ import type { ProducerEvent } from '../events.js';
 import type { Identities } from '../identity.js';
 import type { PartitionQueue } from '../partition-queue.js';
 import type { ProducerIdentity } from '../sequences.js';
-import { TransactionCoordinator } from './coordinator.js';
+import { TransactionCoordinator, type TransactionSupport } from './coordinator.js';
 import { Deferred } from './deferred.js';
 import { aborted, alreadyInTransaction, notInTransaction } from './errors.js';
 import type { TransactionGate } from './gate.js';
@@ -66,6 +66,7 @@ export class TransactionManager implements Identities, TransactionGate {
   private isBeginning = false;
   private readonly sending = new Map<number, Deferred>();
   private nextOperation = 0;
+  private known: TransactionSupport | undefined;
 
   constructor(
     cluster: Cluster,
@@ -84,6 +85,11 @@ export class TransactionManager implements Identities, TransactionGate {
 
   get phase(): TransactionPhase {
     return this.state.phase;
+  }
+
+  /** What the brokers can do; known once the id was taken over. */
+  get support(): TransactionSupport | undefined {
+    return this.known;
   }
 
   get protocol(): TransactionProtocol {
@@ -154,7 +160,10 @@ export class TransactionManager implements Identities, TransactionGate {
     if (this.initializing === undefined) {
       const initializing = (this.initializing = new Deferred());
       void this.coordinator.support(maxBlockMs).then(
-        (support) => this.dispatch({ type: 'init', ...support }),
+        (support) => {
+          this.known = support;
+          this.dispatch({ type: 'init', ...support });
+        },
         (error: unknown) => {
           // The next call tries again.
           this.initializing = undefined;
@@ -173,6 +182,7 @@ export class TransactionManager implements Identities, TransactionGate {
       if (this.state.phase === 'FATAL_ERROR') throw this.state.error!;
       // It may have been raised since.
       const support = await this.coordinator.support(this.options.maxBlockMs);
+      this.known = support;
       this.dispatch({ type: 'begin', ...support });
       if (this.phase !== 'IN_TRANSACTION') throw this.refusal()!;
     } finally {

@@ -49,6 +49,11 @@ export class Transaction<K = unknown, V = unknown> {
     return this.host.manager.transactionalId;
   }
 
+  /** Whether the brokers store offsets as a member of the group, or of the group alone (KIP-447). */
+  get hasMemberOffsets(): boolean {
+    return this.host.manager.support?.hasMemberOffsets === true;
+  }
+
   /** Whether records may still be sent. */
   get isOpen(): boolean {
     return !this.isOver;

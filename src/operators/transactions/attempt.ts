@@ -1,0 +1,221 @@
+import { from, ReplaySubject, type Subscription } from 'rxjs';
+import {
+  ShownRecords,
+  type ConsumerRecord,
+  type OffsetToCommit,
+  type Outcome,
+} from '../../core/consumer/index.js';
+import type { Transaction } from '../../core/producer/index.js';
+import type { Cancel, Clock } from '../../core/util/clock.js';
+import { KafkaError, TimeoutError } from '../../core/util/errors.js';
+import { toTransaction } from '../../sinks/to-transaction.js';
+import type { TransactionBatch } from './batch.js';
+import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
+
+/** How an attempt at a transaction ended. */
+export type AttemptEnd =
+  | {
+      readonly type: 'committed';
+      readonly results: number;
+      readonly offsets: readonly OffsetToCommit[];
+    }
+  | { readonly type: 'aborted'; readonly error: unknown };
+
+export interface AttemptSetup<K, V> {
+  readonly clock: Clock;
+  readonly options: ResolvedTransactionalOptions;
+  readonly project: TransactionProject<K, V, unknown, unknown>;
+  readonly batch: TransactionBatch<K, V>;
+  /** Counts from 1. */
+  readonly attempt: number;
+  /** No record joins any more: there are as many as there may be. */
+  readonly isFull: boolean;
+  /** The results are complete: no record joins any more. */
+  readonly onResults: () => void;
+}
+
+/**
+ * One attempt at a transaction: shows its records to `project`, writes what comes out of that, stores
+ * the offsets, and commits; or aborts, whatever it is that goes wrong. Until the commit is asked for,
+ * it can be stopped.
+ */
+export class Attempt<K, V> implements Outcome {
+  readonly isNacked = false;
+  private readonly input = new ReplaySubject<ConsumerRecord<K, V>>();
+  private readonly shown: ShownRecords;
+  private readonly abort = new AbortController();
+  private readonly signals = new Set<AbortSignal>();
+  private readonly revoked = () => this.stop(new PartitionsRevoked());
+  private output: Subscription | undefined;
+  private cancelDeadline: Cancel = () => undefined;
+  private results = 0;
+  private phase: 'projecting' | 'committing' | 'over' = 'projecting';
+  private tellEnd!: (end: AttemptEnd) => void;
+  /** Never rejects. */
+  readonly ended = new Promise<AttemptEnd>((resolve) => (this.tellEnd = resolve));
+
+  constructor(
+    private readonly txn: Transaction,
+    private readonly setup: AttemptSetup<K, V>,
+  ) {
+    const { clock } = setup;
+    this.shown = new ShownRecords(
+      { clock, isAutoAck: false, emit: () => undefined, group: undefined },
+      this,
+    );
+  }
+
+  start(): void {
+    const { batch, isFull, clock, options, attempt, project } = this.setup;
+    const { maxWaitMs, projectTimeoutMs } = options;
+    const limitMs = projectTimeoutMs + (attempt === 1 ? maxWaitMs : 0);
+    this.cancelDeadline = clock.schedule(limitMs, () => this.stop(tookTooLong(limitMs)));
+    for (const record of batch.records) this.feed(record);
+    if (isFull) this.close();
+    if (this.phase !== 'projecting') return;
+    try {
+      const context = { attempt, signal: this.abort.signal };
+      const results = from(project(this.input.asObservable(), context));
+      const sink = toTransaction(this.txn, options.serializers);
+      const output = results.pipe(sink).subscribe({
+        next: () => this.results++,
+        error: (error: unknown) => this.stop(error),
+        complete: () => void this.commit(),
+      });
+      this.output = output;
+      // It may have ended, or have been stopped, as it was subscribed to.
+      if (this.isOver) output.unsubscribe();
+    } catch (error) {
+      this.stop(error);
+    }
+  }
+
+  /** Shows one more record. */
+  feed(record: ConsumerRecord<K, V>): void {
+    const { signal } = record;
+    if (!this.signals.has(signal)) {
+      this.signals.add(signal);
+      signal.addEventListener('abort', this.revoked, { once: true });
+      if (signal.aborted) this.revoked();
+    }
+    this.input.next(this.shown.show(record));
+  }
+
+  /** No more records join. */
+  close(): void {
+    this.input.complete();
+  }
+
+  /** Gives the attempt up, unless its commit is under way: that is awaited. */
+  stop(error: unknown): void {
+    if (this.phase !== 'projecting') return;
+    this.phase = 'over';
+    this.leave();
+    const end = () => this.tellEnd({ type: 'aborted', error });
+    // What keeps the producer from going on matters more than why it was to abort.
+    this.txn
+      .abort()
+      .then(end, (failure: unknown) => this.tellEnd({ type: 'aborted', error: failure }));
+  }
+
+  // ---- from the operators within `project`
+
+  ack(): void {
+    // A record is done when the transaction is committed.
+  }
+
+  nack(reason: unknown): void {
+    this.stop(reason);
+  }
+
+  giveBack(): void {
+    this.stop(givenBack());
+  }
+
+  private leave(): void {
+    this.cancelDeadline();
+    for (const signal of this.signals) signal.removeEventListener('abort', this.revoked);
+    this.output?.unsubscribe();
+    this.shown.end();
+    this.abort.abort();
+  }
+
+  private async commit(): Promise<void> {
+    if (this.phase !== 'projecting') return;
+    const { batch, onResults } = this.setup;
+    onResults();
+    try {
+      const offsets = await this.sendOffsets();
+      // Asked once more: what was revoked meanwhile is for others to do.
+      if (!batch.isOwned) throw new PartitionsRevoked();
+      if (this.isOver) return;
+      this.phase = 'committing';
+      this.leave();
+      await this.txn.commit();
+      for (const [{ host }, stored] of offsets) host.group!.stored(stored);
+      this.phase = 'over';
+      const all = [...offsets.values()].flat();
+      this.tellEnd({ type: 'committed', results: this.results, offsets: all });
+    } catch (error) {
+      if (this.isOver) return;
+      this.phase = 'projecting';
+      this.stop(error);
+    }
+  }
+
+  private get isOver(): boolean {
+    return this.phase === 'over';
+  }
+
+  private async sendOffsets() {
+    const { batch, options } = this.setup;
+    const stored = new Map(
+      [...batch.pipelines].map((pipeline) => {
+        const { group } = pipeline.host;
+        const isOne = options.transactionalIdPer === 'partition';
+        const only = isOne ? batch.records[0]?.owner : undefined;
+        return [pipeline, group!.offsets(only)] as const;
+      }),
+    );
+    for (const [{ host }, offsets] of stored) {
+      const { member, groupId } = host.group!;
+      if (member === undefined) throw betweenGenerations(groupId);
+      const { hasMemberOffsets } = this.txn;
+      await this.txn.sendOffsets(hasMemberOffsets ? member : { groupId }, offsets);
+    }
+    return stored;
+  }
+}
+
+/** Why an attempt ends whose partitions are not its own any more; nobody is to blame. */
+export class PartitionsRevoked extends KafkaError {
+  constructor() {
+    super('Partitions were given up before the transaction was done', {
+      code: 'PARTITIONS_REVOKED',
+      isRetriable: true,
+    });
+  }
+}
+
+function tookTooLong(limitMs: number): TimeoutError {
+  return new TimeoutError(
+    `The transaction was not done within ${limitMs} ms (maxWaitMs + projectTimeoutMs); take fewer ` +
+      `records with maxRecords, or raise projectTimeoutMs and transactionTimeoutMs`,
+    { code: 'TRANSACTION_TIMED_OUT' },
+  );
+}
+
+function givenBack(): KafkaError {
+  return new KafkaError(
+    'An operator within project gave a record back without working on it: the transaction can’t be ' +
+      'committed without it',
+    { code: 'RECORD_GIVEN_BACK' },
+  );
+}
+
+function betweenGenerations(groupId: string): KafkaError {
+  return new KafkaError(`Cannot store offsets: group ${groupId} is rebalancing`, {
+    code: 'REBALANCE_IN_PROGRESS',
+    isRetriable: true,
+  });
+}

@@ -1,0 +1,59 @@
+import type { ConsumerRecord, Pipeline } from '../../core/consumer/index.js';
+
+type Ledger = ConsumerRecord['source']['ledger'];
+
+/** The records of one transaction, over all attempts at it. */
+export class TransactionBatch<K, V> {
+  records: ConsumerRecord<K, V>[] = [];
+  private readonly ledgers = new Set<Ledger>();
+  private latest: Ledger | undefined;
+
+  /** Takes a record; false while one before it in its partition is neither acked nor taken. */
+  take(record: ConsumerRecord<K, V>): boolean {
+    const { ledger } = record.source;
+    if (!ledger.join(record.offset)) return false;
+    if (ledger !== this.latest) {
+      this.latest = ledger;
+      this.ledgers.add(ledger);
+    }
+    this.records.push(record);
+    return true;
+  }
+
+  /** Whether every partition is still held, in the epoch in which its records came. */
+  get isOwned(): boolean {
+    for (const ledger of this.ledgers) if (ledger.isFenced) return false;
+    return true;
+  }
+
+  get pipelines(): Set<Pipeline> {
+    return new Set(this.records.map(({ pipeline }) => pipeline));
+  }
+
+  /** Whether records of partitions that are being given up are among them. */
+  get isDraining(): boolean {
+    return this.records.some(({ isDraining }) => isDraining);
+  }
+
+  /** Takes the same records again, but for those of partitions that are lost, or were to be left. */
+  renew(): void {
+    for (const ledger of this.ledgers) ledger.leaveTransaction();
+    const before = this.records;
+    this.records = [];
+    this.ledgers.clear();
+    this.latest = undefined;
+    for (const record of before) {
+      if (record.signal.aborted || !this.take(record)) record.giveBack();
+    }
+  }
+
+  ack(): void {
+    for (const record of this.records) record.ack();
+  }
+
+  giveBack(): void {
+    for (const ledger of this.ledgers) ledger.leaveTransaction();
+    for (const record of this.records) record.giveBack();
+    this.records = [];
+  }
+}

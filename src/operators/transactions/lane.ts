@@ -1,0 +1,258 @@
+import { from, type Subscriber } from 'rxjs';
+import type { ConsumerRecord, OffsetToCommit } from '../../core/consumer/index.js';
+import type { Producer } from '../../core/producer/index.js';
+import { backoffMs } from '../../core/util/backoff.js';
+import type { Cancel, Clock } from '../../core/util/clock.js';
+import { Attempt, PartitionsRevoked, type AttemptEnd } from './attempt.js';
+import { TransactionBatch } from './batch.js';
+import type { AfterAbort, ResolvedTransactionalOptions, TransactionProject } from './options.js';
+import { isPassing, rootOf } from './passing.js';
+
+/** A transaction that was committed. */
+export interface TransactionResult {
+  readonly transactionalId: string;
+  /** Records that were taken, whether or not anything was made of them. */
+  readonly records: number;
+  /** Records that were written. */
+  readonly results: number;
+  /** What was stored for the group. */
+  readonly offsets: readonly OffsetToCommit[];
+  /** How many attempts it took. */
+  readonly attempts: number;
+}
+
+interface LaneSetup<K, V> {
+  readonly clock: Clock;
+  readonly options: ResolvedTransactionalOptions;
+  readonly project: TransactionProject<K, V, unknown, unknown>;
+  readonly subscriber: Subscriber<TransactionResult>;
+  readonly onFailed: (error: unknown) => void;
+}
+
+const RETRY_MS = 100;
+const RETRY_MAX_MS = 10_000;
+
+/** Cuts records into transactions of one producer, one after the other. */
+export class TransactionLane<K, V> {
+  private waiting: ConsumerRecord<K, V>[] = [];
+  private batch: TransactionBatch<K, V> | undefined;
+  /** The batch takes no more records. */
+  private isFull = false;
+  private attempt: Attempt<K, V> | undefined;
+  private isComplete = false;
+  private isStopped = false;
+  private wake: () => void = () => undefined;
+  private cancelCut: Cancel = () => undefined;
+  private cancelBackoff: Cancel = () => undefined;
+
+  constructor(
+    private readonly producer: Producer,
+    private readonly setup: LaneSetup<K, V>,
+  ) {}
+
+  /** Runs until all is done, or it is stopped. Never rejects. */
+  async run(): Promise<void> {
+    while (!this.isStopped) {
+      const batch = await this.nextBatch();
+      if (batch === undefined) break;
+      try {
+        await this.transact(batch);
+      } catch (error) {
+        batch.giveBack();
+        if (!this.isStopped) this.setup.onFailed(error);
+        this.stop();
+      }
+      this.batch = undefined;
+    }
+    for (const record of this.waiting.splice(0)) record.giveBack();
+  }
+
+  push(record: ConsumerRecord<K, V>): void {
+    if (this.isStopped) {
+      record.giveBack();
+      return;
+    }
+    if (this.batch !== undefined && !this.isFull && this.waiting.length === 0) {
+      if (this.batch.take(record)) {
+        this.attempt?.feed(record);
+        this.closeIfFull();
+        return;
+      }
+    }
+    this.waiting.push(record);
+    this.joinWaiting();
+    this.wake();
+  }
+
+  /** The transaction in hand takes no more records. */
+  cut(): void {
+    if (this.batch === undefined || this.isFull) return;
+    this.isFull = true;
+    this.cancelCut();
+    this.attempt?.close();
+  }
+
+  /** Partitions are being given up: what was not begun goes back, what was is finished. */
+  drain(): void {
+    const left: ConsumerRecord<K, V>[] = [];
+    for (const record of this.waiting.splice(0)) {
+      if (record.isDraining) record.giveBack();
+      else left.push(record);
+    }
+    this.waiting = left;
+    if (this.batch?.isDraining === true) this.cut();
+  }
+
+  /** No more records come. */
+  complete(): void {
+    this.isComplete = true;
+    this.cut();
+    this.wake();
+  }
+
+  /** Begins nothing more, and gives up what is not being committed. */
+  stop(): void {
+    this.isStopped = true;
+    this.cancelCut();
+    this.cancelBackoff();
+    this.attempt?.stop(new PartitionsRevoked());
+    this.wake();
+  }
+
+  private async nextBatch(): Promise<TransactionBatch<K, V> | undefined> {
+    const batch = new TransactionBatch<K, V>();
+    for (;;) {
+      if (this.isStopped) return undefined;
+      this.isFull = false;
+      this.batch = batch;
+      this.joinWaiting();
+      if (batch.records.length > 0) break;
+      this.batch = undefined;
+      if (this.isComplete) return undefined;
+      await this.something();
+    }
+    const { clock, options } = this.setup;
+    if (!this.isFull) this.cancelCut = clock.schedule(options.maxWaitMs, () => this.cut());
+    if (this.isComplete || batch.isDraining) this.cut();
+    return batch;
+  }
+
+  /** Resolves when there may be something to do; those before a record that waits may have been acked. */
+  private async something(): Promise<void> {
+    const { clock, options } = this.setup;
+    let cancel: Cancel = () => undefined;
+    await new Promise<void>((resolve) => {
+      this.wake = resolve;
+      if (this.waiting.length > 0) cancel = clock.schedule(Math.max(1, options.maxWaitMs), resolve);
+    });
+    this.wake = () => undefined;
+    cancel();
+  }
+
+  private joinWaiting(): void {
+    const { batch } = this;
+    if (batch === undefined || this.isFull || this.waiting.length === 0) return;
+    const left: ConsumerRecord<K, V>[] = [];
+    for (const record of this.waiting.splice(0)) {
+      if (record.isFenced) continue;
+      if (this.isFull || !batch.take(record)) {
+        left.push(record);
+      } else {
+        this.attempt?.feed(record);
+        this.closeIfFull();
+      }
+    }
+    this.waiting = left;
+  }
+
+  private closeIfFull(): void {
+    if (this.batch!.records.length >= this.setup.options.maxRecords) this.cut();
+  }
+
+  private async transact(batch: TransactionBatch<K, V>): Promise<void> {
+    let { project } = this.setup;
+    for (let attempt = 1; ; attempt++) {
+      const end = await this.tryOnce(batch, project, attempt);
+      if (end.type === 'committed') {
+        this.committed(batch, end, attempt);
+        return;
+      }
+      this.cut();
+      if (this.isStopped) throw end.error;
+      const next = this.afterAbort(batch, end.error, attempt);
+      if (next === 'fail') throw end.error;
+      if (next !== 'retry') project = () => from(next);
+      if (!(end.error instanceof PartitionsRevoked)) await this.backOff(attempt);
+      batch.renew();
+      if (batch.records.length === 0) return;
+    }
+  }
+
+  private async tryOnce(
+    batch: TransactionBatch<K, V>,
+    project: TransactionProject<K, V, unknown, unknown>,
+    attempt: number,
+  ): Promise<AttemptEnd> {
+    const { clock, options } = this.setup;
+    try {
+      const txn = await this.producer.beginTransaction();
+      if (this.isStopped) {
+        await txn.abort();
+        return { type: 'aborted', error: new PartitionsRevoked() };
+      }
+      const current = new Attempt<K, V>(txn, {
+        clock,
+        options,
+        project,
+        batch,
+        attempt,
+        isFull: this.isFull,
+        onResults: () => this.cut(),
+      });
+      this.attempt = current;
+      current.start();
+      return await current.ended;
+    } catch (error) {
+      return { type: 'aborted', error };
+    } finally {
+      this.attempt = undefined;
+    }
+  }
+
+  private committed(
+    batch: TransactionBatch<K, V>,
+    { results, offsets }: Extract<AttemptEnd, { type: 'committed' }>,
+    attempts: number,
+  ): void {
+    const { transactionalId } = this.producer.engine.transactions!;
+    const records = batch.records.length;
+    batch.ack();
+    this.setup.subscriber.next({ transactionalId, records, results, offsets, attempts });
+  }
+
+  private afterAbort(
+    { records }: TransactionBatch<K, V>,
+    error: unknown,
+    attempt: number,
+  ): AfterAbort {
+    if (this.producer.engine.transactions!.phase === 'FATAL_ERROR') return 'fail';
+    if (error instanceof PartitionsRevoked) return 'retry';
+    const { onAbort } = this.setup.options;
+    const passes = isPassing(error);
+    if (onAbort === undefined) return passes ? 'retry' : 'fail';
+    if (typeof onAbort !== 'function') return onAbort;
+    return onAbort({ error: rootOf(error), records, attempt, isPassing: passes });
+  }
+
+  private async backOff(failures: number): Promise<void> {
+    const { clock } = this.setup;
+    const waitMs = backoffMs(failures - 1, RETRY_MS, RETRY_MAX_MS, clock.random());
+    await new Promise<void>((resolve) => {
+      const cancel = clock.schedule(waitMs, resolve);
+      this.cancelBackoff = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+}

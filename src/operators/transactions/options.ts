@@ -1,0 +1,184 @@
+import type { Observable, ObservableInput } from 'rxjs';
+import type { ConsumerRecord } from '../../core/consumer/index.js';
+import type { Kafka } from '../../core/kafka.js';
+import {
+  checkProducerOptions,
+  Producer,
+  type ProducerOptions,
+  type SerializerOptions,
+} from '../../core/producer/index.js';
+import { ConfigError } from '../../core/util/errors.js';
+import {
+  badOption,
+  custom,
+  integer,
+  oneOf,
+  resolveOptions,
+  type ResolvedOptions,
+} from '../../core/util/options.js';
+import type { OutgoingRecord } from '../../sinks/to-transaction.js';
+
+/** What {@link transactional}'s `project` may look at besides the records. */
+export interface TransactionContext {
+  /** 1 for the first attempt at these records, then counting. */
+  readonly attempt: number;
+  /** Aborts when the attempt was given up: what is done for it counts for nothing. */
+  readonly signal: AbortSignal;
+}
+
+/** Makes the outgoing records of a transaction from its incoming ones. */
+export type TransactionProject<K, V, K2, V2> = (
+  records: Observable<ConsumerRecord<K, V>>,
+  context: TransactionContext,
+) => ObservableInput<OutgoingRecord<K2, V2>>;
+
+/** A transaction that was aborted. */
+export interface TransactionAbort<K = unknown, V = unknown> {
+  readonly error: unknown;
+  /** The records that were taken, in the order in which they came. */
+  readonly records: readonly ConsumerRecord<K, V>[];
+  readonly attempt: number;
+  /** Whether the error is one that passes: of the brokers' making, not of the records'. */
+  readonly isPassing: boolean;
+}
+
+/**
+ * What to do after an abort:
+ * - `'retry'`: the same records again, in the same order, after a backoff.
+ * - `'fail'`: the stream errors; the records go back.
+ * - records: written in place of the results, in a transaction that stores the same offsets: dead letters.
+ */
+export type AfterAbort<K2 = unknown, V2 = unknown> =
+  'retry' | 'fail' | ObservableInput<OutgoingRecord<K2, V2>>;
+
+export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2 = unknown>
+  extends SerializerOptions<K2, V2>, Omit<ProducerOptions, 'transactionalId'> {
+  /** The id of the one instance that runs; what a static member has. Whoever begins with it fences its predecessor. */
+  readonly transactionalId?: string;
+  /**
+   * What the ids of the instances begin with. By default each subscription adds a random suffix: then
+   * what a crashed one left behind ends with `transactionTimeoutMs`. Give a `transactionalId` where
+   * each instance has a name of its own, and it ends at once.
+   */
+  readonly transactionalIdPrefix?: string;
+  /**
+   * `'partition'`: an id, and a producer, for each input partition, as it is needed before Kafka 2.5:
+   * `prefix-topic-partition`. Default `'instance'` (KIP-447).
+   */
+  readonly transactionalIdPer?: 'instance' | 'partition';
+  /** Records that a transaction takes at most. Default 1,000. The consumer's window bounds it, too. */
+  readonly maxRecords?: number;
+  /** How long a transaction takes records from its first on, in ms. Default 100. */
+  readonly maxWaitMs?: number;
+  /** Time for `project` after that, in ms: then the transaction is aborted. Default 30,000. */
+  readonly projectTimeoutMs?: number;
+  /** Default: `'retry'` for errors that pass, `'fail'` for those of `project` and of records. */
+  readonly onAbort?: 'retry' | 'fail' | ((abort: TransactionAbort<K, V>) => AfterAbort<K2, V2>);
+}
+
+const MAX_INT32 = 0x7fff_ffff;
+const isText = (value: unknown) => typeof value === 'string' && value !== '';
+
+const rules = {
+  transactionalId: custom<string | undefined>(undefined, 'a text that is not empty', isText),
+  transactionalIdPrefix: custom<string | undefined>(undefined, 'a text that is not empty', isText),
+  transactionalIdPer: oneOf<'instance' | 'partition'>('instance', 'instance', 'partition'),
+  maxRecords: integer(1000, { min: 1 }),
+  maxWaitMs: integer(100, { max: MAX_INT32 }),
+  projectTimeoutMs: integer(30_000, { min: 1, max: MAX_INT32 }),
+  onAbort: custom<'retry' | 'fail' | ((abort: TransactionAbort) => AfterAbort) | undefined>(
+    undefined,
+    "'retry', 'fail' or a function",
+    (value) => value === 'retry' || value === 'fail' || typeof value === 'function',
+  ),
+} as const;
+
+/** Complete and consistent. */
+export interface ResolvedTransactionalOptions extends ResolvedOptions<typeof rules> {
+  readonly serializers: SerializerOptions<unknown, unknown>;
+  /** For producers of the operator's own. */
+  readonly producer: ProducerOptions;
+}
+
+const TIMEOUT_MS = 60_000;
+
+/** Checks and completes what {@link TransactionalOptions} leaves open. */
+export function resolveTransactionalOptions(
+  target: Kafka | Producer,
+  given: TransactionalOptions,
+): ResolvedTransactionalOptions {
+  const { keySerializer, valueSerializer, ...all } = given;
+  const names = new Set(Object.keys(rules));
+  const entries = Object.entries(all);
+  const own = Object.fromEntries(entries.filter(([name]) => names.has(name)));
+  const producer = Object.fromEntries(entries.filter(([name]) => !names.has(name)));
+  const options = resolveOptions('transactional', rules, own);
+  if (target instanceof Producer) checkGivenProducer(target, options, producer);
+  else checkOwnProducer(options, producer);
+  checkTime(target, options, producer);
+  return Object.freeze({
+    ...options,
+    producer,
+    serializers: {
+      ...(keySerializer !== undefined && { keySerializer }),
+      ...(valueSerializer !== undefined && { valueSerializer }),
+    } as SerializerOptions<unknown, unknown>,
+  });
+}
+
+type OwnOptions = ResolvedOptions<typeof rules>;
+
+function checkGivenProducer(
+  { engine }: Producer,
+  { transactionalId, transactionalIdPrefix, transactionalIdPer }: OwnOptions,
+  producer: object,
+): void {
+  if (engine.transactions === undefined) {
+    throw new ConfigError(
+      'transactional: the producer that was given has no transactionalId; set it in kafka.producer()',
+    );
+  }
+  if (transactionalIdPer === 'partition') {
+    const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
+    throw badOption('transactional', 'transactionalIdPer', 'partition', complaint);
+  }
+  const extra = { transactionalId, transactionalIdPrefix, ...producer };
+  const [name] = Object.entries(extra).find(([, value]) => value !== undefined) ?? [];
+  if (name === undefined) return;
+  throw new ConfigError(
+    `transactional: option ${name} belongs to the producer, and one was given: set it in kafka.producer()`,
+  );
+}
+
+function checkOwnProducer(
+  { transactionalId, transactionalIdPrefix, transactionalIdPer }: OwnOptions,
+  producer: ProducerOptions,
+): void {
+  const what = 'transactional';
+  if ((transactionalId === undefined) === (transactionalIdPrefix === undefined)) {
+    const complaint = 'must be given, or else transactionalIdPrefix, and not both';
+    throw badOption(what, 'transactionalId', transactionalId, complaint);
+  }
+  if (transactionalIdPer === 'partition' && transactionalIdPrefix === undefined) {
+    const complaint = 'needs a transactionalIdPrefix to which the partition can be added';
+    throw badOption(what, 'transactionalIdPer', transactionalIdPer, complaint);
+  }
+  checkProducerOptions(what, {
+    ...producer,
+    transactionalId: transactionalId ?? transactionalIdPrefix!,
+  });
+}
+
+/** The coordinator must not abort what is still allowed to go on. */
+function checkTime(
+  target: Kafka | Producer,
+  { maxWaitMs, projectTimeoutMs }: OwnOptions,
+  producer: ProducerOptions,
+): void {
+  const { transactionTimeoutMs = TIMEOUT_MS } =
+    target instanceof Producer ? target.engine.options : producer;
+  const least = maxWaitMs + projectTimeoutMs;
+  if (transactionTimeoutMs > least) return;
+  const complaint = `must be more than maxWaitMs + projectTimeoutMs, here ${least}`;
+  throw badOption('transactional', 'transactionTimeoutMs', transactionTimeoutMs, complaint);
+}

@@ -1,0 +1,230 @@
+import { Subscription, type Observable, type Subscriber } from 'rxjs';
+import type { ConsumerRecord, PipelineListener } from '../../core/consumer/index.js';
+import type { Kafka } from '../../core/kafka.js';
+import { Producer } from '../../core/producer/index.js';
+import { KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
+import { Pipelines } from '../pipelines.js';
+import { TransactionLane, type TransactionResult } from './lane.js';
+import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
+import { PartitionLane } from './partition-lane.js';
+
+type Owner = ConsumerRecord['owner'];
+
+/** Producers and lanes of one subscription, and what goes to which. */
+export class TransactionalRun<K, V> implements PipelineListener {
+  private readonly pipelines = new Pipelines(this);
+  private readonly upstream = new Subscription();
+  private readonly producers = new Set<Producer>();
+  private readonly running = new Set<Promise<void>>();
+  private single: TransactionLane<K, V> | undefined;
+  private readonly byPartition = new Map<Owner, PartitionLane<K, V>>();
+  private groupId: string | undefined;
+  private failure: { readonly error: unknown } | undefined;
+  private isUpstreamDone = false;
+  private isStopped = false;
+
+  constructor(
+    private readonly target: Kafka | Producer,
+    private readonly options: ResolvedTransactionalOptions,
+    private readonly project: TransactionProject<K, V, unknown, unknown>,
+    private readonly subscriber: Subscriber<TransactionResult>,
+  ) {}
+
+  /**
+   * Takes the id over before anything is consumed: what a predecessor left undone would keep its
+   * offsets, and the end of stable records, in the balance.
+   */
+  async start(source: Observable<ConsumerRecord<K, V>>): Promise<void> {
+    try {
+      if (this.options.transactionalIdPer === 'instance') {
+        const producer = this.producerFor(this.transactionalId());
+        await producer.initTransactions();
+        const { transactions } = producer.engine;
+        if (transactions?.support?.hasMemberOffsets === false) throw needsPartitions();
+        this.single = this.laneOf(producer);
+        this.keep(this.single.run());
+      }
+    } catch (error) {
+      this.fail(error);
+      return;
+    }
+    if (this.isStopped) return;
+    this.upstream.add(
+      source.subscribe({
+        next: (record) => this.next(record),
+        error: (error: unknown) => this.fail(error),
+        complete: () => this.complete(),
+      }),
+    );
+  }
+
+  /** Unsubscribed: ends what is under way, in the background. */
+  stop(): void {
+    if (this.isStopped) return;
+    this.isStopped = true;
+    // The source first: then a consumer knows that nothing more is wanted when records come back.
+    this.upstream.unsubscribe();
+    this.pipelines.stop();
+    for (const lane of this.lanes()) lane.stop();
+    void this.closeAll();
+  }
+
+  onStarved(reason: 'exhausted' | 'idle'): void {
+    if (reason === 'exhausted') for (const lane of this.lanes()) lane.cut();
+  }
+
+  onDraining(): void {
+    for (const lane of this.lanes()) lane.drain();
+    this.dropLeft();
+  }
+
+  /** Lanes of partitions that are not held any more, or soon won't be. */
+  private dropLeft(): void {
+    for (const lane of this.byPartition.values()) if (lane.isLeaving) lane.complete();
+  }
+
+  private next(record: ConsumerRecord<K, V>): void {
+    if (this.isStopped) {
+      record.giveBack();
+      return;
+    }
+    const complaint = this.complaintAbout(record);
+    if (complaint !== undefined) {
+      record.giveBack();
+      this.fail(complaint);
+      return;
+    }
+    record.takeOver();
+    this.pipelines.note(record.pipeline);
+    if (this.single !== undefined) this.single.push(record);
+    else this.partitionLane(record).push(record);
+  }
+
+  private complaintAbout({ pipeline }: ConsumerRecord<K, V>): KafkaError | undefined {
+    const groupId = pipeline.host.group?.groupId;
+    if (groupId === undefined) return noGroup();
+    pipeline.storesOffsets ??= this;
+    if (pipeline.storesOffsets !== this) return usedTwice(groupId);
+    this.groupId ??= groupId;
+    return groupId === this.groupId ? undefined : mixedGroups(this.groupId, groupId);
+  }
+
+  private partitionLane(record: ConsumerRecord<K, V>): PartitionLane<K, V> {
+    const { owner, topic, partition } = record;
+    const known = this.byPartition.get(owner);
+    if (known !== undefined) return known;
+    this.dropLeft();
+    const producer = this.producerFor(
+      `${this.options.transactionalIdPrefix}-${topic}-${partition}`,
+    );
+    const lane = new PartitionLane(owner, producer, this.laneOf(producer));
+    this.byPartition.set(owner, lane);
+    this.keep(
+      lane
+        .run((error) => this.fail(error))
+        .finally(() => {
+          this.byPartition.delete(owner);
+          return this.close(producer);
+        }),
+    );
+    return lane;
+  }
+
+  private *lanes(): Iterable<TransactionLane<K, V> | PartitionLane<K, V>> {
+    if (this.single !== undefined) yield this.single;
+    yield* [...this.byPartition.values()];
+  }
+
+  private laneOf(producer: Producer): TransactionLane<K, V> {
+    const { options, project, subscriber } = this;
+    return new TransactionLane<K, V>(producer, {
+      clock: producer.engine.clock,
+      options,
+      project,
+      subscriber,
+      onFailed: (error) => this.fail(error),
+    });
+  }
+
+  private transactionalId(): string {
+    const { transactionalId, transactionalIdPrefix } = this.options;
+    if (transactionalId !== undefined || this.target instanceof Producer)
+      return transactionalId ?? '';
+    const suffix = Math.floor(this.target.clock.random() * 2 ** 48).toString(36);
+    return `${transactionalIdPrefix}-${suffix}`;
+  }
+
+  private producerFor(transactionalId: string): Producer {
+    if (this.target instanceof Producer) return this.target;
+    const producer = this.target.producer({ ...this.options.producer, transactionalId });
+    this.producers.add(producer);
+    return producer;
+  }
+
+  private keep(task: Promise<void>): void {
+    const kept = task.finally(() => this.running.delete(kept));
+    this.running.add(kept);
+  }
+
+  private complete(): void {
+    if (this.isStopped) return;
+    this.isUpstreamDone = true;
+    for (const lane of this.lanes()) lane.complete();
+    void this.finish();
+  }
+
+  private fail(error: unknown): void {
+    if (this.failure !== undefined || this.isStopped) return;
+    this.failure = { error };
+    this.isStopped = true;
+    this.upstream.unsubscribe();
+    this.pipelines.stop();
+    for (const lane of this.lanes()) lane.stop();
+    void this.finish();
+  }
+
+  /** The end is told when nothing is left: so that retry() never races with what was before. */
+  private async finish(): Promise<void> {
+    await this.closeAll();
+    if (this.failure !== undefined) this.subscriber.error(this.failure.error);
+    else if (this.isUpstreamDone) this.subscriber.complete();
+  }
+
+  private async closeAll(): Promise<void> {
+    while (this.running.size > 0) await Promise.all(this.running);
+    this.pipelines.stop();
+    await Promise.all([...this.producers].map((producer) => this.close(producer)));
+  }
+
+  private async close(producer: Producer): Promise<void> {
+    if (this.producers.delete(producer)) await producer.close();
+  }
+}
+
+function needsPartitions(): UnsupportedVersionError {
+  return new UnsupportedVersionError(
+    "transactional needs Kafka 2.5 (KIP-447); with older brokers set transactionalIdPer to 'partition', " +
+      'and a transactionalIdPrefix, so that each input partition has an id of its own',
+  );
+}
+
+function noGroup(): KafkaError {
+  return new KafkaError('transactional stores the offsets of a group: the source needs a groupId', {
+    code: 'NO_GROUP',
+  });
+}
+
+function mixedGroups(first: string, second: string): KafkaError {
+  return new KafkaError(
+    `transactional takes the records of one group, and got some of ${first} and some of ${second}`,
+    { code: 'MIXED_GROUPS' },
+  );
+}
+
+function usedTwice(groupId: string): KafkaError {
+  return new KafkaError(
+    `Two transactional operators share a consumer of group ${groupId}: only one can say how far it is; ` +
+      `give each a consumer of its own`,
+    { code: 'CONSUMER_SHARED' },
+  );
+}

@@ -1,0 +1,142 @@
+import { concatMap, map, take, takeWhile, throwError, type Observable } from 'rxjs';
+import { expect, test } from 'vitest';
+import {
+  fromTopics,
+  transactional,
+  UnsupportedVersionError,
+  type ConsumerOptions,
+  type Kafka,
+  type TransactionalOptions,
+} from '../../../src/index.js';
+import { PARTITIONS } from '../cluster.js';
+import { collect, uniqueTopic, type ContractSetup } from '../setup.js';
+import { committedValues } from './reading.js';
+
+/** `transactional` between topics. Needs Kafka 0.11; before 2.5 an id for each partition. */
+export function operatorContract(setup: ContractSetup): void {
+  const { hasGroupTransactions, hasConsumerProtocol } = setup.capabilities;
+  const protocols = hasConsumerProtocol
+    ? (['classic', 'consumer'] as const)
+    : (['classic'] as const);
+  const RECORDS = 30;
+
+  /** Ids as the brokers need them. */
+  const ids = (name: string): TransactionalOptions =>
+    hasGroupTransactions
+      ? { transactionalId: name }
+      : { transactionalIdPrefix: name, transactionalIdPer: 'partition' };
+
+  async function topics() {
+    const from = uniqueTopic('from');
+    const to = uniqueTopic('to');
+    await setup.cluster.createTopic(from);
+    await setup.cluster.createTopic(to);
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const values = Array.from({ length: RECORDS }, (_, i) => ({ value: `${partition}:${i}` }));
+      await setup.cluster.write(from, partition, values);
+    }
+    return { from, to };
+  }
+
+  const expected = Array.from({ length: PARTITIONS }, (_, partition) =>
+    Array.from({ length: RECORDS }, (__, i) => `${partition}:${i}`),
+  ).flat();
+
+  function copy(
+    kafka: Kafka,
+    { from, to }: { from: string; to: string },
+    options: TransactionalOptions,
+    consumer: ConsumerOptions = {},
+  ) {
+    return fromTopics(kafka, from, {
+      groupId: `${from}-group`,
+      isolationLevel: 'read_committed',
+      autoOffsetReset: 'earliest',
+      ...consumer,
+    }).pipe(
+      transactional(kafka, options, (records) =>
+        records.pipe(map((record) => record.derive({ topic: to, partition: record.partition }))),
+      ),
+    );
+  }
+
+  const untilAll = <T extends { records: number }>(source: Observable<T>) => {
+    let left = RECORDS * PARTITIONS;
+    return collect(source.pipe(takeWhile(({ records }) => (left -= records) > 0, true)));
+  };
+
+  test.each(protocols)(
+    'copies every record once, over members that come and go (%s)',
+    async (groupProtocol) => {
+      const both = await topics();
+      await using kafka = setup.connect();
+      const consumer = { groupProtocol, maxUnackedRecords: 7 } as const;
+      // The first two leave after some transactions, the third does the rest.
+      for (const leavesAfter of [2, 3]) {
+        const options = { ...ids(uniqueTopic('id')), maxRecords: 5 };
+        await collect(copy(kafka, both, options, consumer).pipe(take(leavesAfter)));
+      }
+      await untilNothingIsLeft(
+        kafka,
+        both,
+        { ...ids(uniqueTopic('id')), maxRecords: 100 },
+        consumer,
+      );
+      expect(await committedValues(setup, both.to)).toEqual(expected);
+    },
+  );
+
+  /** Copies on until all offsets are at the end. */
+  async function untilNothingIsLeft(
+    kafka: Kafka,
+    both: { from: string; to: string },
+    options: TransactionalOptions,
+    consumer: ConsumerOptions,
+  ): Promise<void> {
+    const ends = new Map<number, number>();
+    await collect(
+      copy(kafka, both, options, consumer).pipe(
+        takeWhile(({ offsets }) => {
+          for (const { partition, offset } of offsets) ends.set(partition, offset);
+          return [...ends.values()].filter((offset) => offset >= RECORDS).length < PARTITIONS;
+        }, true),
+      ),
+    );
+  }
+
+  test('an error of project aborts: nothing of it counts, and nothing is skipped', async () => {
+    const both = await topics();
+    await using kafka = setup.connect();
+    const name = uniqueTopic('id');
+    const failing = fromTopics(kafka, both.from, {
+      groupId: `${both.from}-group`,
+      autoOffsetReset: 'earliest',
+    }).pipe(
+      transactional(kafka, ids(name), (records) =>
+        records.pipe(
+          concatMap((record, index) =>
+            index === 10
+              ? throwError(() => new Error('no'))
+              : [record.derive({ topic: both.to, partition: record.partition })],
+          ),
+        ),
+      ),
+    );
+    await expect(collect(failing)).rejects.toThrow('no');
+    expect(await committedValues(setup, both.to)).toEqual([]);
+    await untilAll(copy(kafka, both, ids(name)));
+    expect(await committedValues(setup, both.to)).toEqual(expected);
+  });
+
+  test.runIf(!hasGroupTransactions)(
+    'needs an id for each partition, and says so (rule 33)',
+    async () => {
+      const both = await topics();
+      await using kafka = setup.connect();
+      const outcome = collect(copy(kafka, both, { transactionalId: uniqueTopic('id') }));
+      const error = await outcome.catch((failure: unknown) => failure);
+      expect(error).toBeInstanceOf(UnsupportedVersionError);
+      expect(String(error)).toContain('transactionalIdPer');
+    },
+  );
+}
