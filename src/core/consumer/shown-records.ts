@@ -111,12 +111,8 @@ class ShownOwner implements DeliveryOwner {
     return this.origin.signal;
   }
 
-  get highWatermark(): number {
-    return this.origin.highWatermark;
-  }
-
-  get lastStableOffset(): number {
-    return this.origin.lastStableOffset;
+  endOfLog(isCommittedOnly: boolean): number {
+    return this.origin.endOfLog(isCommittedOnly);
   }
 
   failedUnheard(record: AnyRecord, reason: unknown): void {

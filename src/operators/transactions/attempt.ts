@@ -60,7 +60,13 @@ export class Attempt<K, V> implements Outcome {
   ) {
     const { clock } = setup;
     this.shown = new ShownRecords(
-      { clock, isAutoAck: false, emit: () => undefined, group: undefined },
+      {
+        clock,
+        isAutoAck: false,
+        isCommittedOnly: false,
+        emit: () => undefined,
+        group: undefined,
+      },
       this,
     );
   }

@@ -71,7 +71,8 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
   ) {
     const { clock, options, emit } = host.context;
     const isAutoAck = options.ack === 'auto';
-    this.pipeline = new Pipeline({ clock, isAutoAck, isCommittedOnly: false, emit });
+    const group = undefined;
+    this.pipeline = new Pipeline({ clock, isAutoAck, isCommittedOnly: false, emit, group });
     this.waits = new DrainWaits(clock);
     const callbacks = new UserCallbacks((error) => this.end({ reason: 'failed', error }));
     const partitions = () => this.list;
