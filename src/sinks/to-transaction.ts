@@ -50,10 +50,10 @@ export function toTransaction<T extends OutgoingRecord<K, V>, K = unknown, V = u
         close: () => Promise.resolve(),
         serializers,
         topicOf,
-        toRecord: (value) => value as SinkRecord,
+        toRecord: (value) => value,
         onFailure: 'fail',
         overflow: 'wait',
-        subscriber: subscriber as never,
+        subscriber: subscriber,
       });
       // Ends also a source that never returns from subscribe().
       const enough = new Subject<void>();

@@ -59,7 +59,7 @@ export class TransactionLane<K, V> {
         await this.transact(batch);
       } catch (error) {
         batch.giveBack();
-        if (!this.isStopped) this.setup.onFailed(error);
+        this.setup.onFailed(error);
         this.stop();
       }
       this.batch = undefined;
@@ -132,7 +132,7 @@ export class TransactionLane<K, V> {
       await this.something();
     }
     const { clock, options } = this.setup;
-    if (!this.isFull) this.cancelCut = clock.schedule(options.maxWaitMs, () => this.cut());
+    if (this.takesMore()) this.cancelCut = clock.schedule(options.maxWaitMs, () => this.cut());
     if (this.isComplete || batch.isDraining) this.cut();
     return batch;
   }
@@ -155,7 +155,7 @@ export class TransactionLane<K, V> {
     const left: ConsumerRecord<K, V>[] = [];
     for (const record of this.waiting.splice(0)) {
       if (record.isFenced) continue;
-      if (this.isFull || !batch.take(record)) {
+      if (!this.takesMore() || !batch.take(record)) {
         left.push(record);
       } else {
         this.attempt?.feed(record);
@@ -163,6 +163,10 @@ export class TransactionLane<K, V> {
       }
     }
     this.waiting = left;
+  }
+
+  private takesMore(): boolean {
+    return this.batch !== undefined && !this.isFull;
   }
 
   private closeIfFull(): void {

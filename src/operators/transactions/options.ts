@@ -122,7 +122,7 @@ export function resolveTransactionalOptions(
     serializers: {
       ...(keySerializer !== undefined && { keySerializer }),
       ...(valueSerializer !== undefined && { valueSerializer }),
-    } as SerializerOptions<unknown, unknown>,
+    },
   });
 }
 
