@@ -9,7 +9,6 @@ import {
 } from '../core/producer/index.js';
 import { KafkaError } from '../core/util/errors.js';
 import { SinkRun } from './sink-run.js';
-import type { SinkRecord } from './to-topic.js';
 
 /** A record for a topic of its own: written down whole, or derived from a consumed one with a `topic`. */
 export type OutgoingRecord<K = unknown, V = unknown> = ProducerRecord<K, V> | DerivedRecord<K, V>;
