@@ -1,6 +1,10 @@
 import { from, lastValueFrom } from 'rxjs';
 import { createKafka, toTopic, type Kafka } from '../../src/index.js';
-import { startEmbeddedKafka, type EmbeddedKafka } from '../../src/testing/index.js';
+import {
+  startEmbeddedKafka,
+  type EmbeddedKafka,
+  type EmbeddedKafkaOptions,
+} from '../../src/testing/index.js';
 
 /** What each example runs in: a broker inside this process, a client of it, and a topic `orders`. */
 export interface Setting {
@@ -14,10 +18,14 @@ export interface Setting {
 
 /** Runs an example; the exit code says whether all of its checks held. */
 export async function example(
-  { partitions, records }: { partitions: number; records: number },
+  {
+    partitions,
+    records,
+    ...options
+  }: { partitions: number; records: number } & EmbeddedKafkaOptions,
   body: (setting: Setting) => Promise<void>,
 ): Promise<void> {
-  const cluster = await startEmbeddedKafka({ topics: { orders: partitions } });
+  const cluster = await startEmbeddedKafka({ ...options, topics: { orders: partitions } });
   const kafka = createKafka({ bootstrapServers: cluster.bootstrapServers });
   const until = async (holds: () => boolean) => {
     while (!holds()) await sleep(5);
