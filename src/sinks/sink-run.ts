@@ -12,6 +12,12 @@ export interface SendFailure<T> {
   readonly origin: T;
 }
 
+/**
+ * What a sink keeps until the receipt: the value it was given, as large as the record itself, with its
+ * objects. Measured for one of a key, a Buffer and the object around them: 200 to 270 B.
+ */
+const ORIGIN_BYTES = 256;
+
 export type Overflow = 'error' | 'drop-newest' | 'drop-oldest';
 
 /** Values that have no origin wait, too: what gives them is bounded by other means. */
@@ -90,6 +96,10 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
       void this.setup.close(0);
     }
     this.finish(undefined);
+  }
+
+  heldBytes(encodedBytes: number): number {
+    return ORIGIN_BYTES + encodedBytes;
   }
 
   acknowledged(

@@ -4,6 +4,7 @@ import type { Serialized } from '../serde/index.js';
 import type { Clock } from '../util/clock.js';
 import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import { Batch } from './batch.js';
+import { BufferPool } from './buffer-pool.js';
 import { headersUnsupported, invalidPartition, invalidRecord } from './errors.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
@@ -11,8 +12,6 @@ import { choosePartition, StickyPartition } from './partitioner.js';
 import type { HeaderList, Submitter } from './record.js';
 import { Utf8Scratch } from './utf8-scratch.js';
 
-/** What a record costs besides its bytes, while it is held: its token, timestamp and submitter. */
-export const BOOKKEEPING_BYTES = 64;
 const MAX_INITIAL_BYTES = 64 * 1024;
 /** Room that a request takes besides its batch, and a builder besides its records. */
 const REQUEST_OVERHEAD_BYTES = 2048;
@@ -57,9 +56,9 @@ export class Accumulator {
   readonly active = new Set<PartitionQueue>();
   private readonly topics = new Map<string, TopicQueues>();
   private usedBytes = 0;
+  private encoded = 0;
   private nextOrder = 0;
-  private readonly spareMemory: Buffer[] = [];
-  private spareBytes = 0;
+  private readonly memory: BufferPool;
   private readonly scratch = new Utf8Scratch();
   /** Magic of new batches: what the brokers understand. */
   magic: 0 | 1 | 2 = 2;
@@ -67,10 +66,18 @@ export class Accumulator {
   constructor(
     private readonly options: ResolvedProducerOptions,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.memory = new BufferPool(() => options.bufferMemory - this.usedBytes);
+  }
 
+  /** What counts against `bufferMemory`: encoded records, and what waits for their outcomes. */
   get bufferedBytes(): number {
     return this.usedBytes;
+  }
+
+  /** The encoded records alone. */
+  get encodedBytes(): number {
+    return this.encoded;
   }
 
   /** The order of the newest batch. */
@@ -170,7 +177,10 @@ export class Accumulator {
     }
     batch.add(record.submitter, record.token, timestamp);
     this.lastRecordBytes = batch.builder.sizeBytes - before;
-    this.usedBytes += this.lastRecordBytes + BOOKKEEPING_BYTES;
+    const heldBytes = record.submitter.heldBytes(this.lastRecordBytes);
+    batch.heldBytes += heldBytes;
+    this.encoded += this.lastRecordBytes;
+    this.usedBytes += this.lastRecordBytes + heldBytes;
     if (this.lastRecordBytes > batch.largestRecordBytes) {
       batch.largestRecordBytes = this.lastRecordBytes;
     }
@@ -197,21 +207,20 @@ export class Accumulator {
   }
 
   /** Gives the room of a settled batch back. */
-  release(batch: Batch): void {
-    this.usedBytes -= heldBytes(batch);
+  release({ builder, heldBytes }: Batch): void {
+    this.encoded -= builder.sizeBytes;
+    this.usedBytes -= builder.sizeBytes + heldBytes;
   }
 
   /** Keeps the memory of a batch that the broker has acknowledged, so nothing reads it any more. */
-  recycle(batch: Batch): void {
-    const { memory } = batch.builder;
-    if (this.spareBytes + memory.length > this.options.bufferMemory / 4) return;
-    this.spareBytes += memory.length;
-    this.spareMemory.push(memory);
+  recycle({ builder }: Batch): void {
+    builder.release();
   }
 
   /** A batch that holds part of what another one held; both count until each is settled. */
-  adopt(batch: Batch): void {
-    this.usedBytes += heldBytes(batch);
+  adopt({ builder, heldBytes }: Batch): void {
+    this.encoded += builder.sizeBytes;
+    this.usedBytes += builder.sizeBytes + heldBytes;
   }
 
   /** An empty batch in the place of another one, for a part of its records. */
@@ -248,15 +257,13 @@ export class Accumulator {
   /** A builder in the format the brokers take, writing into memory that another is done with. */
   newBuilder(): BatchBuilder {
     const { compressionType, compressionLevel, batchSize, transactionalId } = this.options;
-    const memory = this.spareMemory.pop();
-    this.spareBytes -= memory?.length ?? 0;
     return createBatchBuilder({
       magic: this.magic,
       compressionType,
       isTransactional: transactionalId !== undefined,
       initialBytes: initialBytesFor(batchSize),
+      memory: this.memory,
       ...(compressionLevel !== undefined && { compressionLevel }),
-      ...(memory !== undefined && { memory }),
     });
   }
 
@@ -324,10 +331,6 @@ const COMPRESSED_BATCH_BYTES = 128 * 1024;
 /** A power of two, so that doubling ends at the usual limit of 1 MiB and not beyond. */
 function initialBytesFor(batchSize: number): number {
   return Math.min(MAX_INITIAL_BYTES, 2 ** Math.ceil(Math.log2(Math.max(batchSize, 256))));
-}
-
-function heldBytes({ builder, recordCount }: Batch): number {
-  return builder.sizeBytes + recordCount * BOOKKEEPING_BYTES;
 }
 
 function available(topic: TopicMetadata): number[] {

@@ -14,6 +14,8 @@ export class Batch {
   recordCount = 0;
   attempts = 0;
   largestRecordBytes = 0;
+  /** On the heap, besides the encoded records. */
+  heldBytes = 0;
   identity: ProducerIdentity | undefined;
   /** -1 until the batch is numbered. */
   firstSequence = -1;

@@ -20,6 +20,7 @@ import { IdentityHolder, type Identities } from './identity.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
+import { ReadAhead } from './read-ahead.js';
 import type { HeaderList, ProducerRecord, Submitter } from './record.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
@@ -27,8 +28,6 @@ import { TransactionManager } from './transactions/manager.js';
 import { WaitingTopic } from './waiting-topic.js';
 
 const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
-/** Requests that are filled while the others are on the way. */
-const SPARE_REQUESTS = 3;
 /** Room that a record takes besides its key, value and headers: at most. */
 const MAX_OVERHEAD_BYTES = 100;
 
@@ -51,6 +50,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   readonly identity: Identities;
   readonly transactions: TransactionManager | undefined;
   readonly metrics: ProducerMetrics;
+  readonly readAhead = new ReadAhead();
   private readonly sender: Sender;
   private readonly waiting = new Map<string, WaitingTopic>();
   private readonly roomListeners = new Queue<() => void>();
@@ -102,14 +102,15 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   }
 
   /**
-   * Whether there is less at hand than keeps the brokers busy. Reading further ahead would gain
-   * nothing, and what waits longer gets old enough to burden the garbage collector.
+   * Whether there is less at hand than keeps the brokers busy. Of all partitions together there is
+   * always enough to fill a batch, so that none is left to linger.
    */
   get wantsMore(): boolean {
-    const { maxInFlightRequestsPerConnection, maxRequestSize } = this.options;
-    const brokers = Math.max(1, this.cluster.metadata.brokers.size);
-    const enough = (maxInFlightRequestsPerConnection + SPARE_REQUESTS) * maxRequestSize * brokers;
-    return this.hasRoom && this.accumulator.bufferedBytes < enough;
+    if (!this.hasRoom) return false;
+    const { encodedBytes, active } = this.accumulator;
+    return (
+      encodedBytes < this.readAhead.bytes || encodedBytes < 2 * this.options.batchSize * active.size
+    );
   }
 
   get requestsInFlight(): number {

@@ -41,7 +41,11 @@ export interface ProducerOptions {
    * ones, up to `maxRequestSize`. Default 16,384.
    */
   readonly batchSize?: number;
-  /** Bytes of records that may wait to be acknowledged before `send()` has to wait, 64 added for each. Default 32 MiB. */
+  /**
+   * Bytes that may wait to be acknowledged before `send()` has to wait. Not the encoded records alone
+   * count, as in Java, but what is kept for their outcomes as well: 400 for a promise; in a sink 256,
+   * and what it was given, taken to be as large as its record. Default 32 MiB.
+   */
   readonly bufferMemory?: number;
   /** How long `send()` waits for metadata and for room, in ms. Default 60,000. */
   readonly maxBlockMs?: number;

@@ -10,6 +10,7 @@ import type { Identities } from './identity.js';
 import type { ProducerMetrics } from './metrics.js';
 import type { ResolvedProducerOptions } from './options.js';
 import type { PartitionQueue } from './partition-queue.js';
+import type { ReadAhead } from './read-ahead.js';
 import { rebuild, unfit } from './rebuild.js';
 import {
   ackSequences,
@@ -35,6 +36,7 @@ export interface ProducerContext {
   /** `undefined` for a producer without a transactional id. */
   readonly transactions: TransactionGate | undefined;
   readonly metrics: ProducerMetrics;
+  readonly readAhead: ReadAhead;
   /** True while everything that waits is to be sent without lingering. */
   isFlushing(): boolean;
   /** A batch was settled: there is room again, and a flush may be over. */

@@ -27,7 +27,9 @@ export function rebuild(accumulator: Accumulator, batch: Batch, how: Rebuild): B
     const before = part.builder.sizeBytes;
     part.builder.append(key, value, headers, timestamp);
     part.add(batch.submitters[index]!, batch.tokens[index], batch.timestamps[index]!);
-    part.largestRecordBytes = Math.max(part.largestRecordBytes, part.builder.sizeBytes - before);
+    const bytes = part.builder.sizeBytes - before;
+    part.heldBytes += batch.submitters[index]!.heldBytes(bytes);
+    part.largestRecordBytes = Math.max(part.largestRecordBytes, bytes);
   }
   return parts;
 }

@@ -42,6 +42,8 @@ export interface Receipt<Origin = undefined> {
 export interface Submitter<Token = unknown> {
   readonly serializeKey: SerializeFunction<never>;
   readonly serializeValue: SerializeFunction<never>;
+  /** What waits on the heap for the outcome of a record that takes so many bytes encoded. */
+  heldBytes(encodedBytes: number): number;
   acknowledged(
     token: Token,
     topic: string,

@@ -16,6 +16,9 @@ interface BlockedSend extends Outcome {
   isOver: boolean;
 }
 
+/** A promise with what settles it, measured: 290 B, and 100 to 160 more once it is awaited. */
+const PROMISE_BYTES = 400;
+
 /** `send()` with its promise: submits records, and keeps those that find no room in order. */
 export class SendQueue {
   /** Sends that wait for room. */
@@ -34,6 +37,7 @@ export class SendQueue {
   ) {
     this.submitter = {
       ...serializers,
+      heldBytes: () => PROMISE_BYTES,
       acknowledged: ({ resolve }, topic, partition, offset, timestamp) =>
         resolve({ topic, partition, offset, timestamp, origin: undefined }),
       failed: ({ reject }, error) => reject(error),

@@ -338,8 +338,10 @@ export class Sender {
     sentAt: number,
   ): void {
     this.requestsInFlight--;
-    const latencyMs = this.context.clock.monotonic() - sentAt;
-    this.context.metrics.answered(latencyMs, response.throttleTimeMs);
+    const { metrics, readAhead, clock } = this.context;
+    const now = clock.monotonic();
+    metrics.answered(now - sentAt, response.throttleTimeMs);
+    readAhead.answered(bytesOf(shipments), now - sentAt, now);
     const answers = new Map<string, BatchAnswer>();
     for (const { name, topicId, partitionResponses } of response.responses) {
       const topic = name === '' ? (names.get(topicId) ?? '') : name;
@@ -420,6 +422,10 @@ const noAnswer: BatchAnswer = {
   errorMessage: null,
   recordErrors: [],
 };
+
+function bytesOf(shipments: readonly Shipment[]): number {
+  return shipments.reduce((sum, { batch }) => sum + batch.builder.sizeBytes, 0);
+}
 
 function asKafkaError(error: unknown): KafkaError {
   if (error instanceof KafkaError) return error;

@@ -1,5 +1,5 @@
 import { Queue } from '../util/queue.js';
-import { BOOKKEEPING_BYTES, type Accumulator, type EncodedRecord } from './accumulator.js';
+import type { Accumulator, EncodedRecord } from './accumulator.js';
 
 /** Records for a topic of which it is not yet known where it is. They count as buffered. */
 export class WaitingTopic {
@@ -33,10 +33,10 @@ export class WaitingTopic {
   }
 }
 
-function heldBytes({ key, value, headers }: EncodedRecord): number {
-  let bytes = BOOKKEEPING_BYTES + lengthOf(key) + lengthOf(value);
+function heldBytes({ key, value, headers, submitter }: EncodedRecord): number {
+  let bytes = lengthOf(key) + lengthOf(value);
   for (const [name, part] of headers) bytes += name.length + lengthOf(part);
-  return bytes;
+  return bytes + submitter.heldBytes(bytes);
 }
 
 function lengthOf(bytes: EncodedRecord['key']): number {

@@ -1,4 +1,5 @@
 import { ConfigError } from '../util/errors.js';
+import { freshMemory, type BatchMemory } from './batch-memory.js';
 import { resolveLevel, type Codec, type CompressionType } from './compression/codec.js';
 import { codecId, codecs } from './compression/codecs.js';
 
@@ -19,8 +20,8 @@ export interface BatchBuilderOptions {
   readonly baseOffset?: number | undefined;
   /** How much memory to begin with; it doubles as needed. Default: 4096. */
   readonly initialBytes?: number | undefined;
-  /** Memory to begin with instead, for instance that of a batch that is done with. */
-  readonly memory?: Buffer | undefined;
+  /** Where memory comes from. Default: fresh memory, left to the garbage collector. */
+  readonly memory?: BatchMemory | undefined;
 }
 
 /** Checked and complete. */
@@ -33,6 +34,7 @@ export interface ResolvedBuilderOptions {
   readonly isTransactional: boolean;
   readonly baseOffset: number;
   readonly initialBytes: number;
+  readonly memory: BatchMemory;
 }
 
 const INITIAL_BYTES = 4096;
@@ -56,6 +58,7 @@ export function resolveBuilderOptions(options: BatchBuilderOptions): ResolvedBui
     isTransactional,
     baseOffset: options.baseOffset ?? 0,
     initialBytes: options.initialBytes ?? INITIAL_BYTES,
+    memory: options.memory ?? freshMemory,
   };
 }
 

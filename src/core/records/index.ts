@@ -1,4 +1,5 @@
 export type { TimestampType } from './attributes.js';
+export type { BatchMemory } from './batch-memory.js';
 export { checkCompression, type BatchBuilderOptions } from './builder-options.js';
 export {
   createBatchBuilder,

@@ -30,7 +30,7 @@ export class RecordBatchBuilder {
   readonly magic: 0 | 1 | 2;
   private readonly options: ResolvedBuilderOptions;
   private readonly headerBytes: number;
-  private written: Buffer;
+  private written: Buffer = NO_MEMORY;
   private position: number;
   private recordCount = 0;
   private baseTimestamp: number | bigint = -1;
@@ -43,7 +43,6 @@ export class RecordBatchBuilder {
     this.magic = this.options.magic;
     this.headerBytes = this.magic === 2 ? BATCH_HEADER_BYTES : 0;
     this.position = this.headerBytes;
-    this.written = options.memory ?? NO_MEMORY;
   }
 
   /** How many records there are. */
@@ -59,11 +58,6 @@ export class RecordBatchBuilder {
   /** The largest timestamp so far; -1 when there is none. */
   get maxTimestamp(): number | bigint {
     return this.largestTimestamp;
-  }
-
-  /** The memory written into, to be given to another builder once the batch is done with. */
-  get memory(): Buffer {
-    return this.written;
   }
 
   /** Exactly how many bytes a record would add to {@link RecordBatchBuilder.sizeBytes}. */
@@ -139,8 +133,8 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * Compresses, writes header and checksum. Without compression the result lies in
-   * {@link RecordBatchBuilder.memory}: do not reuse that before the batch is done with.
+   * Compresses, writes header and checksum. Without compression the result lies in the memory that
+   * {@link RecordBatchBuilder.release} gives back; else that has happened already.
    *
    * @param producer Written into a batch of magic 2; {@link setProducerState} changes it later.
    */
@@ -154,10 +148,21 @@ export class RecordBatchBuilder {
       baseTimestamp: this.baseTimestamp,
       maxTimestamp: this.largestTimestamp,
     };
-    if (this.magic !== 2) return sealLegacy(sealable, this.magic, this.options);
-    const batch = sealV2(sealable, this.options);
-    setProducerState(batch, producer);
+    const batch =
+      this.magic === 2
+        ? sealV2(sealable, this.options)
+        : sealLegacy(sealable, this.magic, this.options);
+    if (this.options.codecId !== 0) this.release();
+    if (this.magic === 2) setProducerState(batch, producer);
     return batch;
+  }
+
+  /** Gives the memory back to where it came from: nothing may read the batch any more. */
+  release(): void {
+    const { written } = this;
+    if (written === NO_MEMORY) return;
+    this.written = NO_MEMORY;
+    this.options.memory.give(written);
   }
 
   /** Begins the next batch with the same options, in the same memory. */
@@ -223,10 +228,11 @@ export class RecordBatchBuilder {
 
   private ensure(end: number): void {
     if (end <= this.written.length) return;
-    const size = Math.max(end, this.written.length * 2, this.options.initialBytes);
-    const memory = Buffer.allocUnsafeSlow(size);
-    this.written.copy(memory, 0, 0, this.position);
-    this.written = memory;
+    const { initialBytes, memory } = this.options;
+    const larger = memory.take(Math.max(end, this.written.length * 2, initialBytes));
+    this.written.copy(larger, 0, 0, this.position);
+    this.release();
+    this.written = larger;
   }
 }
 

@@ -113,24 +113,49 @@ test('reset starts the next batch in the same memory', () => {
   const builder = new RecordBatchBuilder();
   builder.append('k', 'v'.repeat(10_000), [], 100);
   const first = builder.close();
-  expect(first.buffer).toBe(builder.memory.buffer);
-  const { memory } = builder;
   builder.reset();
   builder.append(null, 'second', [], 5);
   const second = builder.close();
-  expect(builder.memory).toBe(memory);
+  expect(second.buffer).toBe(first.buffer);
   expect(second).toEqual(encodeRecords([{ value: 'second', timestamp: 5 }]));
 });
 
-test('given memory is used, and left for more when it is too small', () => {
-  const memory = Buffer.allocUnsafeSlow(500);
-  const small = new RecordBatchBuilder({ memory });
-  small.append(null, 'x', [], 0);
-  expect(small.close().buffer).toBe(memory.buffer);
-  const large = new RecordBatchBuilder({ memory });
-  large.append(null, 'x'.repeat(400), [], 0);
-  large.append(null, 'y'.repeat(4000), [], 0);
-  expect(decodeRecords(large.close()).map((r) => r.value!.length)).toEqual([400, 4000]);
+/** Memory that keeps book of what it gave and took back. */
+function countedMemory() {
+  const lent = new Set<Buffer>();
+  const memory = {
+    take(bytes: number) {
+      const given = Buffer.alloc(bytes);
+      lent.add(given);
+      return given;
+    },
+    give: (given: Buffer) => void expect(lent.delete(given)).toBe(true),
+  };
+  return { memory, lent };
+}
+
+test('memory comes from where it is said to, and goes back when more is needed', () => {
+  const { memory, lent } = countedMemory();
+  const builder = new RecordBatchBuilder({ memory, initialBytes: 500 });
+  expect(lent.size).toBe(0);
+  builder.append(null, 'x'.repeat(400), [], 0);
+  builder.append(null, 'y'.repeat(4000), [], 0);
+  expect([...lent].map(({ length }) => length >= 4400)).toEqual([true]);
+  const batch = builder.close();
+  expect(decodeRecords(batch).map((r) => r.value!.length)).toEqual([400, 4000]);
+  expect([...lent][0]!.buffer).toBe(batch.buffer);
+  builder.release();
+  builder.release();
+  expect(lent.size).toBe(0);
+});
+
+test.each([0, 2] as const)('a compressed batch of magic %i keeps no memory', (magic) => {
+  const { memory, lent } = countedMemory();
+  const builder = new RecordBatchBuilder({ memory, magic, compressionType: 'gzip' });
+  builder.append(null, 'one', [], 0);
+  const batch = builder.close();
+  expect(lent.size).toBe(0);
+  expect(decodeRecords(batch)[0]!.value!.toString()).toBe('one');
 });
 
 test('a compressed batch lies in memory of its own', () => {

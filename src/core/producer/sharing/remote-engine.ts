@@ -16,8 +16,6 @@ import {
   type ToWorker,
 } from './messages.js';
 
-const OVERHEAD_BYTES = 64;
-
 interface Unsettled {
   readonly topic: string;
   readonly bytes: number;
@@ -66,7 +64,7 @@ export class RemoteEngine implements SinkEngine {
       submitter.failed(token, shared);
       return true;
     }
-    const bytes = heldBytes(shared);
+    const bytes = heldBytes(shared, submitter);
     this.usedBytes += bytes;
     this.unsettled.set(this.nextId++, { topic, bytes, submitter, token });
     if (this.outbox.length === 0) queueMicrotask(() => this.sendOutbox());
@@ -218,10 +216,10 @@ export class RemoteEngine implements SinkEngine {
   }
 }
 
-function heldBytes({ key, value, headers }: SharedRecord): number {
-  let bytes = OVERHEAD_BYTES + lengthOf(key) + lengthOf(value);
+function heldBytes({ key, value, headers }: SharedRecord, submitter: Submitter): number {
+  let bytes = lengthOf(key) + lengthOf(value);
   for (const [name, part] of headers) bytes += name.length + lengthOf(part);
-  return bytes;
+  return bytes + submitter.heldBytes(bytes);
 }
 
 /** Bytes in memory of their own: a view would take all of the memory behind it to the other thread. */

@@ -41,6 +41,9 @@ interface Waiting {
   readonly record: SharedRecord;
 }
 
+/** A number in three arrays; the record itself is kept by the worker, and counted there. */
+const TOKEN_BYTES = 64;
+
 class ProducerService {
   private readonly submitter: Submitter<number>;
   private readonly waiting = new Queue<Waiting>();
@@ -58,6 +61,7 @@ class ProducerService {
       // The worker's serializers have run already.
       serializeKey: (key) => key,
       serializeValue: (value) => value,
+      heldBytes: () => TOKEN_BYTES,
       acknowledged: (id, _topic, partition, offset, timestamp) =>
         this.settled({ id, partition, offset, timestamp }),
       failed: (id, error) =>
