@@ -28,6 +28,7 @@ import {
   type DerivedRecord,
   type FetchHandle,
   type PartitionStream,
+  type ProducerRecord,
   type Receipt,
   type TopicPartition,
 } from '../../src/index.js';
@@ -269,10 +270,14 @@ test('switchEach and exhaustEach emit what their work gives; dedupeEach lets rec
   orders.pipe(dedupeEach({ by: 'id' }));
 });
 
-test('derive() keeps what is not changed', () => {
+test('derive() keeps what is not changed, and with a topic it can be sent', () => {
   expectTypeOf(orders.pipe(map((order) => order.derive({ topic: 'copies' })))).toEqualTypeOf<
-    Observable<DerivedRecord<string, Order>>
+    Observable<DerivedRecord<string, Order> & { readonly topic: string }>
   >();
+  expectTypeOf<DerivedRecord<string, Order> & { readonly topic: string }>().toExtend<
+    ProducerRecord<string, Order>
+  >();
+  expectTypeOf<DerivedRecord<string, Order>>().not.toExtend<ProducerRecord<string, Order>>();
   expectTypeOf(
     orders.pipe(processEach((order) => [order.derive({ value: order.value.total })])),
   ).toEqualTypeOf<Observable<DerivedRecord<string, number>>>();

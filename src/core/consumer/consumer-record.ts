@@ -195,6 +195,10 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
    * @example
    * orders.pipe(map((order) => order.derive({ value: invoice(order.value) })), toTopic(kafka, 'invoices'));
    */
+  derive<K2 = K, V2 = V>(
+    changes: DeriveOptions<K2, V2> & { readonly topic: string },
+  ): DerivedRecord<K2, V2> & { readonly topic: string };
+  derive<K2 = K, V2 = V>(changes?: DeriveOptions<K2, V2>): DerivedRecord<K2, V2>;
   derive<K2 = K, V2 = V>(changes: DeriveOptions<K2, V2> = {}): DerivedRecord<K2, V2> {
     const origin = this.originOfResult();
     const { topic, partition, timestamp, headers = this.headers } = changes;

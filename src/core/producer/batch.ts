@@ -19,6 +19,8 @@ export class Batch {
   identity: ProducerIdentity | undefined;
   /** -1 until the batch is numbered. */
   firstSequence = -1;
+  /** Why the last attempt, or the way to the broker, came to nothing. */
+  lastError: KafkaError | undefined;
   /** An attempt was left without a clear answer: the broker may have the batch. */
   mayBeWritten = false;
   /** The encoded batch, once it was sent. */

@@ -161,7 +161,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     const isOurs = (batch: Batch) =>
       batch.submitters.every((other) => other === submitter) && batch.tokens.every(isDroppable);
     const oldest = this.accumulator.oldestUnsent(isOurs);
-    if (oldest === undefined) return 0;
+    if (oldest === undefined) return this.dropWaiting(submitter, isDroppable);
     const { queue, batch } = oldest;
     queue.remove(batch);
     if (queue.isEmpty) this.accumulator.active.delete(queue);
@@ -170,6 +170,17 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     this.reportDropped(batch.topic, batch.partition, batch.recordCount);
     this.settled();
     return batch.recordCount;
+  }
+
+  private dropWaiting(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
+    const mayDrop = (record: EncodedRecord) =>
+      record.submitter === submitter && isDroppable(record.token);
+    for (const [topic, waiting] of this.waiting) {
+      if (!waiting.dropOldest(mayDrop)) continue;
+      this.reportDropped(topic, -1, 1);
+      return 1;
+    }
+    return 0;
   }
 
   /** Tells that records were given up; partition -1 where none was chosen yet. */

@@ -72,19 +72,34 @@ export function headersUnsupported(topic: string, partition: number): Unsupporte
   );
 }
 
+/** A partition that nobody leads just now. */
+export function noLeader(topic: string, partition: number): KafkaError {
+  return new KafkaError(`Cannot produce to ${topic}-${partition}: it has no leader`, {
+    code: 'LEADER_NOT_AVAILABLE',
+    context: { topic, partition },
+    isRetriable: true,
+  });
+}
+
 export function deliveryTimedOut(
   topic: string,
   partition: number,
   deliveryTimeoutMs: number,
   attempts: number,
+  lastError: KafkaError | undefined,
 ): TimeoutError {
-  const tried =
-    attempts === 0 ? 'it was never sent' : `${attempts} attempts, the outcome of the last unknown`;
+  const tried = attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}`;
+  const why = lastError === undefined ? '' : `, and the last error was ${lastError.code}`;
+  const more = lastError === undefined ? '' : `: ${lastError.message}`;
   return new TimeoutError(
     `Cannot produce to ${topic}-${partition}: not acknowledged within deliveryTimeoutMs ` +
-      `(${deliveryTimeoutMs} ms): ${tried}`,
-    { code: 'DELIVERY_TIMED_OUT', context: { topic, partition } },
+      `(${deliveryTimeoutMs} ms); ${tried}${why}${more}`,
+    { code: 'DELIVERY_TIMED_OUT', context: { topic, partition }, cause: lastError },
   );
+}
+
+function times(count: number): string {
+  return count === 1 ? 'once' : `${count} times`;
 }
 
 export function metadataTimedOut(

@@ -21,6 +21,8 @@ export interface Identities {
   readonly current: ProducerIdentity | undefined;
   /** Whether sending has to wait for an identity. */
   readonly isPending: boolean;
+  /** Why there is none yet, where that isn't told otherwise. */
+  readonly lastError?: KafkaError | undefined;
   /** Goes one epoch up, unless that has happened already. */
   bumpFrom(stale: ProducerIdentity): void;
   close(): void;
@@ -30,6 +32,7 @@ export interface Identities {
 export class IdentityHolder implements Identities {
   /** `undefined` while there is none, or for a producer that isn't idempotent. */
   current: ProducerIdentity | undefined;
+  lastError: KafkaError | undefined;
   private state: 'wanted' | 'asked' | 'settled';
   private readonly abort = new AbortController();
 
@@ -71,6 +74,7 @@ export class IdentityHolder implements Identities {
     this.obtain().then(
       (identity) => {
         this.current = identity;
+        this.lastError = undefined;
         this.state = 'settled';
         this.events.onSettled();
       },
@@ -80,6 +84,7 @@ export class IdentityHolder implements Identities {
 
   private refused(error: KafkaError): void {
     if (this.abort.signal.aborted) return;
+    this.lastError = error;
     const isCurable = error.isRetriable;
     this.state = isCurable ? 'wanted' : 'settled';
     if (isCurable) {

@@ -70,6 +70,12 @@ export class Outcomes {
     this.execute(queue, batch, verdict, answer);
   }
 
+  /** Acts on the loss of an answer: unless nothing was sent, whether it was written is not known. */
+  unanswered(queue: PartitionQueue, batch: Batch, cause: KafkaError): void {
+    this.act(queue, batch, noAnswer);
+    batch.lastError = cause;
+  }
+
   acknowledge(
     queue: PartitionQueue,
     batch: Batch,
@@ -91,9 +97,16 @@ export class Outcomes {
 
   /** Fails a batch that has waited longer than the delivery timeout. */
   expire(queue: PartitionQueue, batch: Batch): void {
-    const { deliveryTimeoutMs } = this.context.options;
+    const { options, identity } = this.context;
     const { topic, partition, attempts } = batch;
-    const error = deliveryTimedOut(topic, partition, deliveryTimeoutMs, attempts);
+    const lastError = batch.lastError ?? identity.lastError;
+    const error = deliveryTimedOut(
+      topic,
+      partition,
+      options.deliveryTimeoutMs,
+      attempts,
+      lastError,
+    );
     if (batch.isAwaited) batch.mayBeWritten = true;
     this.fail(queue, batch, error);
   }
@@ -129,6 +142,7 @@ export class Outcomes {
         this.acknowledge(queue, batch, verdict.baseOffset, verdict.logAppendTimeMs);
         return;
       case 'retry':
+        batch.lastError = failure(batch, verdict.error, answer.errorMessage);
         this.retry(queue, batch, verdict);
         return;
       case 'split':
@@ -279,6 +293,17 @@ export class Outcomes {
     queue.sequences = sequences;
   }
 }
+
+const NETWORK_EXCEPTION = 13;
+
+const noAnswer: BatchAnswer = {
+  errorCode: NETWORK_EXCEPTION,
+  baseOffset: -1,
+  logAppendTimeMs: -1,
+  logStartOffset: -1,
+  errorMessage: null,
+  recordErrors: [],
+};
 
 function belongsTo(batch: Batch, sequences: NonNullable<PartitionQueue['sequences']>): boolean {
   return batch.identity !== undefined && isSameIdentity(batch.identity, sequences.identity);

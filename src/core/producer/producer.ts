@@ -1,6 +1,7 @@
 import { Subject, type Observable, type ObservableInput } from 'rxjs';
 import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
+import { originsOf } from '../records/index.js';
 import type { Clock } from '../util/clock.js';
 import { ProducerEngine } from './engine.js';
 import type { ProducerEvent } from './events.js';
@@ -62,6 +63,8 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
       this.engine,
       serializersOf('producer', keySerializer, valueSerializer),
       resolved,
+      // Within a transaction a receipt says that a record is written, not yet that it counts.
+      resolved.transactionalId === undefined ? originsOf : () => [],
     );
   }
 
@@ -71,6 +74,10 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
    *
    * When `bufferMemory` is used up the record waits for room, at most `maxBlockMs`, and at most
    * `maxBlockedSends` of them wait at once, so that sends nobody awaits can't grow without bound.
+   *
+   * A record made with `record.derive()` acks what it was derived from when it is acknowledged, and
+   * nacks it when it can't be sent; but not within a transaction, where offsets go with the
+   * transaction.
    *
    * @throws SerializationError when a serializer throws, TimeoutError after `maxBlockMs` or
    * `deliveryTimeoutMs`, AuthorizationError, and KafkaError with the broker's code for what it

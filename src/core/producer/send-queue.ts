@@ -1,3 +1,4 @@
+import type { Origin } from '../records/index.js';
 import type { Cancel } from '../util/clock.js';
 import type { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
@@ -8,6 +9,8 @@ import type { SinkEngine } from './sink-engine.js';
 interface Outcome {
   readonly resolve: (receipt: Receipt) => void;
   readonly reject: (error: KafkaError) => void;
+  /** What the record was derived from, to be acked with it. */
+  readonly origins: readonly Origin[];
 }
 
 interface BlockedSend extends Outcome {
@@ -34,19 +37,23 @@ export class SendQueue {
     private readonly engine: SinkEngine,
     serializers: Pick<Submitter, 'serializeKey' | 'serializeValue'>,
     private readonly limits: { readonly maxBlockMs: number; readonly maxBlockedSends: number },
+    /** Which origins of a record are settled with it. */
+    private readonly origins: (record: unknown) => readonly Origin[],
   ) {
     this.submitter = {
       ...serializers,
       heldBytes: () => PROMISE_BYTES,
-      acknowledged: ({ resolve }, topic, partition, offset, timestamp) =>
-        resolve({ topic, partition, offset, timestamp, origin: undefined }),
-      failed: ({ reject }, error) => reject(error),
+      acknowledged({ resolve, origins }, topic, partition, offset, timestamp) {
+        for (const origin of origins) origin.ack();
+        resolve({ topic, partition, offset, timestamp, origin: undefined });
+      },
+      failed: fail,
     };
   }
 
   send(record: ProducerRecord): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const outcome = { resolve, reject };
+      const outcome = { resolve, reject, origins: this.origins(record) };
       if (this.blocked > 0 || !this.submit(record, outcome)) this.block(record, outcome);
     });
   }
@@ -67,11 +74,11 @@ export class SendQueue {
   private block(record: ProducerRecord, outcome: Outcome): void {
     const { maxBlockMs, maxBlockedSends } = this.limits;
     if (this.engine.isClosed) {
-      outcome.reject(producerClosed());
+      fail(outcome, producerClosed());
       return;
     }
     if (this.blocked >= maxBlockedSends) {
-      outcome.reject(tooManyBlocked(maxBlockedSends));
+      fail(outcome, tooManyBlocked(maxBlockedSends));
       return;
     }
     const blocked: BlockedSend = {
@@ -80,7 +87,7 @@ export class SendQueue {
       isOver: false,
       cancelTimeout: this.engine.clock.schedule(maxBlockMs, () => {
         this.over(blocked);
-        outcome.reject(bufferExhausted(topicOf(record), maxBlockMs));
+        fail(outcome, bufferExhausted(topicOf(record), maxBlockMs));
         this.dropOver();
       }),
     };
@@ -129,6 +136,11 @@ export class SendQueue {
     for (const { after, resolve } of this.flushes) if (after <= done) resolve();
     this.flushes = this.flushes.filter(({ after }) => after > done);
   }
+}
+
+function fail({ reject, origins }: Outcome, error: KafkaError): void {
+  for (const origin of origins) origin.nack(error);
+  reject(error);
 }
 
 /** Of anything: what is no record is refused further on, like other mistakes. */

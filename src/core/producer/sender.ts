@@ -3,13 +3,13 @@ import { apis, ZERO_UUID, type ResponseOf } from '../protocol/index.js';
 import type { Cancel } from '../util/clock.js';
 import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import type { Batch } from './batch.js';
+import { noLeader } from './errors.js';
 import type { Outcomes, ProducerContext } from './outcomes.js';
 import type { PartitionQueue } from './partition-queue.js';
 import { isSameIdentity, startSequences, takeSequences } from './sequences.js';
 import type { BatchAnswer } from './verdict.js';
 
 const { Produce } = apis;
-const NETWORK_EXCEPTION = 13;
 /** How long to wait for a socket that takes nothing more. */
 const CONGESTED_MS = 5;
 const LAST_VERSION_WITH_NAMES = 12;
@@ -112,6 +112,7 @@ export class Sender {
       if (!this.isDue(queue, now) || !this.maySend(queue)) continue;
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader === undefined || leader < 0) {
+        queue.peek()!.lastError = noLeader(queue.topic, queue.partition);
         cluster.requestMetadataUpdate();
         continue;
       }
@@ -192,19 +193,25 @@ export class Sender {
 
   private unreachable(nodeId: number, cause: unknown): void {
     if (this.isStopped) return;
-    const { cluster, accumulator, clock, options } = this.context;
+    const { cluster, clock, options } = this.context;
     if (!(cause instanceof KafkaError) || cause.isRetriable) {
+      if (cause instanceof KafkaError)
+        this.eachBatchFor(nodeId, (_, batch) => (batch.lastError = cause));
       cluster.requestMetadataUpdate();
       this.wakeAt(clock.monotonic() + options.retryBackoffMs);
       return;
     }
     // Waiting doesn't cure it: wrong credentials, or a broker that is too old.
+    this.eachBatchFor(nodeId, (queue, batch) => this.outcomes.fail(queue, batch, cause));
+  }
+
+  /** What is not settled yet and goes to a broker. */
+  private eachBatchFor(nodeId: number, act: (queue: PartitionQueue, batch: Batch) => void): void {
+    const { accumulator } = this.context;
     for (const queue of [...accumulator.active]) {
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader !== nodeId) continue;
-      for (const batch of [...queue.all()]) {
-        if (!batch.isSettled) this.outcomes.fail(queue, batch, cause);
-      }
+      for (const batch of [...queue.all()]) if (!batch.isSettled) act(queue, batch);
     }
   }
 
@@ -352,7 +359,8 @@ export class Sender {
     }
     for (const { queue, batch } of shipments) {
       const answer = answers.get(`${queue.topic} ${queue.partition}`);
-      this.outcomes.act(queue, batch, answer ?? noAnswer);
+      if (answer === undefined) this.outcomes.unanswered(queue, batch, leftOut(batch));
+      else this.outcomes.act(queue, batch, answer);
     }
     this.drain();
   }
@@ -370,11 +378,11 @@ export class Sender {
     this.context.cluster.hint({ topic, partition: index, ...currentLeader }, nodeEndpoints);
   }
 
-  /** No answer will come: unless nothing was sent, whether it was written is not known. */
+  /** No answer will come. */
   private unanswered(shipments: readonly Shipment[], error: unknown): void {
     const isCurable = error instanceof KafkaError && error.isRetriable;
     for (const { queue, batch } of shipments) {
-      if (isCurable) this.outcomes.act(queue, batch, noAnswer);
+      if (isCurable) this.outcomes.unanswered(queue, batch, error);
       else this.refused(queue, batch, asKafkaError(error));
     }
     this.drain();
@@ -414,14 +422,13 @@ export class Sender {
   }
 }
 
-const noAnswer: BatchAnswer = {
-  errorCode: NETWORK_EXCEPTION,
-  baseOffset: -1,
-  logAppendTimeMs: -1,
-  logStartOffset: -1,
-  errorMessage: null,
-  recordErrors: [],
-};
+function leftOut({ topic, partition, sentTo }: Batch): KafkaError {
+  return new KafkaError(`The answer of broker ${sentTo} left ${topic}-${partition} out`, {
+    code: 'NETWORK_EXCEPTION',
+    context: { topic, partition, api: 'Produce' },
+    isRetriable: true,
+  });
+}
 
 function bytesOf(shipments: readonly Shipment[]): number {
   return shipments.reduce((sum, { batch }) => sum + batch.builder.sizeBytes, 0);

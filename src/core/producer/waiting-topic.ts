@@ -22,6 +22,17 @@ export class WaitingTopic {
     this.records.push({ ...record });
   }
 
+  /** Gives the oldest record up, if it may be: the topic it is for is not known to be anywhere. */
+  dropOldest(mayDrop: (record: EncodedRecord) => boolean): boolean {
+    const oldest = this.records.peek();
+    if (oldest === undefined || !mayDrop(oldest)) return false;
+    this.records.shift();
+    const bytes = heldBytes(oldest);
+    this.bytes -= bytes;
+    this.accumulator.reserve(-bytes);
+    return true;
+  }
+
   /** Hands every record over, in order. */
   release(to: (record: EncodedRecord) => void): void {
     this.accumulator.reserve(-this.bytes);

@@ -129,7 +129,9 @@ function countedMemory() {
       lent.add(given);
       return given;
     },
-    give: (given: Buffer) => void expect(lent.delete(given)).toBe(true),
+    give(given: Buffer) {
+      expect(lent.delete(given)).toBe(true);
+    },
   };
   return { memory, lent };
 }

@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { originsOf } from '../../records/index.js';
 import { systemClock, type Clock } from '../../util/clock.js';
 import { custom, integer, resolveOptions } from '../../util/options.js';
 import type { PartitionInfo } from '../producer.js';
@@ -41,7 +42,7 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
     const resolved = resolveOptions('connectProducer', rules, rest as Record<string, unknown>);
     this.engine = new RemoteEngine(port, resolved.clock, resolved);
     const serializers = serializersOf('connectProducer', keySerializer, valueSerializer);
-    this.sends = new SendQueue(this.engine, serializers, resolved);
+    this.sends = new SendQueue(this.engine, serializers, resolved, originsOf);
   }
 
   /** As the producer's own `send`: same receipts, same errors, same order. */
