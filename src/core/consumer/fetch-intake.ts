@@ -12,9 +12,6 @@ import type { ConsumerMetrics } from './metrics.js';
 export type FetchResponse = ResponseOf<typeof apis.Fetch>;
 type PartitionAnswer = FetchResponse['responses'][number]['partitions'][number];
 
-/** Java's `metadata.max.age.ms`: after so long the leader is asked again. */
-const REPLICA_LEASE_MS = 300_000;
-
 /** What a fetch found out that somebody else has to act on. */
 export interface FetchHooks {
   /** There is something to deliver. */
@@ -94,7 +91,8 @@ export class FetchIntake {
     partition.lastStableOffset = given.lastStableOffset;
     if (given.logStartOffset >= 0) partition.logStartOffset = given.logStartOffset;
     if (preferredReadReplica >= 0) {
-      const until = this.context.clock.monotonic() + REPLICA_LEASE_MS;
+      // After that the leader is asked again: another replica may be nearer by then.
+      const until = this.context.clock.monotonic() + this.context.options.metadataMaxAgeMs;
       partition.preferredReplica = { node: preferredReadReplica, until };
     }
     if (records !== null && records.length > 0 && frame !== undefined) {
@@ -134,7 +132,6 @@ export class FetchIntake {
     const { topic, partition: index } = partition;
     const verdict = verdictOf(error, node === partition.preferredReplica.node);
     partition.preferredReplica = { node: -1, until: 0 };
-    if (verdict === 'ask-leader') return;
     // What was fetched before is still good, and what is worked on may exist nowhere else.
     const isInUse = partition.hasRecords || partition.ledger.unacked > 0;
     if (verdict === 'out-of-range' && !isInUse) {

@@ -3,8 +3,7 @@ import type { KafkaError } from '../util/errors.js';
 
 /** What to do about the error that a broker has for one partition of a fetch. */
 export type FetchVerdict =
-  /** A follower lags behind, or is ahead of what was deleted: the leader decides. */
-  | 'ask-leader'
+  /** The log has no such offset. */
   | 'out-of-range'
   /** It passes, or another broker is to be asked. */
   | 'retry'
@@ -14,7 +13,8 @@ export type FetchVerdict =
 const tolerated: ReadonlySet<string> = new Set(['UNKNOWN_SERVER_ERROR', 'CORRUPT_MESSAGE']);
 
 export function verdictOf(error: BrokerError, isFromFollower: boolean): FetchVerdict {
-  if (error.name === 'OFFSET_OUT_OF_RANGE') return isFromFollower ? 'ask-leader' : 'out-of-range';
+  // A follower lags behind, or is ahead of what was deleted: the leader decides (KIP-392).
+  if (error.name === 'OFFSET_OUT_OF_RANGE') return isFromFollower ? 'retry' : 'out-of-range';
   return error.isRetriable || tolerated.has(error.name) ? 'retry' : 'fatal';
 }
 
