@@ -316,7 +316,8 @@ export class Deliverer {
     const remedy = this.hooks.onCorrupt(partition, error, batch);
     if (remedy === 'skip' && batch !== undefined) {
       partition.closeBatch();
-      partition.ledger.pass(batch.nextOffset, batch.partitionLeaderEpoch);
+      partition.ledger.pass(partition.buffer.endOf(batch), batch.partitionLeaderEpoch);
+      this.hooks.onDelivered(partition, 0);
     }
     return remedy;
   }

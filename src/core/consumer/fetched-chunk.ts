@@ -21,7 +21,8 @@ export function scanChunk(records: Buffer, fetchOffset: number): ChunkScan {
   try {
     for (let batch = walker.next(); batch !== undefined; batch = walker.next()) {
       isEmpty = false;
-      nextOffset = Math.max(nextOffset, batch.nextOffset);
+      // The last one's, not the largest: a header may be corrupt, and claim what follows it.
+      nextOffset = Math.max(fetchOffset, batch.nextOffset);
       lastLeaderEpoch = batch.partitionLeaderEpoch;
     }
   } catch {
@@ -38,7 +39,7 @@ export class FetchedChunk {
   private readonly aborted: AbortedTransactions | undefined;
 
   constructor(
-    records: Buffer,
+    private readonly records: Buffer,
     /** Where the fetch asked to begin. */
     readonly fetchOffset: number,
     /** `undefined` when uncommitted records are wanted too. */
@@ -66,6 +67,16 @@ export class FetchedChunk {
    */
   next(): RecordBatch | undefined {
     return this.walker.next();
+  }
+
+  /** The offset that the next batch begins with; Infinity where that can't be told. */
+  get nextBaseOffset(): number {
+    try {
+      const rest = new BatchWalker(this.records.subarray(this.walker.position));
+      return rest.next()?.baseOffset ?? Infinity;
+    } catch {
+      return Infinity;
+    }
   }
 
   /** Whether a batch has nothing to deliver: markers, and what transactions have taken back. */

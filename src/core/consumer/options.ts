@@ -116,7 +116,11 @@ export interface ConsumerOptions {
   readonly drainTimeoutMs?: number;
   /** Leave at once when unsubscribed; what is in hand is delivered again to others. Default false. Not in Java. */
   readonly abandonOnUnsubscribe?: boolean;
-  /** What to do with batches that can't be read. `'skip'` emits a `skipped` event. Default `'fail'`. Not in Java. */
+  /**
+   * What to do with batches that can't be read. `'skip'` emits a `skipped` event; a header that
+   * doesn't even tell where the batch ends, ends the stream all the same. Default `'fail'`. Not in
+   * Java.
+   */
   readonly onCorruptRecord?: 'fail' | 'skip';
   /**
    * What to do with a record that a deserializer can't read: end the stream, pass over it with a

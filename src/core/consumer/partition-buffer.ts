@@ -38,6 +38,14 @@ export class PartitionBuffer {
     }
   }
 
+  /**
+   * Where to go on after the batch that came last, when it can't be read: what its header says of its
+   * end may be as wrong as the rest, and must pass nothing that follows.
+   */
+  endOf({ nextOffset }: RecordBatch): number {
+    return Math.min(nextOffset, this.current?.nextBaseOffset ?? Infinity);
+  }
+
   /** Lets the current chunk go. */
   shift(): void {
     const chunk = this.chunks.shift();

@@ -20,7 +20,7 @@ export class Unreadable {
       this.onFatal(error, partition);
       return 'stop';
     }
-    const { nextOffset } = batch;
+    const nextOffset = partition.buffer.endOf(batch);
     this.context.emit({ type: 'skipped', topic, partition: index, offset, nextOffset, error });
     return 'skip';
   }
