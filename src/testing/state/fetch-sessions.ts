@@ -178,6 +178,7 @@ export class FetchSessions<Query> {
   /** Makes room: a session that nobody uses goes first, then a settled one that is smaller. */
   private evictFor(size: number): boolean {
     const sessions = [...this.sessions.values()];
+    if (sessions.length === 0) return false;
     const oldest = sessions.reduce((a, b) => (b.lastUsedMs < a.lastUsedMs ? b : a));
     if (this.clock.monotonic() - oldest.lastUsedMs > EVICTION_MS) {
       return this.sessions.delete(oldest.id);
