@@ -4,6 +4,7 @@ import type { AssignedPartition } from './assigned-partition.js';
 export interface FetchLimits {
   readonly maxPartitionFetchBytes: number;
   readonly fetchMaxBytes: number;
+  readonly fetchMinBytes: number;
 }
 
 /** What of a broker's partitions a fetch doesn't ask for. */
@@ -51,13 +52,17 @@ const AHEAD_BYTES = 2 * 1024 * 1024;
 /** Less of a partition would make many requests of little. */
 const SMALLEST_PARTITION_BYTES = 64 * 1024;
 
-/** The bytes to ask for of each partition, so that all of a broker's together are enough ahead. */
+/**
+ * The bytes to ask for of each partition, so that all of a broker's together are enough ahead, and as
+ * many as it is to wait for.
+ */
 export function partitionBytesOf(
   bytes: number,
   partitions: number,
-  { maxPartitionFetchBytes }: FetchLimits,
+  { maxPartitionFetchBytes, fetchMinBytes }: FetchLimits,
 ): number {
-  const share = Math.max(SMALLEST_PARTITION_BYTES, Math.floor(AHEAD_BYTES / partitions));
+  const ahead = Math.max(AHEAD_BYTES, fetchMinBytes);
+  const share = Math.max(SMALLEST_PARTITION_BYTES, Math.ceil(ahead / partitions));
   return Math.min(share, maxPartitionFetchBytes, bytes);
 }
 

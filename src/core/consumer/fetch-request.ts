@@ -78,18 +78,22 @@ export function requestIn(
   return { sessionId: 0, sessionEpoch, send: asked, forget: [], next: newSession };
 }
 
-/** The body of a fetch. */
+/**
+ * The body of a fetch.
+ *
+ * @param askedBytes what all partitions together are asked for: more can't be waited for.
+ */
 export function fetchBody(
   { sessionId, sessionEpoch, send, forget }: SessionRequest,
   version: number,
-  { bytes, waitMs }: { readonly bytes: number; readonly waitMs: number },
+  { bytes, askedBytes, waitMs }: Record<'bytes' | 'askedBytes' | 'waitMs', number>,
   { fetchMinBytes, isolationLevel, clientRack }: FetchOptions,
 ) {
   const canDiverge = version >= FIRST_VERSION_WITH_DIVERGENCE;
   return {
     replicaId: -1,
     maxWaitMs: waitMs,
-    minBytes: fetchMinBytes,
+    minBytes: Math.min(fetchMinBytes, askedBytes),
     maxBytes: bytes,
     isolationLevel: isolationLevel === 'read_committed' ? 1 : 0,
     sessionId,

@@ -61,6 +61,8 @@ interface Flight {
 interface Sent {
   readonly request: SessionRequest;
   readonly partitions: ReadonlyMap<string, AssignedPartition>;
+  /** What they are asked for together. */
+  readonly askedBytes: number;
   readonly version: number;
 }
 
@@ -117,6 +119,7 @@ export class Fetcher {
     const wasStarved = this.isStarved;
     this.isStarved = false;
     const { byNode } = this.demand();
+    this.forgetBrokers();
     const idle = [...byNode].filter(([node]) => !this.broker(node).isBusy);
     const { budget } = this;
     const { options } = this.context;
@@ -154,6 +157,14 @@ export class Fetcher {
     if (error.isRetriable) return;
     const { topic } = partition;
     this.hooks.onFatal(consumerError(`consume ${topic}`, error, { topic }), partition);
+  }
+
+  /** What a broker was set aside that has left the cluster is for the others. */
+  private forgetBrokers(): void {
+    const known = this.context.cluster.metadata.brokers;
+    for (const [node, { isBusy }] of this.brokers) {
+      if (!isBusy && !known.has(node)) this.brokers.delete(node);
+    }
   }
 
   private broker(node: number): BrokerState {
@@ -194,9 +205,10 @@ export class Fetcher {
         this.wake();
         return;
       }
-      const body = fetchBody(sent.request, sent.version, { bytes, waitMs }, options);
+      const { request, version, askedBytes } = sent;
+      const body = fetchBody(request, version, { bytes, askedBytes, waitMs }, options);
       const timeoutMs = options.requestTimeoutMs + waitMs;
-      const answer = await channel.send(Fetch, sent.version, body, timeoutMs);
+      const answer = await channel.send(Fetch, version, body, timeoutMs);
       broker.failures = 0;
       this.metrics.fetched(clock.monotonic() - sentAt, answer.throttleTimeMs);
       this.answered(flight, sent, answer);
@@ -235,6 +247,7 @@ export class Fetcher {
     return {
       request: requestIn(this.broker(node).session, asked, version, options),
       partitions: new Map(asked.map(({ from }) => [from.key, from])),
+      askedBytes: asked.reduce((sum, { partitionMaxBytes }) => sum + partitionMaxBytes, 0),
       version,
     };
   }

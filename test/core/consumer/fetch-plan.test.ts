@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { shareOf, waitOf } from '../../../src/core/consumer/fetch-plan.js';
 
-const limits = { maxPartitionFetchBytes: 1000, fetchMaxBytes: 5000 };
+const limits = { maxPartitionFetchBytes: 1000, fetchMaxBytes: 5000, fetchMinBytes: 1 };
 
 describe('the bytes of a fetch', () => {
   it.each([
