@@ -58,6 +58,8 @@ const RECORDS_PER_LOOK = 32;
 export class Deliverer {
   private isScheduled = false;
   private isRunning = false;
+  /** Counted while it is running, too: a partition whose turn is over may have its turn again. */
+  private wakes = 0;
   private isStopped = false;
   /** Work goes on when the event loop has turned. */
   private isPending = false;
@@ -80,6 +82,7 @@ export class Deliverer {
 
   /** Goes on delivering, once the code at work now is done. */
   wake(): void {
+    this.wakes++;
     if (this.isScheduled || this.isRunning || this.isStopped) return;
     this.isScheduled = true;
     this.settings.soon(() => {
@@ -134,6 +137,7 @@ export class Deliverer {
       const partitions = this.partitions();
       const count = partitions.length;
       let hasMoved = false;
+      const { wakes } = this;
       for (let i = 0; i < count; i++) {
         const partition = partitions[(this.rotation + i) % count]!;
         const delivered = this.turn(partition);
@@ -149,7 +153,7 @@ export class Deliverer {
           return true;
         }
       }
-      if (!hasMoved) return false;
+      if (!hasMoved && this.wakes === wakes) return false;
     }
   }
 

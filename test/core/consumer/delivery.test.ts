@@ -1,5 +1,7 @@
-import { take } from 'rxjs';
+import { take, takeWhile } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { encodeRecords } from '../../../src/core/records/index.js';
+import { insidesOf } from '../../support/insides.js';
 import { fill, offsetsOf, upTo, watch } from '../../support/watching.js';
 import { Simulation } from '../../support/simulation.js';
 
@@ -184,5 +186,87 @@ describe('delivery', () => {
     watch(consumer.records(TOPIC));
     await sim.run(Promise.all([consumer.close(), consumer.close()]));
     await sim.run(consumer.close());
+  });
+});
+
+describe('what is opened', () => {
+  it('is a batch whose turn has come: one that can’t be read is not noticed before', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 3);
+    const damaged = encodeRecords([{ value: 'damaged', timestamp: 1 }]);
+    damaged[damaged.length - 2]! ^= 1;
+    sim.cluster.append(TOPIC, 0, damaged);
+    const consumer = sim
+      .kafka()
+      .consumer({ ack: 'manual', autoOffsetReset: 'earliest', maxUnackedRecords: 3 });
+    const seen = watch(consumer.records(TOPIC));
+    await sim.until(() => seen.values.length === 3);
+    await sim.advance(10_000);
+    expect(seen.error).toBeUndefined();
+    for (const record of seen.values) record.ack();
+    await sim.until(() => seen.error !== undefined);
+  });
+
+  it('gives its memory back when it is unsubscribed in the middle of a batch, and no record after it', async () => {
+    await using sim = await start();
+    for (let i = 0; i < 3; i++) fill(sim, TOPIC, 0, 100, { compressionType: 'gzip' });
+    const consumer = sim
+      .kafka()
+      .consumer({ ack: 'manual', autoOffsetReset: 'earliest', drainTimeoutMs: 1000 });
+    let count = 0;
+    const seen = watch(consumer.records(TOPIC).pipe(takeWhile(() => ++count <= 42)));
+    const run = insidesOf(consumer).run!;
+    await sim.until(() => seen.isComplete);
+    expect(run.budget.heldBytes).toBeGreaterThan(0);
+    await sim.advance(2000);
+    expect(offsetsOf(seen.values)).toEqual(upTo(42));
+    expect(run.budget.heldBytes).toBe(0);
+    expect(run.budget.freeBytes).toBe(run.budget.limitBytes);
+  });
+
+  it('gives its memory back when the partition is sought with a batch half delivered', async () => {
+    await using sim = await start();
+    for (let i = 0; i < 3; i++) fill(sim, TOPIC, 0, 100, { compressionType: 'gzip', padding: 100 });
+    const consumer = sim
+      .kafka()
+      .consumer({ ack: 'manual', autoOffsetReset: 'earliest', maxUnackedRecords: 50 });
+    const seen = watch(consumer.records(TOPIC));
+    await sim.until(() => seen.values.length === 50);
+    consumer.seek({ topic: TOPIC, partition: 0 }, 'end');
+    await sim.advance(2000);
+    expect(insidesOf(consumer).run!.budget.heldBytes).toBe(0);
+  });
+});
+
+describe('acks from within a delivery', () => {
+  const manual = { ack: 'manual', autoOffsetReset: 'earliest' } as const;
+
+  it('may be of records before, in any order, and let delivery go on at once', async () => {
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 100);
+    const consumer = sim.kafka().consumer({ ...manual, maxUnackedRecords: 4 });
+    const held: { ack(): void }[] = [];
+    const seen = watch(consumer.records(TOPIC), (record) => {
+      held.push(record);
+      if (held.length === 4) for (const each of held.splice(0).reverse()) each.ack();
+    });
+    await sim.until(() => seen.values.length === 100);
+    expect(sim.clock.monotonic()).toBe(0);
+    expect(offsetsOf(seen.values)).toEqual(upTo(100));
+  });
+
+  it('may be of another partition, which goes on without waiting for a fetch', async () => {
+    await using sim = await start(2, 2);
+    fill(sim, TOPIC, 1, 5);
+    const consumer = sim.kafka().consumer({ ...manual, maxUnackedRecords: 1 });
+    const seen = watch(consumer.records(TOPIC), (record) => {
+      if (record.partition === 0) for (const other of seen.values) other.ack();
+    });
+    await sim.until(() => seen.values.length === 1);
+    await sim.advance(3000);
+    const writtenAt = sim.clock.monotonic();
+    fill(sim, TOPIC, 0, 1);
+    await sim.until(() => offsetsOf(seen.values, 1).length === 2);
+    expect(sim.clock.monotonic()).toBe(writtenAt);
   });
 });

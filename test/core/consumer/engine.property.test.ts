@@ -2,6 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Consumer, ConsumerRecord, ConsumerOptions } from '../../../src/index.js';
 import { Simulation } from '../../support/simulation.js';
+import { insidesOf } from '../../support/insides.js';
 import { fill, upTo, watch, type Watched } from '../../support/watching.js';
 
 const TOPIC = 'orders';
@@ -183,7 +184,7 @@ class MemberUnderTest {
 
   /** Partitions that have something to deliver, and may, and don't. */
   get stuck(): readonly string[] {
-    const run = this.consumer?.['run'];
+    const run = this.consumer && insidesOf(this.consumer).run;
     if (run === undefined || run.isEnding) return [];
     const stuck = run.partitions.filter((each) => {
       const mayDeliver = each.phase === 'active' && !each.isPaused && !each.isDraining;
@@ -350,7 +351,7 @@ class World {
   private isThrough(partition: number): boolean {
     const end = this.endOf(partition);
     const isRead = this.members.some((member) => member.positionOf(partition) === end);
-    const left = upTo(end - this.excused[partition]!, this.excused[partition]!);
+    const left = upTo(end - this.excused[partition]!, this.excused[partition]);
     return isRead && left.every((offset) => this.done[partition]!.has(offset));
   }
 

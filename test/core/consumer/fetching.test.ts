@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { ConsumerOptions } from '../../../src/index.js';
 import { Simulation } from '../../support/simulation.js';
+import { insidesOf } from '../../support/insides.js';
 import { fill, offsetsOf, upTo, watch } from '../../support/watching.js';
 
 const TOPIC = 'orders';
@@ -62,7 +63,7 @@ describe('long polls', () => {
     await using sim = await start(1);
     for (let i = 0; i < 50; i++) fill(sim, TOPIC, 0, 3, { padding: 100 });
     const consumer = sim.kafka().consumer({ ...auto, maxPartitionFetchBytes: 2000 });
-    const { cluster } = consumer['context'];
+    const { cluster } = insidesOf(consumer).context;
     const onTheWay: number[] = [];
     const seen = watch(consumer.records(TOPIC), () => {
       onTheWay.push(cluster.channel(1, 'fetch').inFlight);
