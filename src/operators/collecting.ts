@@ -35,6 +35,7 @@ export class Collecting<K, V, A> {
   private readonly scope: BatchScope;
   private readonly pipelines: Pipelines;
   private cancelTimer: Cancel | undefined;
+  private cancelLook: Cancel | undefined;
 
   constructor(
     private readonly options: CollectOptions<K, V>,
@@ -46,10 +47,9 @@ export class Collecting<K, V, A> {
     this.scope = typeof by === 'function' ? 'all' : by;
     this.pipelines = new Pipelines({
       onStarved: (reason) => {
-        // At the end of a topic more may come at any time: only who can't wait for it gives up.
-        if (reason === 'exhausted' || options.maxWaitMs === undefined) this.flush(() => true);
+        if (this.letsGo(reason)) this.flush(() => true);
       },
-      onDraining: () => this.flush(({ records }) => records.some(({ isDraining }) => isDraining)),
+      onDraining: () => this.flush(isDraining),
     });
   }
 
@@ -84,6 +84,7 @@ export class Collecting<K, V, A> {
   stop(): void {
     this.pipelines.stop();
     this.cancelTimer?.();
+    this.cancelLook?.();
     for (const { records } of this.open) for (const record of records) record.giveBack();
     this.open.clear();
   }
@@ -104,9 +105,29 @@ export class Collecting<K, V, A> {
     batch.value = this.accumulation.accumulate(batch.value, record);
     batch.records.push(record);
     batch.sizeBytes += record.sizeBytes;
+    if (record.isDraining) this.lookSoon(batch.clock);
     if (batch.records.length > 1) return;
     this.open.add(batch);
     this.schedule();
+    this.lookSoon(batch.clock);
+  }
+
+  /**
+   * Records that come later than they were delivered, as behind other operators that take their time,
+   * may come when it was told already that nothing more can.
+   */
+  private lookSoon(clock: Clock): void {
+    this.cancelLook ??= clock.yield(() => {
+      this.cancelLook = undefined;
+      const isStarved = (record: ConsumerRecord<K, V>) =>
+        this.letsGo(record.pipeline.host.starvation());
+      this.flush((batch) => isDraining(batch) || batch.records.some(isStarved));
+    });
+  }
+
+  /** At the end of a topic more may come at any time: only who can't wait for it gives up. */
+  private letsGo(reason: 'exhausted' | 'idle' | undefined): boolean {
+    return reason === 'exhausted' || (reason === 'idle' && this.options.maxWaitMs === undefined);
   }
 
   private emit(batch: Open<K, V, A>): void {
@@ -135,4 +156,12 @@ export class Collecting<K, V, A> {
       this.schedule();
     });
   }
+}
+
+function isDraining({
+  records,
+}: {
+  readonly records: readonly ConsumerRecord<unknown, unknown>[];
+}): boolean {
+  return records.some((record) => record.isDraining);
 }

@@ -1,4 +1,4 @@
-import { concat, concatMap, from, map, mergeMap, NEVER, Subject, take, tap } from 'rxjs';
+import { concat, concatMap, delay, from, map, mergeMap, NEVER, Subject, take, tap } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import {
@@ -125,6 +125,37 @@ describe('batchEach', () => {
         expectOutput(batches).toBe('----x', { x: ['a', 'b'] });
         expectCommits(orders).toBe('----(ab)');
         expectReturns(orders).toBe('');
+      }),
+    );
+
+    test(
+      'when its records come so late that nothing more can come by then',
+      kafkaMarbles(({ records, expectOutput, expectLifecycle }) => {
+        const orders = records('(abc)', undefined, { maxUnackedRecords: 2 });
+        const batches = orders.pipe(
+          delay(5),
+          batchEach({ maxRecords: 3, maxWaitMs: 100 }),
+          ackEach(),
+          map((batch) => batch.records),
+        );
+        expectOutput(batches).toBe('-----x 104ms y', { x: ['a', 'b'], y: ['c'] });
+        expectLifecycle(orders, 'starved').toBe('-----S');
+      }),
+    );
+
+    test(
+      'when its records come so late that its partition is being given up by then',
+      kafkaMarbles(({ records, lifecycle, expectOutput, expectLifecycle }) => {
+        const orders = records('a');
+        lifecycle(orders, '     --R');
+        const batches = orders.pipe(
+          delay(5),
+          batchEach({ maxWaitMs: 100 }),
+          ackEach(),
+          map((batch) => batch.records),
+        );
+        expectOutput(batches).toBe('-----x', { x: ['a'] });
+        expectLifecycle(orders, 'revoked').toBe('-----R');
       }),
     );
 

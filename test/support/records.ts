@@ -37,6 +37,7 @@ export function testPipeline({
     isCommittedOnly: false,
     group: undefined,
     emit: (event) => events.push(event),
+    starvation: () => undefined,
   });
 }
 

@@ -1,6 +1,7 @@
 import type { Clock } from '../util/clock.js';
 import type { ConsumerEvent } from './events.js';
 import type { GroupForTransactions } from './group-for-transactions.js';
+import type { Starvation } from './starvation.js';
 
 /** What operators may use of the consumer whose records they work on. */
 export interface PipelineHost {
@@ -14,6 +15,8 @@ export interface PipelineHost {
   readonly emit: (event: ConsumerEvent) => void;
   /** For an operator whose transactions store the offsets; `undefined` without a group. */
   readonly group: GroupForTransactions | undefined;
+  /** Why nothing more can come at this moment; `undefined` while something may. */
+  readonly starvation: () => Starvation | undefined;
 }
 
 /** What an operator that holds records back wants to be told. Called within a delivery: be quick. */
@@ -21,12 +24,13 @@ export interface PipelineListener {
   /** Whether it acks or nacks, or has others do so, all it is given without the stream's end. */
   readonly acksByItself?: boolean;
   /**
-   * Nothing more can come until something that is held back is let go.
+   * Nothing more can come until something that is held back is let go. What an operator is given
+   * later than it was delivered may come after this: then it asks {@link PipelineHost.starvation}.
    *
    * @param reason `'exhausted'` when windows or bytes are used up, `'idle'` when what isn't is at the
    * end of its log.
    */
-  onStarved?(reason: 'exhausted' | 'idle'): void;
+  onStarved?(reason: Starvation): void;
   /** Partitions are being given up: their records that were not started are to be returned. */
   onDraining?(): void;
 }
@@ -59,7 +63,7 @@ export class Pipeline {
     return () => this.listeners.delete(listener);
   }
 
-  starved(reason: 'exhausted' | 'idle'): void {
+  starved(reason: Starvation): void {
     for (const listener of [...this.listeners]) listener.onStarved?.(reason);
   }
 

@@ -38,7 +38,7 @@ import { Positions, type StartPosition } from './positions.js';
 import { Redeliverer } from './redeliverer.js';
 import { fixedAssignment, SelfAssigned } from './self-assigned.js';
 import { checkOffset } from './topics.js';
-import { starvationOf } from './starvation.js';
+import { starvationOf, type Starvation } from './starvation.js';
 import { TopicSizes } from './topic-sizes.js';
 import { Unreadable } from './unreadable.js';
 import { Watchdog } from './watchdog.js';
@@ -111,6 +111,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       isCommittedOnly: options.isolationLevel === 'read_committed',
       emit: (event) => context.emit(event),
       group: this.groupForTransactions(),
+      starvation: () => this.starvation(),
     });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
@@ -585,15 +586,18 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   private checkStarved(): void {
     if (this.isStarved || !this.pipeline.holdsBack) return;
+    const starvation = this.starvation();
+    if (starvation !== undefined) this.pipeline.starved(starvation);
+  }
+
+  private starvation(): Starvation | undefined {
     const isCommittedOnly = this.context.options.isolationLevel === 'read_committed';
     const starvation = starvationOf(this.list, this.fetcher.isStarved, isCommittedOnly);
-    if (starvation === undefined) return;
-    if (starvation === 'exhausted') {
-      this.isStarved = true;
-      const isOutOfBytes = this.fetcher.isStarved || this.deliverer.awaitsBytes;
-      this.context.emit({ type: 'starved', reason: isOutOfBytes ? 'bytes' : 'window' });
-    }
-    this.pipeline.starved(starvation);
+    if (starvation !== 'exhausted' || this.isStarved) return starvation;
+    this.isStarved = true;
+    const isOutOfBytes = this.fetcher.isStarved || this.deliverer.awaitsBytes;
+    this.context.emit({ type: 'starved', reason: isOutOfBytes ? 'bytes' : 'window' });
+    return starvation;
   }
 
   /** The pipeline hangs: gives its partitions to others. */

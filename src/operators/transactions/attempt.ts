@@ -66,6 +66,8 @@ export class Attempt<K, V> implements Outcome {
         isCommittedOnly: false,
         emit: () => undefined,
         group: undefined,
+        // The transaction ends the stream when it has all it will have.
+        starvation: () => undefined,
       },
       this,
     );

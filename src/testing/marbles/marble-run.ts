@@ -14,7 +14,7 @@ import { Deliverer, type DeliveryHooks, type Remedy } from '../../core/consumer/
 import { FetchedChunk } from '../../core/consumer/fetched-chunk.js';
 import { Pipeline } from '../../core/consumer/pipeline.js';
 import { Redeliverer } from '../../core/consumer/redeliverer.js';
-import { starvationOf } from '../../core/consumer/starvation.js';
+import { starvationOf, type Starvation } from '../../core/consumer/starvation.js';
 import { plainPartition } from '../../core/group/index.js';
 import { DrainWaits } from './drain-wait.js';
 import { rememberLog } from './letters.js';
@@ -71,8 +71,14 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
   ) {
     const { clock, options, emit } = host.context;
     const isAutoAck = options.ack === 'auto';
-    const group = undefined;
-    this.pipeline = new Pipeline({ clock, isAutoAck, isCommittedOnly: false, emit, group });
+    this.pipeline = new Pipeline({
+      clock,
+      isAutoAck,
+      isCommittedOnly: false,
+      emit,
+      group: undefined,
+      starvation: () => this.starvation(),
+    });
     this.waits = new DrainWaits(clock);
     const callbacks = new UserCallbacks((error) => this.end({ reason: 'failed', error }));
     const partitions = () => this.list;
@@ -398,13 +404,16 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
 
   private checkStarved(): void {
     if (this.isStarved || this.isEnding || !this.pipeline.holdsBack) return;
+    const starvation = this.starvation();
+    if (starvation !== undefined) this.pipeline.starved(starvation);
+  }
+
+  private starvation(): Starvation | undefined {
     const starvation = starvationOf(this.list, false, false);
-    if (starvation === undefined) return;
-    if (starvation === 'exhausted') {
-      this.isStarved = true;
-      this.host.context.emit({ type: 'starved', reason: 'window' });
-    }
-    this.pipeline.starved(starvation);
+    if (starvation !== 'exhausted' || this.isStarved) return starvation;
+    this.isStarved = true;
+    this.host.context.emit({ type: 'starved', reason: 'window' });
+    return starvation;
   }
 }
 
