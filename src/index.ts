@@ -104,9 +104,18 @@ export {
 } from './operators/flat-map-each.js';
 export { mapEach } from './operators/map-each.js';
 export { ofType } from './operators/of-type.js';
+export { pauseWhile } from './operators/pause-while.js';
 export { processEach, type ProcessEachOptions } from './operators/process-each.js';
 export type { OnProcessError, ProcessFailure, RetryOptions } from './operators/failure-policy.js';
 export type { ProcessContext } from './operators/processing.js';
+export {
+  processPartitioned,
+  type ProcessPartitionedOptions,
+} from './operators/process-partitioned.js';
+export { throttleBytes, type ThrottleBytesOptions } from './operators/throttle-bytes.js';
+export { untilCaughtUp } from './operators/until-caught-up.js';
+export { untilOffsets } from './operators/until-offsets.js';
+export { withLag, type WithLag } from './operators/with-lag.js';
 export { switchEach, type SwitchEachOptions } from './operators/switch-each.js';
 export type { Work, WorkResult } from './operators/work.js';
 export { fromFetches } from './sources/from-fetches.js';

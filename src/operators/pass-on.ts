@@ -1,11 +1,10 @@
-import type { Subscriber } from 'rxjs';
 import type { Work } from './work.js';
 
 /**
  * Passes on what was held back. Where records are acked when their delivery returns, this delivery is
  * the one that counts.
  */
-export function passOn<T extends Work>(work: T, subscriber: Subscriber<T>): void {
+export function passOn<T extends Work>(work: T, subscriber: { next(work: T): void }): void {
   work.letGo();
   subscriber.next(work);
   if (work.pipeline.host.isAutoAck) work.ackUnlessTaken();

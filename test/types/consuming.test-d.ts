@@ -19,10 +19,16 @@ import {
   json,
   mapEach,
   ofType,
+  pauseWhile,
   processEach,
+  processPartitioned,
   string,
   switchEach,
+  throttleBytes,
   toTopic,
+  untilCaughtUp,
+  untilOffsets,
+  withLag,
   type Batch,
   type ConsumerRecord,
   type DerivedRecord,
@@ -268,6 +274,40 @@ test('switchEach and exhaustEach emit what their work gives; dedupeEach lets rec
   orders.pipe(exhaustEach(() => undefined, { skipped: 'drop' }));
   // @ts-expect-error it is a function that tells the id
   orders.pipe(dedupeEach({ by: 'id' }));
+});
+
+test('operators that hold back or end a stream keep its type', () => {
+  const consumer = kafka.consumer({ valueDeserializer: json<Order>() });
+  type Records = Observable<ConsumerRecord<Buffer | null, Order>>;
+  const source = consumer.records('orders');
+  expectTypeOf(source.pipe(pauseWhile([true]))).toEqualTypeOf<Records>();
+  expectTypeOf(source.pipe(throttleBytes(5))).toEqualTypeOf<Records>();
+  expectTypeOf(source.pipe(untilCaughtUp(consumer))).toEqualTypeOf<Records>();
+  expectTypeOf(
+    source.pipe(untilOffsets(consumer, [{ topic: 'orders', partition: 0, offset: 5 }])),
+  ).toEqualTypeOf<Records>();
+  expectTypeOf(source.pipe(batchEach(), pauseWhile([true]))).toEqualTypeOf<
+    Observable<Batch<Buffer | null, Order>>
+  >();
+  expectTypeOf(
+    source.pipe(
+      withLag(),
+      map(({ lag, value }) => [lag, value] as const),
+    ),
+  ).toEqualTypeOf<Observable<readonly [number, Order]>>();
+  // @ts-expect-error what pauses says yes or no
+  source.pipe(pauseWhile([1]));
+  // @ts-expect-error a client is no consumer: it has many
+  source.pipe(untilOffsets(kafka, []));
+});
+
+test('processPartitioned emits what its pipelines do', () => {
+  const sizes = orders.pipe(
+    processPartitioned((records, { partition }) =>
+      records.pipe(map(({ value }) => [partition, value.id] as const)),
+    ),
+  );
+  expectTypeOf(sizes).toEqualTypeOf<Observable<readonly [number, string]>>();
 });
 
 test('derive() keeps what is not changed, and with a topic it can be sent', () => {

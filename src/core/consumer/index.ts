@@ -16,3 +16,4 @@ export type { Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
 export { relay, type Outcome } from './relay.js';
 export { ShownRecords } from './shown-records.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';
+export type { TopicPartition } from '../group/index.js';

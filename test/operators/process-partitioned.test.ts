@@ -1,0 +1,177 @@
+import { concat, from, map, NEVER, Subject, take, toArray, type Observable } from 'rxjs';
+import { describe, expect, test } from 'vitest';
+import { ackEach, batchEach, processEach, processPartitioned } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
+import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+
+const texts = map((record: TestRecord) => text(record));
+
+function partitions(count: number): TestPartition[] {
+  const pipeline = testPipeline();
+  return Array.from(
+    { length: count },
+    (_, partition) => new TestPartition({ partition, pipeline }),
+  );
+}
+
+describe('processPartitioned', () => {
+  behavesLikeAnOperator(() => processPartitioned((records) => records));
+
+  test('gives the records of each partition to a pipeline of its own', () => {
+    const [p0, p1] = partitions(2);
+    const records = [...p0!.deliver('a', 'b'), ...p1!.deliver('x'), ...p0!.deliver('c')];
+    const made: object[] = [];
+    const seen = spied(
+      from(records).pipe(
+        processPartitioned((stream, partition) => {
+          made.push(partition);
+          return stream.pipe(ackEach(), texts, toArray());
+        }),
+      ),
+    );
+    expect(made).toEqual([
+      { topic: 'orders', partition: 0 },
+      { topic: 'orders', partition: 1 },
+    ]);
+    expect(seen).toMatchObject({ values: [['a', 'b', 'c'], ['x']], isComplete: true });
+    expect([p0!.committable, p1!.committable]).toEqual([3, 1]);
+  });
+
+  test('none waits for another', async () => {
+    const [p0, p1] = partitions(2);
+    const work = new Work();
+    spied(
+      from([...p0!.deliver('a', 'b'), ...p1!.deliver('x', 'y')]).pipe(
+        processPartitioned((stream) => stream.pipe(processEach(work.start))),
+      ),
+    );
+    expect(work.started).toEqual(['a', 'x']);
+    await work.finish('x');
+    await work.finish('y');
+    expect(work.started).toEqual(['a', 'x', 'y']);
+    expect(p1!.committable).toBe(2);
+  });
+
+  test('of so many partitions at once, if asked; others wait until one has ended', () => {
+    const [p0, p1, p2] = partitions(3);
+    const source = new Subject<TestRecord>();
+    const seen = spied(
+      source.pipe(
+        processPartitioned((stream) => stream.pipe(ackEach(), texts), { concurrency: 2 }),
+      ),
+    );
+    const records = [p0, p1, p2].flatMap((partition, i) => partition!.deliver(`${i}a`, `${i}b`));
+    for (const record of records) source.next(record);
+    expect(seen.values).toEqual(['0a', '0b', '1a', '1b']);
+    p0!.drain();
+    expect(seen.values.slice(4)).toEqual(['2a', '2b']);
+    expect(p2!.committable).toBe(2);
+    source.complete();
+    expect(seen.isComplete).toBe(true);
+  });
+
+  test('what waits is let through before it completes with its source', () => {
+    const [p0, p1] = partitions(2);
+    const seen = spied(
+      from([...p0!.deliver('a'), ...p1!.deliver('b')]).pipe(
+        processPartitioned((stream) => stream.pipe(ackEach(), texts), { concurrency: 1 }),
+      ),
+    );
+    expect(seen).toMatchObject({ values: ['a', 'b'], isComplete: true });
+  });
+
+  test(
+    'when its partition is given up, its pipeline lets go of what it holds back',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectCommits }) => {
+      const definitions = { a: {}, b: {}, x: { partition: 1 } };
+      const orders = records('-abx----', definitions);
+      lifecycle(orders, '     ----R---', { R: { type: 'revoke', partitions: [0] } });
+      const sizes = processPartitioned((stream: Observable<TestRecord>) =>
+        stream.pipe(
+          batchEach({ maxWaitMs: 100 }),
+          ackEach(),
+          map(({ records: list }) => list),
+        ),
+      );
+      expectOutput(orders.pipe(sizes)).toBe('----p 98ms q', { p: ['a', 'b'], q: ['x'] });
+      expectCommits(orders).toBe('           ----(ab) 95ms x');
+    }),
+  );
+
+  test('when it is assigned again, a new pipeline begins after the one before has ended', async () => {
+    const [partition] = partitions(1);
+    const work = new Work();
+    const source = new Subject<TestRecord>();
+    let made = 0;
+    spied(
+      source.pipe(
+        processPartitioned((stream) => {
+          made++;
+          return stream.pipe(processEach(work.start));
+        }),
+      ),
+    );
+    for (const record of partition!.deliver('a')) source.next(record);
+    partition!.drain();
+    const again = new TestPartition({ pipeline: partition!.pipeline });
+    for (const record of again.deliver('b')) source.next(record);
+    expect([made, ...work.started]).toEqual([1, 'a']);
+    await work.finish('a');
+    expect([made, ...work.started]).toEqual([2, 'a', 'b']);
+  });
+
+  test('one that has had enough gets nothing more, and its records stay unacked', () => {
+    const [p0, p1] = partitions(2);
+    const source = new Subject<TestRecord>();
+    const seen = spied(
+      source.pipe(processPartitioned((stream) => stream.pipe(take(1), ackEach(), texts))),
+    );
+    for (const record of [...p0!.deliver('a', 'b'), ...p1!.deliver('x')]) source.next(record);
+    expect(seen.values).toEqual(['a', 'x']);
+    expect([p0!.committable, p0!.unacked]).toEqual([1, 1]);
+    source.complete();
+    expect(seen.isComplete).toBe(true);
+  });
+
+  test('what waits goes back when its partition is given up, and when it is unsubscribed', () => {
+    const [p0, p1, p2] = partitions(3);
+    const records = [...p0!.deliver('a'), ...p1!.deliver('b'), ...p2!.deliver('c')];
+    const seen = spied(
+      concat(from(records), NEVER).pipe(processPartitioned((stream) => stream, { concurrency: 1 })),
+    );
+    p1!.drain();
+    expect(p1!.returned).toEqual([0]);
+    seen.subscription.unsubscribe();
+    expect(p2!.returned).toEqual([0]);
+    expect(p0!.inHand).toBe(1);
+  });
+
+  test('an error of a pipeline, or of who makes it, ends the stream and the others', () => {
+    const fail = () => {
+      throw new Error('can’t');
+    };
+    for (const operator of [
+      processPartitioned<Buffer | null, Buffer | null, never>(fail),
+      processPartitioned((stream: Observable<TestRecord>) =>
+        stream.pipe(processEach((record) => (record.partition === 1 ? fail() : NEVER))),
+      ),
+    ]) {
+      const [p0, p1] = partitions(2);
+      const source = new Subject<TestRecord>();
+      const seen = spied(source.pipe(operator));
+      for (const record of [...p0!.deliver('a', 'b'), ...p1!.deliver('x')]) {
+        if (source.observed) source.next(record);
+      }
+      expect(seen.error).toEqual(new Error('can’t'));
+      expect(source.observed).toBe(false);
+      expect([p0!.committable, p1!.committable]).toEqual([0, 0]);
+    }
+  });
+
+  test('options are checked when the operator is made', () => {
+    expect(() => processPartitioned((stream) => stream, { concurrency: 0 })).toThrow(
+      'processPartitioned: option concurrency is 0',
+    );
+  });
+});
