@@ -1,9 +1,29 @@
-import { map, type Observable } from 'rxjs';
+import {
+  concatMap,
+  EMPTY,
+  filter,
+  finalize,
+  ignoreElements,
+  map,
+  merge,
+  mergeMap,
+  NEVER,
+  of,
+  take,
+  throwError,
+  Observable,
+  type OperatorFunction,
+} from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
+  ConfigError,
+  FencedError,
+  filterEach,
   fromOffsetRange,
   fromTopics,
+  processEach,
   transactional,
+  UnsupportedVersionError,
   type ConsumerOptions,
   type ConsumerRecord,
   type Kafka,
@@ -26,6 +46,13 @@ async function start(): Promise<Simulation> {
 /** Copies to the same partition of another topic. */
 const copy: TransactionProject<Bytes, Bytes, unknown, unknown> = (records) =>
   records.pipe(map((record) => record.derive({ topic: 'out', partition: record.partition })));
+
+/** RxJS's own delay() goes by another clock. */
+function later<T>(sim: Simulation, ms: number): OperatorFunction<T, T> {
+  return mergeMap(
+    (value) => new Promise<T>((resolve) => sim.clock.schedule(ms, () => resolve(value))),
+  );
+}
 
 function source(kafka: Kafka, options: ConsumerOptions = {}): Observable<ConsumerRecord> {
   return fromTopics(kafka, 'in', {
@@ -69,5 +96,593 @@ describe('transactional', () => {
     expect(committed(sim.cluster, 'g', 'in', 0)).toBe(5);
     expect(committed(sim.cluster, 'g', 'in', 1)).toBe(3);
     expect(seen.values[0]).toMatchObject({ transactionalId: 'id', attempts: 1 });
+  });
+
+  it('connects nothing before it is subscribed to', async () => {
+    await using sim = await start();
+    copying(sim.kafka());
+    await sim.advance(60_000);
+    expect(sim.cluster.inspect().requests).toEqual({});
+  });
+
+  it('cuts at maxRecords, and what is left after maxWaitMs', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 10);
+    const seen = watch(copying(sim.kafka(), { maxRecords: 4, maxWaitMs: 500 }));
+    await sim.until(() => taken(seen.values) === 10);
+    expect(seen.values.map(({ records }) => records)).toEqual([4, 4, 2]);
+    expect(await written(sim)).toEqual(values(0, 10));
+  });
+
+  it('cuts when windows are full, however many records it would take', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 30);
+    fill(sim, 'in', 1, 30);
+    const limited = source(sim.kafka(), { maxUnackedRecords: 10 });
+    const options = { ...ids, maxRecords: 1000, maxWaitMs: 20_000 };
+    const seen = watch(limited.pipe(transactional(sim.kafka(), options, copy)));
+    const startedAt = sim.clock.monotonic();
+    await sim.until(() => taken(seen.values) === 60);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(20_000);
+    expect(await written(sim)).toEqual([...values(0, 30), ...values(1, 30)]);
+  });
+
+  it('commits what came when the source completes, then completes', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 5);
+    const kafka = sim.kafka();
+    const seen = watch(
+      source(kafka).pipe(take(3), transactional(kafka, { ...ids, maxWaitMs: 20_000 }, copy)),
+    );
+    await sim.until(() => seen.isComplete);
+    expect(seen.values.map(({ records }) => records)).toEqual([3]);
+    expect(await written(sim)).toEqual(values(0, 3));
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(3);
+  });
+
+  it('completes at once where nothing came, and never where nothing ends', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    const nothing = watch(EMPTY.pipe(transactional(kafka, ids, copy)));
+    await sim.until(() => nothing.isComplete);
+    const never = watch(NEVER.pipe(transactional(kafka, ids, copy)));
+    await sim.advance(1000);
+    expect([never.isComplete, never.error]).toEqual([false, undefined]);
+    never.subscription.unsubscribe();
+  });
+
+  it('passes an error of the source on, after it has aborted', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 5);
+    const kafka = sim.kafka();
+    const failing = source(kafka).pipe(
+      map((record, index) => {
+        if (index === 3) throw new Error('upstream');
+        return record;
+      }),
+    );
+    const seen = watch(failing.pipe(transactional(kafka, { ...ids, maxWaitMs: 20_000 }, copy)));
+    await sim.until(() => seen.error !== undefined);
+    expect(String(seen.error)).toContain('upstream');
+    expect(await written(sim)).toEqual([]);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBeUndefined();
+  });
+
+  it('is done with records that project filters out, or never looks at', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 6);
+    const seen = watch(
+      copying(sim.kafka(), { maxRecords: 6 }, (records) =>
+        records.pipe(
+          filter(({ offset }) => offset > 0),
+          filterEach(({ offset }) => offset !== 2),
+          filter(({ offset }) => offset < 5),
+          map((record) => record.derive({ topic: 'out', partition: 0 })),
+        ),
+      ),
+    );
+    await sim.until(() => taken(seen.values) === 6);
+    expect(seen.values[0]).toMatchObject({ records: 6, results: 3 });
+    expect(await written(sim)).toEqual(['0:1', '0:3', '0:4']);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(6);
+  });
+
+  it('commits offsets alone where the result is empty', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const seen = watch(copying(sim.kafka(), {}, (records) => records.pipe(ignoreElements())));
+    await sim.until(() => taken(seen.values) === 4);
+    expect(seen.values.every(({ results }) => results === 0)).toBe(true);
+    expect(await written(sim)).toEqual([]);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(4);
+  });
+
+  it('lets project work asynchronously, with operators of both kinds, in any order', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 8);
+    const seen = watch(
+      copying(sim.kafka(), { maxRecords: 8 }, (records) =>
+        records.pipe(
+          processEach((record) => Promise.resolve(record), { concurrency: 3, order: 'none' }),
+          mergeMap((record) => of(record).pipe(later(sim, 10 - record.offset))),
+          map((record) => record.derive({ topic: 'out', partition: 0 })),
+        ),
+      ),
+    );
+    await sim.until(() => taken(seen.values) === 8);
+    expect((await written(sim)).sort()).toEqual(values(0, 8));
+  });
+
+  it('take(n) ends after n transactions: nothing more counts', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 10);
+    const seen = watch(copying(sim.kafka(), { maxRecords: 2 }).pipe(take(2)));
+    await sim.until(() => seen.isComplete);
+    await sim.advance(60_000);
+    expect(await written(sim)).toEqual(values(0, 4));
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(4);
+  });
+
+  it('aborts what is under way when it is unsubscribed, and leaves the group soon', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    let began = false;
+    const seen = watch(
+      copying(sim.kafka(), { maxRecords: 4 }, (records) => {
+        began = true;
+        return merge(copy(records, undefined as never) as Observable<never>, NEVER);
+      }),
+    );
+    await sim.until(() => began);
+    await sim.advance(200);
+    const startedAt = sim.clock.monotonic();
+    seen.subscription.unsubscribe();
+    await sim.until(() => sim.eventsOf('drained').length === 1);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(2000);
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+    expect(await written(sim)).toEqual([]);
+  });
+
+  it('an error of project ends the stream by default; the records come again to whoever is next', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const kafka = sim.kafka();
+    const failing = watch(
+      copying(kafka, {}, () => throwError(() => new Error('bug')) as Observable<never>),
+    );
+    await sim.until(() => failing.error !== undefined);
+    expect(String(failing.error)).toContain('bug');
+    const next = watch(copying(kafka));
+    await sim.until(() => taken(next.values) === 4);
+    expect(await written(sim)).toEqual(values(0, 4));
+  });
+
+  it('a project that throws is the same', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 1);
+    const failing = watch(
+      copying(sim.kafka(), {}, () => {
+        throw new Error('bug');
+      }),
+    );
+    await sim.until(() => failing.error !== undefined);
+    expect(String(failing.error)).toContain('bug');
+  });
+
+  it('nack() within project aborts', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    const failing = watch(
+      copying(sim.kafka(), {}, (records) =>
+        records.pipe(
+          map((record) => record.nack(new Error('bad'))),
+          ignoreElements(),
+        ),
+      ),
+    );
+    await sim.until(() => failing.error !== undefined);
+    expect(String(failing.error)).toContain('bad');
+  });
+
+  it('retries the same records in the same order after what passes, with derive() anew', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    sim.cluster.failNext('TxnOffsetCommit', 'ILLEGAL_GENERATION', 2);
+    const seen: string[][] = [];
+    const results = watch(
+      copying(sim.kafka(), { maxRecords: 4 }, (records) => {
+        const attempt: string[] = [];
+        seen.push(attempt);
+        return records.pipe(
+          map((record) => {
+            attempt.push(String(record.value));
+            return record.derive({ topic: 'out', partition: 0 });
+          }),
+        );
+      }),
+    );
+    await sim.until(() => taken(results.values) === 4);
+    expect(seen).toEqual([values(0, 4), values(0, 4), values(0, 4)]);
+    expect(results.values[0]!.attempts).toBe(3);
+    expect(await written(sim)).toEqual(values(0, 4));
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(2);
+  });
+
+  it('asks onAbort, which may put dead letters in the place of the results', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const attempts: unknown[] = [];
+    const seen = watch(
+      copying(
+        sim.kafka(),
+        {
+          maxRecords: 2,
+          onAbort: ({ error, records, attempt, isPassing }) => {
+            attempts.push([(error as Error).message, attempt, isPassing]);
+            if (attempt < 2) return 'retry';
+            return records.map(({ value }) => ({
+              topic: 'out',
+              partition: 1,
+              value: `dead ${String(value)}`,
+            }));
+          },
+        },
+        (records) =>
+          records.pipe(
+            map((record) => {
+              if (record.offset === 1) throw new Error('poison');
+              return record.derive({ topic: 'out', partition: 0 });
+            }),
+          ),
+      ),
+    );
+    await sim.until(() => taken(seen.values) === 4);
+    expect(attempts).toEqual([
+      ['poison', 1, false],
+      ['poison', 2, false],
+    ]);
+    expect(await written(sim)).toEqual(['0:2', '0:3', 'dead 0:0', 'dead 0:1']);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(4);
+  });
+
+  it("onAbort: 'fail' ends the stream also after what passes", async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    sim.cluster.failNext('TxnOffsetCommit', 'ILLEGAL_GENERATION', 1);
+    const seen = watch(copying(sim.kafka(), { onAbort: 'fail' }));
+    await sim.until(() => seen.error !== undefined);
+    expect(await written(sim)).toEqual([]);
+  });
+
+  it('is fenced at once, with a typed error and nothing committed, when another takes the id', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    const kafka = sim.kafka();
+    let took: Promise<void> | undefined;
+    const seen = watch(
+      copying(kafka, { maxRecords: 2, onAbort: 'retry' }, (records) =>
+        records.pipe(
+          concatMap((record) => {
+            took ??= kafka.producer({ transactionalId: 'id' }).initTransactions();
+            return took.then(() => record.derive({ topic: 'out', partition: 0 }));
+          }),
+        ),
+      ),
+    );
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toBeInstanceOf(FencedError);
+    expect(sim.eventsOf('fenced')).toHaveLength(1);
+    expect(await written(sim)).toEqual([]);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBeUndefined();
+  });
+
+  it('a record that names no topic is a typed error', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 1);
+    const seen = watch(
+      copying(sim.kafka(), {}, (records) => records.pipe(map((record) => record.derive()))),
+    );
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toMatchObject({ code: 'NO_TOPIC' });
+  });
+
+  it('takes a transactional producer that is shared with others, and leaves it open', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    const kafka = sim.kafka();
+    const producer = kafka.producer({ transactionalId: 'mine' });
+    const seen = watch(
+      source(kafka).pipe(transactional(producer, { maxRecords: 3 }, copy), take(1)),
+    );
+    await sim.until(() => seen.isComplete);
+    expect(seen.values[0]).toMatchObject({ transactionalId: 'mine', records: 3 });
+    const txn = await sim.run(producer.beginTransaction());
+    await sim.run(txn.send({ topic: 'out', partition: 1, value: 'x' }));
+    await sim.run(txn.commit());
+    expect(await written(sim)).toEqual([...values(0, 3), 'x']);
+  });
+});
+
+describe('rule 28', () => {
+  it('a record joins only when all before it in its partition are acked or in the transaction', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    fill(sim, 'in', 1, 2);
+    const kafka = sim.kafka();
+    let held: ConsumerRecord | undefined;
+    const holding = source(kafka).pipe(
+      filter((record) => {
+        if (record.partition === 1 || record.offset !== 1) return true;
+        held = record;
+        return false;
+      }),
+    );
+    const seen = watch(holding.pipe(transactional(kafka, ids, copy)));
+    await sim.until(() => taken(seen.values) === 3);
+    await sim.advance(5000);
+    expect(await written(sim)).toEqual(['0:0', '1:0', '1:1']);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(1);
+    held!.ack();
+    await sim.until(() => taken(seen.values) === 5);
+    expect(await written(sim)).toEqual(['0:0', '0:2', '0:3', '1:0', '1:1']);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(4);
+  });
+
+  it('partitions are committed by transactions only, also at the end', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const kafka = sim.kafka();
+    const seen = watch(copying(kafka));
+    await sim.until(() => taken(seen.values) === 4);
+    await sim.advance(120_000);
+    await sim.run(kafka.drain());
+    const { requests } = sim.cluster.inspect();
+    expect(requests['OffsetCommit'] ?? 0).toBe(0);
+    expect(requests['TxnOffsetCommit']).toBeGreaterThan(0);
+  });
+
+  it('the first transaction stores where idle partitions begin, too, as rule 5 wants it', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 1);
+    const seen = watch(copying(sim.kafka()));
+    await sim.until(() => taken(seen.values) === 1);
+    expect(committed(sim.cluster, 'g', 'in', 1)).toBe(0);
+  });
+});
+
+describe('rule 29', () => {
+  it('the id is taken over before the upstream is subscribed', async () => {
+    await using sim = await start();
+    let isInitialized = false;
+    const kafka = sim.kafka();
+    sim.cluster.delay('InitProducerId', 3000);
+    let subscribedAt = -1;
+    const upstream = NEVER.pipe(finalize(() => undefined));
+    const deferred = new Observable<never>(() => {
+      subscribedAt = sim.cluster.inspect().requests['InitProducerId'] ?? 0;
+      isInitialized = sim.clock.monotonic() >= 3000;
+      return upstream.subscribe();
+    });
+    const seen = watch(deferred.pipe(transactional(kafka, ids, copy)));
+    await sim.until(() => subscribedAt >= 0);
+    expect([subscribedAt, isInitialized]).toEqual([1, true]);
+    seen.subscription.unsubscribe();
+  });
+});
+
+describe('rule 30', () => {
+  it('records whose epoch ended before EndTxn are not committed; the rest is replayed', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    fill(sim, 'in', 1, 2);
+    const kafka = sim.kafka();
+    const consumer = kafka.consumer({ groupId: 'g', autoOffsetReset: 'earliest' });
+    let attempts = 0;
+    const seen = watch(
+      consumer.records('in').pipe(
+        transactional(kafka, { ...ids, maxRecords: 4 }, (records) => {
+          attempts++;
+          return records.pipe(
+            later(sim, attempts === 1 ? 500 : 0),
+            map((record) => record.derive({ topic: 'out', partition: record.partition })),
+          );
+        }),
+      ),
+    );
+    await sim.until(() => attempts === 1);
+    await sim.advance(300);
+    consumer.seek({ topic: 'in', partition: 0 }, { offset: 1 });
+    await sim.until(() => taken(seen.values) === 3);
+    expect(await written(sim)).toEqual(['0:1', '1:0', '1:1']);
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+  });
+
+  it('once EndTxn(commit) is sent its outcome is awaited, whoever unsubscribes', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    const undo = sim.cluster.delay('EndTxn', 8000);
+    const seen = watch(copying(sim.kafka(), { maxRecords: 3 }));
+    await sim.until(() => (sim.cluster.inspect().requests['EndTxn'] ?? 0) === 1);
+    seen.subscription.unsubscribe();
+    await sim.until(() => sim.eventsOf('drained').length === 1);
+    undo();
+    expect(sim.eventsOf('transaction-committed')).toHaveLength(1);
+    expect(sim.eventsOf('drained')[0]).toMatchObject({ recordsFinished: 3, recordsAbandoned: 0 });
+    expect(await written(sim)).toEqual(values(0, 3));
+  });
+
+  it('a lost answer to EndTxn(commit) is asked for again, and counts once', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    sim.cluster.drop('EndTxn', 1, { when: 'after' });
+    const seen = watch(copying(sim.kafka(), { maxRecords: 3 }));
+    await sim.until(() => taken(seen.values) === 3);
+    expect(seen.values[0]!.attempts).toBe(1);
+    expect(await written(sim)).toEqual(values(0, 3));
+  });
+
+  it('on revoke the transaction in hand is finished before the partition is handed over', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    fill(sim, 'in', 1, 3);
+    const kafka = sim.kafka();
+    let began = false;
+    const slow = watch(
+      copying(kafka, { maxRecords: 100, maxWaitMs: 20_000 }, (records) => {
+        began = true;
+        return copy(records.pipe(later(sim, 1000)), undefined as never);
+      }),
+    );
+    await sim.until(() => began);
+    await sim.advance(1500);
+    const other = watch(copying(sim.kafka(), { transactionalId: 'other' }));
+    await sim.until(() => taken(slow.values) === 6);
+    fill(sim, 'in', 0, 2);
+    fill(sim, 'in', 1, 2);
+    await sim.until(() => taken(slow.values) + taken(other.values) === 10);
+    expect(taken(other.values)).toBe(2);
+    expect(await written(sim)).toEqual([...values(0, 5), ...values(1, 5)]);
+  });
+
+  it('on revoke what is not done by the deadline is aborted, and is the next owner’s', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    fill(sim, 'in', 1, 3);
+    const kafka = sim.kafka();
+    let isStuck = true;
+    const stuck = watch(
+      source(kafka, { drainTimeoutMs: 2000 }).pipe(
+        transactional(kafka, { ...ids, maxRecords: 6 }, (records) =>
+          merge(copy(records, undefined as never) as Observable<never>, isStuck ? NEVER : EMPTY),
+        ),
+      ),
+    );
+    await sim.until(() => sim.eventsOf('transaction-begun').length === 1);
+    await sim.advance(1000);
+    isStuck = false;
+    const other = watch(copying(sim.kafka(), { transactionalId: 'other' }));
+    await sim.until(() => taken(stuck.values) + taken(other.values) === 6);
+    expect(taken(other.values)).toBe(3);
+    expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
+  });
+});
+
+describe('rule 31', () => {
+  it('transactionTimeoutMs must exceed maxWaitMs and the time allowed to project', async () => {
+    await using sim = await start();
+    const options = { ...ids, maxWaitMs: 10_000, projectTimeoutMs: 20_000 };
+    const make = (transactionTimeoutMs: number) => () =>
+      transactional(sim.kafka(), { ...options, transactionTimeoutMs }, copy);
+    expect(make(30_000)).toThrow(ConfigError);
+    expect(make(30_000)).toThrow('transactionTimeoutMs');
+    expect(make(30_001)).not.toThrow();
+    const producer = sim.kafka().producer({ transactionalId: 'p', transactionTimeoutMs: 1000 });
+    expect(() => transactional(producer, {}, copy)).toThrow('transactionTimeoutMs');
+  });
+
+  it('a transaction past its time aborts, and is replayed after a backoff', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    let attempts = 0;
+    const options = { maxRecords: 2, projectTimeoutMs: 1000 };
+    const seen = watch(
+      copying(sim.kafka(), options, (records) =>
+        ++attempts < 3 ? (NEVER as Observable<never>) : copy(records, undefined as never),
+      ),
+    );
+    await sim.until(() => taken(seen.values) === 2);
+    expect(seen.values[0]!.attempts).toBe(3);
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(2);
+    expect(await written(sim)).toEqual(values(0, 2));
+  });
+});
+
+describe('rule 32', () => {
+  it('with a prefix each subscription has an id of its own', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    const kafka = sim.kafka();
+    const seen = new Set<string>();
+    for (let i = 0; i < 3; i++) {
+      const options = { transactionalIdPrefix: 'app', maxRecords: 1 };
+      fill(sim, 'in', 0, 1);
+      const results = watch(source(kafka).pipe(transactional(kafka, options, copy), take(1)));
+      await sim.until(() => results.isComplete);
+      seen.add(results.values[0]!.transactionalId);
+    }
+    expect(seen.size).toBe(3);
+    expect([...seen].every((id) => /^app-[0-9a-z]+$/.test(id))).toBe(true);
+  });
+
+  it('takes records of one group: mixing is a typed error, and so is no group', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 2);
+    const kafka = sim.kafka();
+    const both = merge(source(kafka), source(kafka, { groupId: 'h' }));
+    const mixed = watch(both.pipe(transactional(kafka, ids, copy)));
+    await sim.until(() => mixed.error !== undefined);
+    expect(mixed.error).toMatchObject({ code: 'MIXED_GROUPS' });
+    const none = watch(
+      fromTopics(kafka, 'in', { autoOffsetReset: 'earliest' }).pipe(
+        transactional(kafka, { transactionalId: 'none' }, copy),
+      ),
+    );
+    await sim.until(() => none.error !== undefined);
+    expect(none.error).toMatchObject({ code: 'NO_GROUP' });
+  });
+
+  it.each([
+    [{}, 'transactionalId'],
+    [{ transactionalId: 'a', transactionalIdPrefix: 'b' }, 'transactionalId'],
+    [{ transactionalId: 'a', transactionalIdPer: 'partition' }, 'transactionalIdPrefix'],
+    [{ transactionalId: 'a', maxRecords: 0 }, 'maxRecords'],
+    [{ transactionalId: 'a', acks: 1 }, 'acks'],
+    [{ transactionalId: 'a', onAbort: 'ignore' }, 'onAbort'],
+    [{ transactionalId: 'a', linger: 1 }, 'linger'],
+  ])('%j is refused, naming %s', async (options, name) => {
+    await using sim = await start();
+    const make = () =>
+      transactional(sim.kafka(), options as TransactionalOptions<Bytes, Bytes>, copy);
+    expect(make).toThrow(ConfigError);
+    expect(make).toThrow(name);
+  });
+});
+
+describe('rule 33', () => {
+  const old = { version: '1.1', topics: { in: PARTITIONS, out: PARTITIONS } } as const;
+
+  it('below Kafka 2.5 it fails with an error that names transactionalIdPer', async () => {
+    await using sim = await Simulation.start(old);
+    const seen = watch(copying(sim.kafka()));
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toBeInstanceOf(UnsupportedVersionError);
+    expect(String(seen.error)).toContain('transactionalIdPer');
+  });
+
+  it('with an id for each input partition it works there, through rebalances', async () => {
+    await using sim = await Simulation.start(old);
+    fill(sim, 'in', 0, 20);
+    fill(sim, 'in', 1, 20);
+    const options = {
+      transactionalIdPrefix: 'app',
+      transactionalIdPer: 'partition',
+      maxRecords: 4,
+    } as const;
+    const run = (kafka: Kafka) => watch(source(kafka).pipe(transactional(kafka, options, copy)));
+    const first = run(sim.kafka());
+    await sim.until(() => taken(first.values) >= 8);
+    const second = run(sim.kafka());
+    fill(sim, 'in', 0, 20);
+    fill(sim, 'in', 1, 20);
+    await sim.until(
+      () =>
+        committed(sim.cluster, 'g', 'in', 0) === 40 && committed(sim.cluster, 'g', 'in', 1) === 40,
+    );
+    expect([first.error, second.error]).toEqual([undefined, undefined]);
+    expect(await written(sim)).toEqual([...values(0, 40), ...values(1, 40)]);
+    const ids = new Set(
+      [...first.values, ...second.values].map((result) => result.transactionalId),
+    );
+    expect([...ids].sort()).toEqual(['app-in-0', 'app-in-1']);
   });
 });

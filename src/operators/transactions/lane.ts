@@ -38,6 +38,8 @@ export class TransactionLane<K, V> {
   private batch: TransactionBatch<K, V> | undefined;
   /** The batch takes no more records. */
   private isFull = false;
+  /** What waits is all that can come: the next batch is to be cut at once. */
+  private isCutDue = false;
   private attempt: Attempt<K, V> | undefined;
   private isComplete = false;
   private isStopped = false;
@@ -86,7 +88,10 @@ export class TransactionLane<K, V> {
 
   /** The transaction in hand takes no more records. */
   cut(): void {
-    if (this.batch === undefined || this.isFull) return;
+    if (!this.takesMore()) {
+      this.isCutDue = this.waiting.length > 0;
+      return;
+    }
     this.isFull = true;
     this.cancelCut();
     this.attempt?.close();
@@ -133,7 +138,8 @@ export class TransactionLane<K, V> {
     }
     const { clock, options } = this.setup;
     if (this.takesMore()) this.cancelCut = clock.schedule(options.maxWaitMs, () => this.cut());
-    if (this.isComplete || batch.isDraining) this.cut();
+    if (this.isCutDue || this.isComplete || batch.isDraining) this.cut();
+    this.isCutDue = false;
     return batch;
   }
 
