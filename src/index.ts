@@ -134,3 +134,8 @@ export type {
   TransactionContext,
   TransactionProject,
 } from './operators/transactions/options.js';
+export {
+  transactionPool,
+  type TransactionPool,
+  type TransactionPoolOptions,
+} from './core/transaction-pool.js';

@@ -248,7 +248,7 @@ describe('transactional', () => {
     fill(sim, 'in', 0, 4);
     const kafka = sim.kafka();
     const failing = watch(
-      copying(kafka, {}, () => throwError(() => new Error('bug')) as Observable<never>),
+      copying(kafka, {}, () => throwError(() => new Error('bug'))),
     );
     await sim.until(() => failing.error !== undefined);
     expect(String(failing.error)).toContain('bug');
@@ -587,7 +587,7 @@ describe('rule 31', () => {
     const options = { maxRecords: 2, projectTimeoutMs: 1000 };
     const seen = watch(
       copying(sim.kafka(), options, (records) =>
-        ++attempts < 3 ? (NEVER as Observable<never>) : copy(records, undefined as never),
+        ++attempts < 3 ? (NEVER) : copy(records, undefined as never),
       ),
     );
     await sim.until(() => taken(seen.values) === 2);

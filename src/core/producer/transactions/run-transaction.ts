@@ -13,8 +13,11 @@ export function runTransaction<K, V, R>(
     const inner = new Subscription();
     let txn: Transaction<K, V> | undefined;
     const fail = (error: unknown) => {
-      const tell = () => subscriber.error(error);
-      void txn?.abort().then(tell, tell);
+      // That the producer can't go on matters more than what went wrong in the transaction.
+      void txn?.abort().then(
+        () => subscriber.error(error),
+        (failure: unknown) => subscriber.error(failure),
+      );
     };
     const commit = () => {
       txn!.commit().then(() => subscriber.complete(), fail);
