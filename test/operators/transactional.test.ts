@@ -247,9 +247,7 @@ describe('transactional', () => {
     await using sim = await start();
     fill(sim, 'in', 0, 4);
     const kafka = sim.kafka();
-    const failing = watch(
-      copying(kafka, {}, () => throwError(() => new Error('bug'))),
-    );
+    const failing = watch(copying(kafka, {}, () => throwError(() => new Error('bug'))));
     await sim.until(() => failing.error !== undefined);
     expect(String(failing.error)).toContain('bug');
     const next = watch(copying(kafka));
@@ -587,7 +585,7 @@ describe('rule 31', () => {
     const options = { maxRecords: 2, projectTimeoutMs: 1000 };
     const seen = watch(
       copying(sim.kafka(), options, (records) =>
-        ++attempts < 3 ? (NEVER) : copy(records, undefined as never),
+        ++attempts < 3 ? NEVER : copy(records, undefined as never),
       ),
     );
     await sim.until(() => taken(seen.values) === 2);
