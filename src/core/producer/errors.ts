@@ -81,14 +81,21 @@ export function noLeader(topic: string, partition: number): KafkaError {
   });
 }
 
+/** A batch, and what became of it so far. */
+interface TriedBatch {
+  readonly topic: string;
+  readonly partition: number;
+  readonly attempts: number;
+  readonly mayBeWritten: boolean;
+}
+
 export function deliveryTimedOut(
-  topic: string,
-  partition: number,
+  { topic, partition, attempts, mayBeWritten }: TriedBatch,
   deliveryTimeoutMs: number,
-  attempts: number,
   lastError: KafkaError | undefined,
 ): TimeoutError {
-  const tried = attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}`;
+  const doubt = mayBeWritten ? ' and may have been written' : '';
+  const tried = attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}${doubt}`;
   const why = lastError === undefined ? '' : `, and the last error was ${lastError.code}`;
   const more = lastError === undefined ? '' : `: ${lastError.message}`;
   return new TimeoutError(

@@ -98,16 +98,9 @@ export class Outcomes {
   /** Fails a batch that has waited longer than the delivery timeout. */
   expire(queue: PartitionQueue, batch: Batch): void {
     const { options, identity } = this.context;
-    const { topic, partition, attempts } = batch;
-    const lastError = batch.lastError ?? identity.lastError;
-    const error = deliveryTimedOut(
-      topic,
-      partition,
-      options.deliveryTimeoutMs,
-      attempts,
-      lastError,
-    );
     if (batch.isAwaited) batch.mayBeWritten = true;
+    const lastError = batch.lastError ?? identity.lastError;
+    const error = deliveryTimedOut(batch, options.deliveryTimeoutMs, lastError);
     this.fail(queue, batch, error);
   }
 

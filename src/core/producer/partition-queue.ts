@@ -15,7 +15,7 @@ export class PartitionQueue {
   sequences: PartitionSequences | undefined;
   /** On the producer's monotonic clock: nothing is repeated before. */
   retryAt = 0;
-  /** Since when a batch is ready that the leader's connection doesn't take; 0 when none is. */
+  /** Since when a batch is ready that the leader doesn't take; 0 when none is. */
   stuckSince = 0;
 
   constructor(

@@ -109,7 +109,11 @@ export class Sender {
       cluster.topic(queue.topic);
       // Said early: a partition can become part of the transaction while its records linger.
       if (transactions?.maySend(queue) === false) continue;
-      if (!this.isDue(queue, now) || !this.maySend(queue)) continue;
+      if (!this.isDue(queue, now)) continue;
+      if (!this.maySend(queue)) {
+        queue.stuckSince ||= now;
+        continue;
+      }
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader === undefined || leader < 0) {
         queue.peek()!.lastError = noLeader(queue.topic, queue.partition);

@@ -38,7 +38,8 @@ import org.apache.kafka.common.serialization.ByteArraySerializer;
  *             names it and its config; with a transactional.id the first send begins a transaction,
  *             and the offsets go into it.
  *             then: "commit", "abort", "close", or nothing to leave everything as it is.
- * read JSON   {config, topic, timeoutMs} every record of a topic up to its present end; control
+ * read JSON   {config, topic, timeoutMs, positions, limit} the records of a topic from positions up to
+ *             its present end, or until there are so many; control
  *             records, and with read_committed aborted ones, are left out.
  * </pre>
  */
@@ -146,20 +147,30 @@ public class Clients {
         long deadline = System.currentTimeMillis() + command.path("timeoutMs").asLong(30_000);
         String topic = command.get("topic").asText();
         Properties config = config(command.path("config"));
-        ArrayNode answer = MAPPER.createArrayNode();
+        JsonNode from = command.path("positions");
+        int limit = command.path("limit").asInt(Integer.MAX_VALUE);
+        ObjectNode answer = MAPPER.createObjectNode();
+        ArrayNode records = answer.putArray("records");
+        ObjectNode positions = answer.putObject("positions");
         try (KafkaConsumer<byte[], byte[]> consumer =
                 new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer())) {
             List<TopicPartition> partitions = new ArrayList<>();
             consumer.partitionsFor(topic).forEach(p -> partitions.add(new TopicPartition(topic, p.partition())));
             consumer.assign(partitions);
             consumer.seekToBeginning(partitions);
+            for (TopicPartition p : partitions) {
+                JsonNode at = from.path(String.valueOf(p.partition()));
+                if (at.isNumber()) consumer.seek(p, at.asLong());
+            }
             Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-            while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+            while (records.size() < limit && partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
                 if (System.currentTimeMillis() > deadline) throw new IllegalStateException("not at the end in time");
                 for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(500))) {
-                    answer.add(describe(record));
+                    records.add(describe(record));
                 }
             }
+            for (TopicPartition p : partitions) positions.put(String.valueOf(p.partition()), consumer.position(p));
+            answer.put("isAtEnd", partitions.stream().allMatch(p -> consumer.position(p) >= ends.get(p)));
         }
         return MAPPER.writeValueAsString(answer);
     }

@@ -53,6 +53,15 @@ type Encoded = Omit<JavaRead, 'key' | 'value' | 'headers'> & {
   readonly headers: readonly (readonly [string, string | null])[];
 };
 
+interface ReadAnswer {
+  readonly records: readonly Encoded[];
+  /** By partition. */
+  readonly positions: Readonly<Record<string, number>>;
+  readonly isAtEnd: boolean;
+}
+
+const READ_LIMIT = 50_000;
+
 /** Java's producer and consumer, in one process for as many clusters as wanted. */
 export class JavaClients implements AsyncDisposable {
   private constructor(private readonly harness: JavaHarness) {}
@@ -88,9 +97,18 @@ export class JavaClients implements AsyncDisposable {
     topic: string,
     config: JavaConfig = {},
   ): Promise<JavaRead[]> {
+    const encoded: Encoded[] = [];
     const command = { topic, config: { 'bootstrap.servers': bootstrapServers, ...config } };
-    const answer = await this.harness.ask('read', JSON.stringify(command));
-    return (JSON.parse(answer) as Encoded[])
+    let positions: object = {};
+    for (;;) {
+      // In parts, for an answer is one line that has to fit into Java's memory.
+      const question = JSON.stringify({ ...command, positions, limit: READ_LIMIT });
+      const answer = JSON.parse(await this.harness.ask('read', question)) as ReadAnswer;
+      for (const record of answer.records) encoded.push(record);
+      if (answer.isAtEnd) break;
+      positions = answer.positions;
+    }
+    return encoded
       .map(({ key, value, headers, ...rest }) => ({
         ...rest,
         key: fromBase64(key),
