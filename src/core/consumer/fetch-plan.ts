@@ -85,10 +85,13 @@ export function shareOf(
 
 /** A fetch for less would cost more than it brings. */
 const SMALLEST_FETCH_BYTES = 16 * 1024;
+/** Of a small budget that much is enough: what a pipeline that hangs holds leaves others the rest. */
+const SMALLEST_PART = 1 / 8;
 
 /** Below this a fetch waits for bytes to be given back. */
 export function leastOf(fairShare: number, { maxPartitionFetchBytes }: FetchLimits): number {
-  return Math.min(SMALLEST_FETCH_BYTES, maxPartitionFetchBytes, fairShare);
+  const part = Math.ceil(fairShare * SMALLEST_PART);
+  return Math.min(SMALLEST_FETCH_BYTES, maxPartitionFetchBytes, part);
 }
 
 /** How long the first of several fetches waits that leave partitions out. */

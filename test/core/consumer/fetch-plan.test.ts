@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { shareOf, waitOf } from '../../../src/core/consumer/fetch-plan.js';
+import {
+  leastOf,
+  partitionBytesOf,
+  shareOf,
+  waitOf,
+} from '../../../src/core/consumer/fetch-plan.js';
 
 const limits = { maxPartitionFetchBytes: 1000, fetchMaxBytes: 5000, fetchMinBytes: 1 };
 
@@ -11,6 +16,39 @@ describe('the bytes of a fetch', () => {
     ['nothing when more is held than may be', -500, 1, 1, -500],
   ])('are %s', (_title, free, brokers, partitions, expected) => {
     expect(shareOf(free, brokers, partitions, limits)).toBe(expected);
+  });
+});
+
+describe('the least that is fetched', () => {
+  const MIB = 1024 * 1024;
+  const usual = { maxPartitionFetchBytes: MIB, fetchMaxBytes: 50 * MIB, fetchMinBytes: 1 };
+
+  it('is a few records of the usual budget, and an eighth of a small one', () => {
+    expect(leastOf(64 * MIB, usual)).toBe(16 * 1024);
+    expect(leastOf(4000, usual)).toBe(500);
+  });
+
+  it('is never more than a partition may bring', () => {
+    expect(leastOf(64 * MIB, { ...usual, maxPartitionFetchBytes: 100 })).toBe(100);
+  });
+});
+
+describe('the bytes of one partition', () => {
+  const MIB = 1024 * 1024;
+  const usual = { maxPartitionFetchBytes: MIB, fetchMaxBytes: 50 * MIB, fetchMinBytes: 1 };
+
+  it.each([
+    ['what it may bring where it is alone', 1, usual, MIB],
+    ['its part of what is fetched ahead of a broker', 8, usual, MIB / 4],
+    ['not less than makes sense', 1000, usual, 64 * 1024],
+    [
+      'its part of what the broker is to wait for',
+      8,
+      { ...usual, fetchMinBytes: 4 * MIB },
+      MIB / 2,
+    ],
+  ])('are %s', (_title, partitions, given, expected) => {
+    expect(partitionBytesOf(16 * MIB, partitions, given)).toBe(expected);
   });
 });
 

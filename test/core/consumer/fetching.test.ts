@@ -73,7 +73,7 @@ describe('long polls', () => {
     expect(new Set(onTheWay)).toEqual(new Set([1]));
   });
 
-  it('wait on the broker, not in between: a paused partition takes up no connection, and is read at once when resumed (complaint 11)', async () => {
+  it('wait on the broker, not in between: a paused partition takes up no connection, and is read at once when resumed', async () => {
     await using sim = await start(1);
     const consumer = sim.kafka().consumer(auto);
     const seen = watch(consumer.records(TOPIC));
@@ -90,7 +90,7 @@ describe('long polls', () => {
     expect(sim.clock.monotonic()).toBe(resumedAt);
   });
 
-  it('of a broker are not held up by a paused partition of it (complaint 11)', async () => {
+  it('of a broker are not held up by a paused partition of it', async () => {
     await using sim = await start(2);
     const consumer = sim.kafka().consumer(auto);
     const seen = watch(consumer.records(TOPIC));
@@ -105,7 +105,7 @@ describe('long polls', () => {
 });
 
 describe('partitions of one broker', () => {
-  it('are asked for in turn, so that one with endless records starves none (complaint 10)', async () => {
+  it('are asked for in turn, so that one with endless records starves none', async () => {
     await using sim = await start(4);
     for (let i = 0; i < 200; i++) fill(sim, TOPIC, 0, 10, { padding: 1000 });
     for (const partition of [1, 2, 3]) fill(sim, TOPIC, partition, 10, { padding: 1000 });
@@ -137,7 +137,7 @@ describe('partitions of one broker', () => {
     }
   });
 
-  it('have no head-of-line blocking: one whose pipeline hangs keeps no other waiting (complaint 10)', async () => {
+  it('have no head-of-line blocking: one whose pipeline hangs keeps no other waiting', async () => {
     await using sim = await start(3);
     for (const partition of upTo(3)) {
       for (let i = 0; i < 20; i++) fill(sim, TOPIC, partition, 10);
@@ -152,7 +152,7 @@ describe('partitions of one broker', () => {
   });
 });
 
-describe('the bytes that fetches may bring (rule 6)', () => {
+describe('the bytes that fetches may bring', () => {
   it('are set aside before they are asked for: all that is on the way and held stays within maxBufferedBytes', async () => {
     await using sim = await start(6, 3);
     for (const partition of upTo(6)) {
@@ -244,7 +244,7 @@ describe('the bytes that fetches may bring (rule 6)', () => {
     await sim.until(() => seen.values.length === 9);
   });
 
-  it('don’t grow with the number of partitions (complaint 4)', async () => {
+  it('don’t grow with the number of partitions', async () => {
     await using sim = await start(100, 3);
     for (const partition of upTo(100)) {
       for (let i = 0; i < 4; i++) fill(sim, TOPIC, partition, 5, { padding: 1000 });
@@ -307,7 +307,7 @@ describe('fetchMinBytes', () => {
 });
 
 describe('a pipeline that is sometimes slow', () => {
-  it('makes fewer fetches, and no flapping: they don’t grow with its acks (complaint 16)', async () => {
+  it('makes fewer fetches, and no flapping: they don’t grow with its acks', async () => {
     await using sim = await start(1);
     for (let i = 0; i < 100; i++) fill(sim, TOPIC, 0, 100, { padding: 20 });
     const options = { ...manual, maxUnackedRecords: 100, maxPartitionFetchBytes: 40_000 };
