@@ -270,3 +270,43 @@ describe('acks from within a delivery', () => {
     expect(sim.clock.monotonic()).toBe(writtenAt);
   });
 });
+
+describe('a timestamp beyond 2^53', () => {
+  it.each([0, 1, 2] as const)(
+    'makes no partition unreadable: it is the nearest number, and exact as timestampBigInt (magic %i)',
+    async (magic) => {
+      await using sim = await start();
+      const nanoseconds = 1_700_000_000_123_456_789n;
+      const contents = [1n, nanoseconds, 2n].map((timestamp) => ({ value: 'a', timestamp }));
+      sim.cluster.append(TOPIC, 0, encodeRecords(contents, { magic }));
+      const consumer = sim.kafka().consumer({ autoOffsetReset: 'earliest' });
+      const seen = watch(consumer.records(TOPIC));
+      await sim.until(() => seen.values.length === 3);
+      const exact = magic === 0 ? -1n : nanoseconds;
+      expect(seen.values[1]!.timestampBigInt).toBe(exact);
+      expect(seen.values[1]!.timestamp).toBe(Number(exact));
+    },
+  );
+});
+
+describe('a record that can never be processed', () => {
+  const manual = { ack: 'manual', autoOffsetReset: 'earliest' } as const;
+
+  it('is told as stalled by its age since delivery, however long it had waited to be delivered', async () => {
+    await using sim = await start();
+    for (let i = 0; i < 10; i++) fill(sim, TOPIC, 0, 1);
+    const consumer = sim
+      .kafka()
+      .consumer({ ...manual, maxUnackedRecords: 1, stallTimeoutMs: 30_000 });
+    const seen = watch(consumer.records(TOPIC), (record) => {
+      // Each takes 20 s, but for one that is never done.
+      if (record.offset !== 5) sim.clock.schedule(20_000, () => record.ack());
+    });
+    await sim.until(() => sim.eventsOf('stalled').some(({ offset }) => offset === 5));
+    const stalled = sim.eventsOf('stalled').find(({ offset }) => offset === 5)!;
+    // It was fetched 100 s before it was delivered.
+    expect(stalled.ageMs).toBeGreaterThanOrEqual(30_000);
+    expect(stalled.ageMs).toBeLessThan(45_000);
+    expect(offsetsOf(seen.values)).toEqual(upTo(6));
+  });
+});

@@ -79,6 +79,28 @@ describe('a ledger', () => {
   });
 });
 
+describe('a ledger with much to keep track of', () => {
+  const MANY = 500_000;
+
+  it('takes acks in any order behind a missing one at the same small cost: not even half a million add up', () => {
+    const ledger = new Ledger(MANY, 0);
+    const sequences = Array.from({ length: MANY }, (_, i) => ledger.deliver(i * 1000, 0, 0));
+    // Backwards, so that a list of what was acked would be searched from its far end each time.
+    for (let i = MANY - 1; i > 0; i--) ledger.ack(sequences[i]!);
+    expect(ledger.commitPosition.offset).toBe(0);
+    expect(ledger.unacked).toBe(1);
+    ledger.ack(sequences[0]!);
+    expect(ledger.commitPosition.offset).toBe((MANY - 1) * 1000 + 1);
+    expect(ledger.free).toBe(MANY);
+  });
+
+  it('takes gaps of millions of offsets as they come, for it counts deliveries', () => {
+    const ledger = new Ledger(4, 0);
+    for (let i = 1; i <= 1000; i++) ledger.ack(ledger.deliver(i * 5_000_000, 0, 0));
+    expect(ledger.commitPosition.offset).toBe(5_000_000_001);
+  });
+});
+
 type Step =
   | { readonly what: 'deliver'; readonly gap: number; readonly epoch: number }
   | { readonly what: 'ack' | 'nack' | 'redeliver'; readonly pick: number }
