@@ -59,13 +59,14 @@ async function start() {
   const seen = watch(consumer.records(TOPIC));
   await sim.until(() => seen.values.length === 10);
   const committed = () => sim.cluster.groupOffsets(GROUP)[TOPIC]?.[0]?.offset;
-  return { sim, consumer, seen, committed };
+  const dispose = () => sim[Symbol.asyncDispose]();
+  return { sim, consumer, seen, committed, [Symbol.asyncDispose]: dispose };
 }
 
 describe.each(causes)('a new epoch, begun by %s', (_title, begin, first) => {
   it('counts acks of the one before as nothing', async () => {
-    const { sim, consumer, seen, committed } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen, committed } = run;
     const before = [...seen.values];
     await begin(sim, consumer);
     await sim.until(() => seen.values.length > 10);
@@ -78,8 +79,8 @@ describe.each(causes)('a new epoch, begun by %s', (_title, begin, first) => {
   });
 
   it('tells work on records of the one before that it is pointless', async () => {
-    const { sim, consumer, seen } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen } = run;
     const { signal } = seen.values[0]!;
     expect(signal.aborted).toBe(false);
     await begin(sim, consumer);
@@ -89,8 +90,8 @@ describe.each(causes)('a new epoch, begun by %s', (_title, begin, first) => {
   });
 
   it('delivers from where it begins, in order, each once', async () => {
-    const { sim, consumer, seen } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen } = run;
     await begin(sim, consumer);
     await sim.until(() => seen.values.length > 10);
     await sim.advance(5000);
@@ -101,8 +102,8 @@ describe.each(causes)('a new epoch, begun by %s', (_title, begin, first) => {
   });
 
   it('gives back the memory of the one before', async () => {
-    const { sim, consumer, seen } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen } = run;
     await begin(sim, consumer);
     await sim.until(() => seen.values.length > 10);
     for (const record of seen.values.slice(10)) record.ack();
@@ -114,8 +115,8 @@ describe.each(causes)('a new epoch, begun by %s', (_title, begin, first) => {
 
 describe('a fetch that is on the way when a new epoch begins', () => {
   it('is discarded when it comes, and the offset that was sought is fetched', async () => {
-    const { sim, consumer, seen } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen } = run;
     await sim.advance(1000);
     fill(sim, TOPIC, 0, 5);
     sim.cluster.delay('Fetch', 300);
@@ -128,8 +129,8 @@ describe('a fetch that is on the way when a new epoch begins', () => {
   });
 
   it('moves neither position nor high watermark of a partition that was lost meanwhile', async () => {
-    const { sim, consumer, seen } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen } = run;
     await sim.advance(1000);
     const held = insidesOf(consumer).run!.partitions[0]!;
     sim.cluster.delay('Fetch', 300);
@@ -176,8 +177,8 @@ describe('an assignment', () => {
 
 describe('a reset', () => {
   it('begins a new epoch, too', async () => {
-    const { sim, consumer, seen, committed } = await start();
-    await using _ = sim;
+    await using run = await start();
+    const { sim, consumer, seen, committed } = run;
     for (const record of seen.values) record.ack();
     await sim.run(consumer.commit());
     const { signal } = seen.values[0]!;
