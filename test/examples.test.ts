@@ -15,6 +15,7 @@ test('there is an example for each guarantee of consuming', () => {
   expect(files.sort()).toEqual([
     'bounded.ts',
     'cold.ts',
+    'exactly-once.ts',
     'explained.ts',
     'fenced.ts',
     'gap-safe.ts',

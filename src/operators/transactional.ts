@@ -50,9 +50,13 @@ import { TransactionalRun } from './transactions/run.js';
  * @param target a client, of which each subscription takes a producer of its own, or a producer with a
  * `transactionalId` that nothing else begins transactions with.
  * @example
- * fromTopics(kafka, 'orders', { groupId: 'billing', isolationLevel: 'read_committed' })
- *   .pipe(transactional(kafka, { transactionalIdPrefix: 'billing' }, (orders) =>
- *     orders.pipe(map((order) => order.derive({ topic: 'invoices', value: invoice(order) })))))
+ * fromTopics(kafka, 'orders', {
+ *   groupId: 'billing',
+ *   isolationLevel: 'read_committed',
+ *   valueDeserializer: json<Order>(),
+ * })
+ *   .pipe(transactional(kafka, { transactionalIdPrefix: 'billing' }, (records) =>
+ *     records.pipe(map((order) => order.derive({ topic: 'invoices', value: invoice(order.value) })))))
  *   .subscribe();
  */
 export function transactional<K, V, K2 = unknown, V2 = unknown>(

@@ -30,10 +30,12 @@ export type OutgoingRecord<K = unknown, V = unknown> = ProducerRecord<K, V> | De
  *
  * @param options the serializers; what a producer was made with is for its own `send`.
  * @example
- * producer.transaction((txn) => invoices.pipe(
- *   map((invoice) => ({ topic: 'invoices', key: invoice.id, value: invoice })),
+ * const producer = kafka.producer({ transactionalId: 'clicks-1' });
+ * producer.transaction((txn) => clicks.pipe(
+ *   take(100),
+ *   map((click) => ({ topic: 'clicks', key: click.user, value: click })),
  *   toTransaction(txn, { valueSerializer: json() }),
- * )).subscribe();
+ * )).subscribe({ complete: () => print('all 100, or none') });
  * @see transactional
  */
 export function toTransaction<T extends OutgoingRecord<K, V>, K = unknown, V = unknown>(

@@ -1,11 +1,13 @@
 /**
- * Brings down brokers of a real cluster, or members of a group, under load, for as long as wanted.
+ * Brings down brokers of a real cluster, members of a group, or those who copy by transactions, under
+ * load, for as long as wanted.
  *
- *     npm run chaos -- [brokers | members] [--rounds 20] [--seed 7]
+ *     npm run chaos -- [brokers | members | copiers] [--rounds 20] [--seed 7]
  */
 import { parseArgs } from 'node:util';
 import { startKafka } from '../support/kafka/cluster.js';
 import { killBrokers } from './brokers-killed.js';
+import { copyWhileKilling } from './copying.js';
 import { alertBroker, killMembers } from './members-killed.js';
 
 const { values, positionals } = parseArgs({
@@ -42,6 +44,21 @@ async function members(): Promise<readonly string[]> {
   return complaints;
 }
 
-if (what !== 'brokers' && what !== 'members') throw new Error(`Nothing is known of ${what}`);
-const complaints = await (what === 'brokers' ? brokers() : members());
+async function copiers(): Promise<readonly string[]> {
+  const complaints: string[] = [];
+  for (const groupProtocol of ['classic', 'consumer'] as const) {
+    for (const count of [2, 3]) {
+      const records = rounds * 3000;
+      const options = { seed, rounds, records, groupProtocol, copiers: count, tell };
+      const report = await copyWhileKilling(options);
+      console.log(groupProtocol, report);
+      complaints.push(...report.complaints);
+    }
+  }
+  return complaints;
+}
+
+const kinds = { brokers, members, copiers };
+if (!Object.hasOwn(kinds, what)) throw new Error(`Nothing is known of ${what}`);
+const complaints = await kinds[what as keyof typeof kinds]();
 process.exitCode = complaints.length === 0 ? 0 : 1;
