@@ -97,6 +97,9 @@ export interface EmbeddedKafka
  * await cluster.stop(2);
  * console.log(cluster.inspect().topics.orders);
  * @example
+ * // The older of the two protocols of transactions:
+ * const cluster = await startEmbeddedKafka({ features: { 'transaction.version': 1 } });
+ * @example
  * // No socket, and time under control:
  * const cluster = await startEmbeddedKafka({ listen: 'memory', clock });
  * const kafka = createKafka({ bootstrapServers: cluster.bootstrapServers, transport: cluster.transport, clock });

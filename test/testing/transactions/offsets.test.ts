@@ -2,6 +2,8 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
 import { EmbeddedClient, errorName } from '../../support/embedded-client.js';
 import { FakeClock } from '../../support/fake-clock.js';
+import { ClassicMember } from '../groups/classic-member.js';
+import { ConsumerMember } from '../groups/consumer-member.js';
 import { HandProducer, routesWithin, type ProducerOptions } from '../../support/hand-producer.js';
 
 let cluster: EmbeddedKafka;
@@ -131,12 +133,61 @@ describe.each([1, 2] as const)('with transaction.version %i', (transactionVersio
     expect(await fetched()).toBe(-1);
   });
 
-  test('metadata that is too long is refused, and so is a group without a name', async () => {
+  test('a group without a name is refused, and so is a partition that there is not', async () => {
     const producer = await ready({ transactionVersion });
     expect(await producer.commitOffset('', ['orders', 0, 1])).toBe('INVALID_GROUP_ID');
     expect(await producer.commitOffset('billing', ['nowhere', 0, 1])).toBe(
       'UNKNOWN_TOPIC_OR_PARTITION',
     );
+  });
+});
+
+describe('offsets of members', () => {
+  const by = async (options: Parameters<HandProducer['commitOffset']>[2]) =>
+    (await ready()).commitOffset('billing', ['orders', 0, 1], options);
+
+  test('of a classic group are those of its generation, or of nobody in particular', async () => {
+    const member = new ClassicMember(cluster, 'billing');
+    await member.enter();
+    const { memberId, generationId } = member;
+    // Also while the generation is about to begin, unlike plain ones.
+    expect(cluster.inspect().groups['billing']?.state).toBe('CompletingRebalance');
+    expect(await by({ memberId, generationId })).toBe('NONE');
+    await member.sync();
+    expect(await by({ memberId, generationId })).toBe('NONE');
+    expect(await by({})).toBe('NONE');
+    expect(await by({ memberId, generationId: generationId + 1 })).toBe('ILLEGAL_GENERATION');
+    expect(await by({ memberId, generationId: generationId - 1 })).toBe('ILLEGAL_GENERATION');
+    expect(await by({ memberId: 'stranger', generationId })).toBe('UNKNOWN_MEMBER_ID');
+    expect(await by({ generationId })).toBe('UNKNOWN_MEMBER_ID');
+  });
+
+  test('of a static member that was succeeded are refused', async () => {
+    const first = new ClassicMember(cluster, 'billing', 'till-1');
+    await first.enter();
+    await first.sync();
+    const { memberId, generationId } = first;
+    const second = new ClassicMember(cluster, 'billing', 'till-1');
+    await second.enter();
+    expect(await by({ memberId, generationId, groupInstanceId: 'till-1' })).toBe(
+      'FENCED_INSTANCE_ID',
+    );
+  });
+
+  test('of a consumer group are those of its epoch, called a generation', async () => {
+    const member = new ConsumerMember(cluster, 'billing', 'a');
+    await member.join();
+    const { memberId, epoch: generationId } = member;
+    expect(await by({ memberId, generationId })).toBe('NONE');
+    expect(await by({})).toBe('NONE');
+    expect(await by({ memberId, generationId: generationId + 1 })).toBe('ILLEGAL_GENERATION');
+    expect(await by({ memberId, generationId: generationId - 1 })).toBe('ILLEGAL_GENERATION');
+    expect(await by({ memberId: 'stranger', generationId })).toBe('UNKNOWN_MEMBER_ID');
+  });
+
+  test('of no group that there is have no generation', async () => {
+    expect(await by({ memberId: 'a', generationId: 1 })).toBe('ILLEGAL_GENERATION');
+    expect(await by({})).toBe('NONE');
   });
 });
 
