@@ -25,21 +25,16 @@ export const addPartitionsToTxn = defineHandler(apis.AddPartitionsToTxn, {
 type Verdict = (place: Place) => number;
 
 function add(batch: Batch, { version }: Request, context: HandlerContext): Verdict {
-  const { cluster } = context;
-  const { transactionalId, topics, verifyOnly } = batch;
-  const places = placesOf(topics);
-  const unknown = places.filter(
-    ({ topic, index }) => cluster.topics.get(topic)?.partitions[index] === undefined,
-  );
-  if (unknown.length > 0) {
+  const { transactions, topics } = context.cluster;
+  const { transactionalId, verifyOnly, producerId, producerEpoch: epoch } = batch;
+  const claim: Claim = { producerId, epoch };
+  const isKnown = ({ topic, index }: Place) => topics.get(topic)?.partitions[index] !== undefined;
+  const places = placesOf(batch.topics);
+  if (!places.every(isKnown)) {
     // All or none.
     return (place) =>
-      unknown.some(({ topic, index }) => topic === place.topic && index === place.index)
-        ? Errors.UNKNOWN_TOPIC_OR_PARTITION
-        : Errors.OPERATION_NOT_ATTEMPTED;
+      isKnown(place) ? Errors.OPERATION_NOT_ATTEMPTED : Errors.UNKNOWN_TOPIC_OR_PARTITION;
   }
-  const claim: Claim = { producerId: batch.producerId, epoch: batch.producerEpoch };
-  const { transactions } = cluster;
   const attempt = (act: () => void) =>
     errorCodeFrom(() => {
       checkTransactionalId(transactionalId, context);

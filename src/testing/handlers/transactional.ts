@@ -27,21 +27,13 @@ export function checkTransactionalId(
  * What a partition, or a group, says when the coordinator refuses what was sent to it. Each knows
  * older clients who need to be told otherwise (KIP-890).
  */
-export function refusalOfWrite(
-  { errorCode, message }: Rejection,
-  client: WritingClient,
-): Rejection {
-  switch (errorCode) {
-    case Errors.PRODUCER_FENCED:
-      return new Rejection(Errors.INVALID_PRODUCER_EPOCH, message);
-    case Errors.TRANSACTION_ABORTABLE:
-      return client === 'old' ? new Rejection(Errors.INVALID_TXN_STATE, message) : asIs();
-    default:
-      return asIs();
+export function refusalOfWrite(cause: Rejection, client: WritingClient): Rejection {
+  const { errorCode, message } = cause;
+  if (errorCode === Errors.PRODUCER_FENCED) {
+    return new Rejection(Errors.INVALID_PRODUCER_EPOCH, message);
   }
-  function asIs() {
-    return new Rejection(errorCode, message);
-  }
+  const isNews = errorCode === Errors.TRANSACTION_ABORTABLE && client === 'old';
+  return isNews ? new Rejection(Errors.INVALID_TXN_STATE, message) : cause;
 }
 
 /** By what it knows: neither TRANSACTION_ABORTABLE, that, or to leave the adding to the broker. */

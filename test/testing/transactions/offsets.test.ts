@@ -160,6 +160,9 @@ describe('offsets of members', () => {
     expect(await by({ memberId, generationId: generationId - 1 })).toBe('ILLEGAL_GENERATION');
     expect(await by({ memberId: 'stranger', generationId })).toBe('UNKNOWN_MEMBER_ID');
     expect(await by({ generationId })).toBe('UNKNOWN_MEMBER_ID');
+    // Who says who it is has to say in which generation.
+    expect(await by({ memberId })).toBe('ILLEGAL_GENERATION');
+    expect(await by({ memberId: 'stranger' })).toBe('UNKNOWN_MEMBER_ID');
   });
 
   test('of a static member that was succeeded are refused', async () => {
