@@ -5,6 +5,7 @@ import { isAtLeast } from '../support/kafka/releases.js';
 import { contractReleases, HEARTBEAT_MS, realCluster } from './cluster.js';
 import { consumingContract } from './consuming.js';
 import { groupsContract } from './consuming/groups.js';
+import { operatingContract } from './operating.js';
 import { producingContract } from './producing.js';
 import { useCluster } from './setup.js';
 import { transactingContract } from './transacting.js';
@@ -16,7 +17,10 @@ describe.each(contractReleases)('Kafka %s', (version) => {
   transactingContract(setup);
   // Java's clients have no way to talk to older brokers.
   if (isAtLeast(version, '0.10')) javaInterop(setup);
-  if (isAtLeast(version, '4.0')) sharedGroups(setup);
+  if (isAtLeast(version, '4.0')) {
+    sharedGroups(setup);
+    operatingContract(setup);
+  }
 });
 
 describe('Kafka 4.3 with transaction.version 1', () => {

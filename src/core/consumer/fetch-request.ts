@@ -59,6 +59,7 @@ export function askFor(
       fetchOffset: partition.fetchOffset,
       lastFetchedEpoch: partition.lastFetchedEpoch,
       partitionMaxBytes: limit,
+      isUnheard: partition.highWatermark < 0,
     });
   }
   return asked;

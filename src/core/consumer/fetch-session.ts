@@ -9,6 +9,8 @@ export interface FetchPartition {
   readonly fetchOffset: number;
   readonly lastFetchedEpoch: number;
   readonly partitionMaxBytes: number;
+  /** Whoever asks has not been told yet where its log ends. */
+  readonly isUnheard: boolean;
 }
 
 /**
@@ -44,7 +46,9 @@ export function planSession(
   wanted: readonly FetchPartition[],
 ): SessionRequest {
   const partitions = new Map(wanted.map((each) => [keyOf(each), each]));
-  if (session.id === 0 || session.epoch === FULL) {
+  // Answers leave out what is as before: who is assigned a partition again would never hear of it.
+  const isHeard = !wanted.some((each) => each.isUnheard && session.partitions.has(keyOf(each)));
+  if (session.id === 0 || session.epoch === FULL || !isHeard) {
     return {
       sessionId: session.id,
       sessionEpoch: FULL,

@@ -24,6 +24,7 @@ function wanted(partition: number, fetchOffset: number, topicId = 'id'): FetchPa
     currentLeaderEpoch: 1,
     lastFetchedEpoch: 1,
     partitionMaxBytes: 1000,
+    isUnheard: false,
   };
 }
 
@@ -39,6 +40,15 @@ describe('a fetch session', () => {
     const moved = [wanted(0, 8), wanted(1, 5)];
     const second = planSession(answeredSession(first, 77), moved);
     expect(second).toMatchObject({ sessionId: 77, sessionEpoch: 1, send: [moved[0]], forget: [] });
+  });
+
+  it('begins anew for who is assigned a partition again, for answers leave out what is as before', () => {
+    const [again, other] = [{ ...wanted(0, 5), isUnheard: true }, wanted(1, 5)];
+    const request = planSession(established([wanted(0, 5), other]), [again, other]);
+    expect(request).toMatchObject({ sessionId: 9, sessionEpoch: 0, send: [again, other] });
+    const fresh = { ...wanted(2, 0), isUnheard: true };
+    const added = planSession(established([other]), [other, fresh]);
+    expect(added).toMatchObject({ sessionEpoch: 1, send: [fresh] });
   });
 
   it('has the broker forget what is wanted no more', () => {
