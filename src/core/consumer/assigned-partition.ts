@@ -99,6 +99,8 @@ export class AssignedPartition implements DeliveryOwner {
   isDraining = false;
   /** A deserializer is at work on the next record. */
   isDecoding = false;
+  /** It waits for its turn to deliver. */
+  hasTurn = false;
   /** Its next batch is not opened before bytes are given back. */
   awaitsBytes = false;
   isCaughtUp = false;

@@ -323,7 +323,10 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   /** A cold stream over one run. */
   private stream<T>(
     topics: ConsumerTopics,
-    outletsFor: (subscriber: Subscriber<T>, wake: () => void) => Outlets,
+    outletsFor: (
+      subscriber: Subscriber<T>,
+      wake: (partition: AssignedPartition) => void,
+    ) => Outlets,
   ): Observable<T> {
     const { options, clock } = this.context;
     resolveTopics(topics, clock.now());
@@ -349,10 +352,13 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     });
   }
 
-  private begin(topics: ConsumerTopics, outletsFor: (wake: () => void) => Outlets): ConsumerRun {
+  private begin(
+    topics: ConsumerTopics,
+    outletsFor: (wake: (partition: AssignedPartition) => void) => Outlets,
+  ): ConsumerRun {
     const run: ConsumerRun = new ConsumerRun(this.context, {
       source: resolveTopics(topics, this.context.clock.now()),
-      outlets: outletsFor(() => run.wake()),
+      outlets: outletsFor((partition) => run.wake(partition)),
       decoder: this.decoder,
       metrics: this.measured,
       paused: this.pausedKeys,

@@ -40,7 +40,7 @@ export class FetchOutlets implements Outlets {
   constructor(
     private readonly subscriber: Subscriber<AnyHandle>,
     private readonly clock: Clock,
-    private readonly wake: () => void,
+    private readonly wake: (partition: AssignedPartition) => void,
   ) {}
 
   attach(): void {
@@ -109,7 +109,7 @@ export class FetchOutlets implements Outlets {
       offer.since = this.clock.monotonic();
       offer.moves = partition.moves;
       partition.outlet = subscriber;
-      this.wake();
+      this.wake(partition);
       return () => {
         if (this.offers.get(partition) !== offer) return;
         this.offers.delete(partition);

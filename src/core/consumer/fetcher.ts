@@ -9,7 +9,7 @@ import type { ConsumerContext } from './context.js';
 import { asKafkaError, consumerError } from './errors.js';
 import { demandOf, replicaFor, type BrokerDemand, type FetchDemand } from './fetch-demand.js';
 import { FetchIntake, type FetchHooks, type FetchResponse } from './fetch-intake.js';
-import { leastOf, partitionBytesOf, shareOf, waitOf } from './fetch-plan.js';
+import { leastOf, obstacleOf, partitionBytesOf, shareOf, waitOf } from './fetch-plan.js';
 import {
   askFor,
   closingBody,
@@ -101,6 +101,18 @@ export class Fetcher {
       this.isPumpQueued = false;
       this.pump();
     });
+  }
+
+  /** Something of a partition was delivered or acked: looks whether that lets it be fetched. */
+  noteMoved(partition: AssignedPartition): void {
+    if (this.isPumpQueued || partition.fetch !== undefined) return;
+    const { clock, cluster } = this.context;
+    const now = clock.monotonic();
+    const obstacle = obstacleOf(partition, now);
+    if (obstacle === 'other' || obstacle === 'buffered') return;
+    // Its broker's answer has it looked at anyway.
+    const node = replicaFor(partition, cluster.metadata, now);
+    if (this.brokers.get(node)?.isBusy !== true) this.wake();
   }
 
   /** Ends fetching and closes the sessions. What is on the way is ignored. */

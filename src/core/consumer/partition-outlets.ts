@@ -27,7 +27,7 @@ export class PartitionOutlets implements Outlets {
 
   constructor(
     private readonly subscriber: Subscriber<AnyStream>,
-    private readonly wake: () => void,
+    private readonly wake: (partition: AssignedPartition) => void,
   ) {}
 
   attach(partition: AssignedPartition): void {
@@ -46,7 +46,7 @@ export class PartitionOutlets implements Outlets {
       this.inner.set(partition, subscriber);
       partition.outlet = subscriber;
       partition.isWanted = true;
-      this.wake();
+      this.wake(partition);
       return () => {
         this.inner.delete(partition);
         if (partition.outlet !== subscriber) return;

@@ -24,7 +24,8 @@ import { Committer } from './committer.js';
 import type { ConsumerContext } from './context.js';
 import type { ConsumerRecord } from './consumer-record.js';
 import type { Decoder } from './decoder.js';
-import { Deliverer, type DeliveryHooks, type Remedy } from './deliverer.js';
+import { Deliverer } from './deliverer.js';
+import type { DeliveryHooks, Remedy } from './delivery-hooks.js';
 import { Drainer, type EndReason } from './drainer.js';
 import { asKafkaError, nameOf } from './errors.js';
 import type { DrainReport, PartitionOffset } from './events.js';
@@ -115,7 +116,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
-      if (this.deliverer.awaitsBytes) this.deliverer.wake();
+      this.deliverer.bytesFreed();
     });
     this.fetcher = new Fetcher(context, this.budget, partitions, metrics, this);
     const settings = {
@@ -149,7 +150,9 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.drainer = new Drainer(context, run.outlets, this.pipeline, this.callbacks);
     this.redeliverer = new Redeliverer(context, this.callbacks, {
       partitions,
-      onDue: () => this.deliverer.wake(),
+      onDue: () => {
+        for (const each of this.list) if (each.redeliveries.length > 0) this.deliverer.wake(each);
+      },
       onFatal: (error) => this.onFatal(error),
     });
     this.member = this.newMember();
@@ -204,9 +207,9 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   /** Goes on after something that the handle did: a seek, a pause, a resume. */
-  wake(): void {
+  wake(partition?: AssignedPartition): void {
     this.fetcher.wake();
-    this.deliverer.wake();
+    this.deliverer.wake(partition);
   }
 
   /** Begins partitions anew at other positions. */
@@ -309,10 +312,10 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   onAcked(partition: AssignedPartition): void {
     this.committer?.acked(partition);
-    if (partition.hasRecords) this.deliverer.wake();
+    if (partition.hasRecords) this.deliverer.wake(partition);
     if (partition.isDraining) this.drainer.check();
     // Not at once: whoever acks within its delivery has not passed the record on yet.
-    else if (partition.position >= partition.endOffset) this.deliverer.wake();
+    else if (partition.position >= partition.endOffset) this.deliverer.wake(partition);
   }
 
   onAckedLate(): void {
@@ -362,6 +365,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   onChunkEnd(partition: AssignedPartition): void {
     this.run.outlets.chunkEnded(partition);
+    this.fetcher.noteMoved(partition);
   }
 
   onHeldUp(partition: AssignedPartition): void {
@@ -372,13 +376,13 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.run.metrics.delivered(partition.topic, records);
     this.isStarved = false;
     this.context.onMoved(partition);
+    this.fetcher.noteMoved(partition);
     if (records === 0) this.committer?.moved(partition);
     this.checkCaughtUp(partition);
     if (partition.position >= partition.endOffset) this.checkRangesEnd();
   }
 
   onIdle(): void {
-    this.fetcher.wake();
     this.checkRangesEnd();
     this.checkStarved();
   }
@@ -387,10 +391,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   onFetched(): void {
     for (const partition of this.list) {
-      if (partition.hasRecords) this.run.outlets.fetched(partition);
-      else this.checkCaughtUp(partition);
+      if (partition.hasRecords) {
+        this.run.outlets.fetched(partition);
+        this.deliverer.wake(partition);
+      } else this.checkCaughtUp(partition);
     }
-    this.deliverer.wake();
   }
 
   onStarved(): void {

@@ -2,7 +2,7 @@ import type { RecordBatch } from '../records/index.js';
 import type { KafkaError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerContext } from './context.js';
-import type { Remedy } from './deliverer.js';
+import type { Remedy } from './delivery-hooks.js';
 import { callbackFailed } from './errors.js';
 import type { DeserializationFailure } from './options.js';
 
