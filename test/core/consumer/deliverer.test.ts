@@ -183,3 +183,33 @@ describe('an ack while delivery looks at another partition', () => {
     expect(held).toHaveLength(2);
   });
 });
+
+describe('many partitions', () => {
+  it('cost nothing where only one of them has something to deliver', async () => {
+    deliverer = delivererWith(quiet, false);
+    const active = partitionOf(0, 1, 100, 0);
+    const idle = upTo(500, 1).map((index) => partitionOf(index, 0, 0, 0));
+    partitions = [active, ...idle];
+    let looks = 0;
+    for (const partition of idle) {
+      const { outlet } = partition;
+      Object.defineProperty(partition, 'outlet', { get: () => (looks++, outlet) });
+    }
+    deliverer.wake(active);
+    await settled();
+    expect(offsets).toHaveLength(100);
+    expect(looks).toBe(0);
+    deliverer.wake();
+    await settled();
+    expect(looks).toBeGreaterThan(0);
+  });
+
+  it('have their turns one after the other, each as many records as maxPollRecords', async () => {
+    partitions = [partitionOf(0, 1, 1200, 0), partitionOf(1, 1, 1200, 0)];
+    await wake();
+    expect(offsets.slice(0, 500).every((each) => each.startsWith('0:'))).toBe(true);
+    expect(offsets.slice(500, 1000).every((each) => each.startsWith('1:'))).toBe(true);
+    expect(offsets.slice(1000, 1500).every((each) => each.startsWith('0:'))).toBe(true);
+    expect(offsets).toHaveLength(2400);
+  });
+});
