@@ -32,7 +32,7 @@ function described({ log }: Partition) {
       lastSequence: producer.lastSequence,
       lastTimestamp: producer.lastTimestamp,
       coordinatorEpoch: producer.coordinatorEpoch,
-      currentTxnStartOffset: log.openTransactionStart(producer.producerId) ?? NONE,
+      currentTxnStartOffset: log.producers.openTransactionStart(producer.producerId) ?? NONE,
     })),
   };
 }

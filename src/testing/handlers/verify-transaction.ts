@@ -27,7 +27,7 @@ export function verifyTransaction(
   { transactionalId, version }: TransactionalWrite,
   { cluster }: HandlerContext,
 ): void {
-  if (!cluster.profile.verifiesTransactions || log.isInTransaction(batch)) return;
+  if (!cluster.profile.verifiesTransactions || log.producers.isInTransaction(batch)) return;
   const claim = { producerId: batch.producerId, epoch: batch.producerEpoch };
   const place = { topic, index };
   const client = clientOf(version);

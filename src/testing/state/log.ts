@@ -1,19 +1,17 @@
 import {
   readBatches,
-  readControlRecord,
   recordsOf,
   storeBatches,
-  type ControlRecord,
   type RecordBatch,
 } from '../../core/records/index.js';
 import { Errors } from '../error-codes.js';
 import type { SequenceRules } from '../versions.js';
 import { LeaderEpochs } from './leader-epochs.js';
-import { ProducerStates, type Sequenced } from './producer-states.js';
+import { LogProducers } from './log-producers.js';
+import type { AbortedTransaction } from './open-transactions.js';
 import { Rejection } from './rejection.js';
 import { firstIndex, Segment, type StoredBatch } from './segment.js';
 import type { TopicConfig } from './topic-config.js';
-import { OpenTransactions, type AbortedTransaction } from './open-transactions.js';
 
 /** What became of an append. */
 export interface Appended {
@@ -46,8 +44,7 @@ const EMPTY: LogSlice = { records: Buffer.alloc(0), isFirstBatchCut: false };
  */
 export class Log {
   readonly epochs = new LeaderEpochs();
-  private readonly transactions = new OpenTransactions();
-  readonly producers: ProducerStates;
+  readonly producers: LogProducers;
   private segments: Segment[] = [];
   private start = 0;
   private end = 0;
@@ -56,7 +53,7 @@ export class Log {
     private readonly config: TopicConfig,
     rules: SequenceRules,
   ) {
-    this.producers = new ProducerStates(rules);
+    this.producers = new LogProducers(rules);
   }
 
   /** The first offset there is. */
@@ -71,7 +68,7 @@ export class Log {
 
   /** Everything below is decided: no open transaction has records there. */
   get lastStableOffset(): number {
-    return Math.max(this.start, this.transactions.firstUnstableOffset ?? this.end);
+    return Math.max(this.start, this.producers.firstUnstableOffset ?? this.end);
   }
 
   get sizeBytes(): number {
@@ -102,7 +99,7 @@ export class Log {
         const { firstOffset, timestamp } = duplicate;
         return { baseOffset: firstOffset, logAppendTimeMs: timestamp, isDuplicate: true };
       }
-      if (!first.isControl) this.checkProducer(first);
+      if (!first.isControl) this.producers.check(first);
     }
     const baseOffset = first === undefined ? -1 : this.end;
     for (const batch of batches) this.store(batch, leaderEpoch, nowMs);
@@ -136,21 +133,10 @@ export class Log {
     return { records, isFirstBatchCut: records.length < first.sizeBytes };
   }
 
-  /** Whether a producer's transaction has records here that no marker follows. */
-  isInTransaction({ producerId, producerEpoch }: Sequenced): boolean {
-    const isOpen = this.openTransactionStart(producerId) !== undefined;
-    return isOpen && this.producers.epochOf(producerId) === producerEpoch;
-  }
-
-  /** Where a producer's open transaction begins; `undefined` where it has none. */
-  openTransactionStart(producerId: number): number | undefined {
-    return this.transactions.startOf(producerId);
-  }
-
   /** The aborted transactions that concern a reader of so many bytes from an offset on. */
   abortedIn(offset: number, bytes: number): AbortedTransaction[] {
-    if (!this.transactions.hasAborted) return [];
-    return this.transactions.abortedBetween(offset, this.offsetAfter(offset, bytes));
+    if (!this.producers.hasAborted) return [];
+    return this.producers.abortedBetween(offset, this.offsetAfter(offset, bytes));
   }
 
   /** How many bytes there are to read from an offset on, up to a limit. */
@@ -204,7 +190,6 @@ export class Log {
     }
     this.epochs.deleteBefore(offset);
     this.producers.recordsDeletedBefore(offset);
-    this.transactions.deleteBefore(offset);
   }
 
   /** Cuts the log off in front of the batch that holds `offset`, as an unclean election does. */
@@ -233,14 +218,6 @@ export class Log {
       keepFrom = segment.endOffset;
     }
     this.deleteBefore(keepFrom);
-  }
-
-  private checkProducer(batch: RecordBatch): void {
-    this.producers.check(batch);
-    const isOpen = this.openTransactionStart(batch.producerId) !== undefined;
-    if (!isOpen || batch.isTransactional) return;
-    const message = `Expected a transactional write from producer ${batch.producerId}`;
-    throw new Rejection(Errors.INVALID_TXN_STATE, message);
   }
 
   private checkSize(batches: readonly RecordBatch[]): void {
@@ -274,22 +251,8 @@ export class Log {
       baseSequence: batch.baseSequence,
     });
     if (!isRewritten) storeBatches(segment.bytesOf(segment.batches.at(-1)!), placing);
-    this.remember(batch, batch, this.end);
+    this.producers.remember(batch, batch, this.end);
     this.end += count;
-  }
-
-  /** Takes note of a batch's producer, and of its transaction. */
-  private remember(batch: RecordBatch, stored: Sequenced, offset: number): void {
-    if (batch.producerId < 0) return;
-    if (batch.isControl) {
-      const control = controlOf(batch);
-      if (control === undefined || control.kind === 'other') return;
-      this.producers.mark(stored, control.coordinatorEpoch);
-      this.transactions.end(batch, control.kind, offset);
-      return;
-    }
-    if (batch.baseSequence >= 0) this.producers.add(stored, offset);
-    if (batch.isTransactional) this.transactions.add(batch, offset);
   }
 
   private segmentFor(bytes: number): Segment {
@@ -345,12 +308,11 @@ export class Log {
 
   private rememberProducersAnew(): void {
     this.producers.clear();
-    this.transactions.clear();
     for (const segment of this.segments) {
       for (const stored of segment.batches) {
         if (stored.producerId < 0) continue;
         const [batch] = readBatches(segment.bytesOf(stored));
-        this.remember(batch!, stored, stored.baseOffset);
+        this.producers.remember(batch!, stored, stored.baseOffset);
       }
     }
   }
@@ -359,13 +321,6 @@ export class Log {
 function countOf(batch: RecordBatch): number {
   if (batch.magic === 2) return batch.lastOffset - batch.baseOffset + 1;
   return batch.count >= 0 ? batch.count : batch.cursor().count;
-}
-
-function controlOf(batch: RecordBatch): ControlRecord | undefined {
-  for (const { key, value } of recordsOf(batch, { checkCrcs: false })) {
-    return readControlRecord(key, value);
-  }
-  return undefined;
 }
 
 function firstRecord(
