@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import {
   resolveConsumerOptions,
@@ -97,5 +98,32 @@ describe('consumer options', () => {
     ['an unknown option', { fetchMaxWait: 5 } as ConsumerOptions, /did you mean fetchMaxWaitMs/],
   ])('refuse %s by name', (_title, options, message) => {
     expect(() => resolveConsumerOptions(options)).toThrow(message);
+  });
+});
+
+describe('the table of what differs from Java', () => {
+  const text = readFileSync(new URL('../../../docs/consumer-defaults.md', import.meta.url), 'utf8');
+  const rows = [...text.matchAll(/^\| `(\w+)` +\| `([^`]+)`/gm)].map(([, name, value]) => [
+    name!,
+    value!.replaceAll("'", ''),
+  ]);
+
+  it('tells the defaults that there are', () => {
+    const resolved = resolveConsumerOptions({ groupId: 'g' }) as unknown as Record<string, unknown>;
+    expect(rows.length).toBeGreaterThan(10);
+    expect(rows).toEqual(rows.map(([name]) => [name, String(resolved[name!])]));
+  });
+
+  it('names every option that is not in Java', () => {
+    const source = readFileSync(
+      new URL('../../../src/core/consumer/options.ts', import.meta.url),
+      'utf8',
+    );
+    const own = [...source.matchAll(/Not in\s+(?:\* )?Java(?:(?!\n\n)[^;])*?readonly (\w+)\?/g)];
+    const names = own.map(([, name]) => name!);
+    expect(names.length).toBeGreaterThan(8);
+    const named = new Set(rows.map(([name]) => name));
+    const callbacks = ['beforeRevoke', 'onAssign'];
+    expect(names.filter((name) => !named.has(name) && !callbacks.includes(name))).toEqual([]);
   });
 });

@@ -81,6 +81,21 @@ describe('a stall', () => {
     expect(sim.eventsOf('stalled')[0]!.hint).toContain("ack: 'auto'");
   });
 
+  it('counts from the delivery of a record, not from when it was fetched', async () => {
+    catchWarnings();
+    await using sim = await start();
+    fill(sim, TOPIC, 0, 50);
+    const { consumer, seen } = subscribe(sim, { stallTimeoutMs: 5000 });
+    consumer.pause([{ topic: TOPIC, partition: 0 }]);
+    await sim.advance(100_000);
+    consumer.resume();
+    await sim.until(() => seen.values.length === 10);
+    const deliveredAt = sim.clock.monotonic();
+    await sim.until(() => sim.eventsOf('stalled').length === 1);
+    const { ageMs } = sim.eventsOf('stalled')[0]!;
+    expect(ageMs).toBeLessThanOrEqual(sim.clock.monotonic() - deliveredAt);
+  });
+
   it('is told once, until the watermark has moved', async () => {
     const warnings = catchWarnings();
     await using sim = await start();
