@@ -148,8 +148,8 @@ function checkProtocols(group: ConsumerGroup, { protocolType, protocols, memberI
 function memberOf(group: ConsumerGroup, request: JoinRequest, isNew: boolean): ConsumerMember {
   const { memberId, instanceId } = request;
   if (instanceId === null) return group.members.get(memberId) ?? group.found(request);
-  const known = group.ofInstance(instanceId);
-  if (!isNew) return group.identify(memberId, instanceId);
+  const known = group.roster.ofInstance(instanceId);
+  if (!isNew) return group.roster.identify(memberId, instanceId);
   return known === undefined ? group.found(request) : succeed(known, memberId);
 }
 
@@ -161,7 +161,7 @@ function validate(
     generationId,
   }: Pick<SyncRequest, 'memberId' | 'instanceId' | 'generationId'>,
 ): ClassicMember {
-  const member = group.identify(memberId, instanceId);
+  const member = group.roster.identify(memberId, instanceId);
   if (!isClassic(member)) throw unknownMember(memberId);
   if (generationId === member.epoch) return member;
   const message = `The member is at generation ${member.epoch}, not ${generationId}`;

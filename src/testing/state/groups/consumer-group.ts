@@ -19,6 +19,7 @@ import {
   type ConsumerHeartbeat,
   type ConsumerVerdict,
 } from './consumer-requests.js';
+import { ConsumerRoster } from './consumer-roster.js';
 import type { CommitIdentity, PartitionCheck } from './group.js';
 import { each, isSame, NO_PARTITIONS, without, type Partitions } from './partitions.js';
 import type { GroupSettings } from './settings.js';
@@ -40,7 +41,7 @@ const FIRST_VERSION_OF_MEMBER_EPOCHS = 9;
 export class ConsumerGroup {
   readonly type = 'consumer';
   readonly protocolType = 'consumer';
-  readonly members = new Map<string, ConsumerMember>();
+  readonly roster: ConsumerRoster;
   private readonly target: TargetAssignment;
   private readonly timers: Timers;
 
@@ -53,6 +54,7 @@ export class ConsumerGroup {
     private readonly onRemoved: (group: ConsumerGroup) => boolean,
   ) {
     this.timers = new Timers(clock);
+    this.roster = new ConsumerRoster(id);
     this.target = new TargetAssignment(this.members, settings, clock, topics);
   }
 
@@ -68,6 +70,10 @@ export class ConsumerGroup {
 
   get assignor(): string {
     return this.target.assignor;
+  }
+
+  get members(): Map<string, ConsumerMember> {
+    return this.roster.byId;
   }
 
   get isEmpty(): boolean {
@@ -135,9 +141,9 @@ export class ConsumerGroup {
     const gone: string[] = [];
     const codes = leaving.map(({ memberId, instanceId }) => {
       try {
-        const known = instanceId === null ? undefined : this.ofInstance(instanceId)?.id;
+        const known = instanceId === null ? undefined : this.roster.ofInstance(instanceId)?.id;
         const id = memberId === '' ? (known ?? '') : memberId;
-        gone.push(this.identify(id, instanceId).id);
+        gone.push(this.roster.identify(id, instanceId).id);
         return Errors.NONE;
       } catch (error) {
         if (!(error instanceof Rejection)) throw error;
@@ -156,7 +162,7 @@ export class ConsumerGroup {
   /** @throws Rejection unless a member may commit; what is left to be checked for a partition. */
   checkCommit({ memberId, epoch, version }: CommitIdentity): PartitionCheck | undefined {
     if (epoch < 0 && this.isEmpty) return undefined;
-    const member = this.member(memberId);
+    const member = this.roster.member(memberId);
     if (member.classic === null && version < FIRST_VERSION_OF_MEMBER_EPOCHS) {
       const message = 'Members of the consumer protocol commit with version 9 or above';
       throw new Rejection(Errors.UNSUPPORTED_VERSION, message);
@@ -180,7 +186,7 @@ export class ConsumerGroup {
   /** @throws Rejection unless a member, or somebody who does not claim to be one, may read. */
   checkFetch(memberId: string | null, epoch: number): void {
     if (memberId === null && epoch < 0) return;
-    const member = this.member(memberId ?? '');
+    const member = this.roster.member(memberId ?? '');
     if (epoch !== member.epoch) throw stale(epoch, member);
   }
 
@@ -232,7 +238,7 @@ export class ConsumerGroup {
   }
 
   private signOff({ memberId, instanceId, epoch }: ConsumerHeartbeat): ConsumerVerdict {
-    const member = this.identify(memberId, instanceId);
+    const member = this.roster.identify(memberId, instanceId);
     if (epoch === AWAY) {
       this.members.set(member.id, { ...member, epoch: AWAY, revoking: NO_PARTITIONS });
       this.timers.cancel(revocationOf(member.id));
@@ -248,16 +254,16 @@ export class ConsumerGroup {
     if (instanceId !== null) return this.subscribeStatic(request, instanceId);
     const known = this.members.get(memberId);
     if (known === undefined && epoch === JOIN) return this.found(request);
-    const member = this.member(memberId);
+    const member = this.roster.member(memberId);
     checkEpoch(member, epoch, owned);
     return member;
   }
 
   private subscribeStatic(request: ConsumerHeartbeat, instanceId: string): ConsumerMember {
     const { memberId, epoch, owned } = request;
-    const known = this.ofInstance(instanceId);
+    const known = this.roster.ofInstance(instanceId);
     if (epoch !== JOIN) {
-      const member = this.owner(instanceId, memberId);
+      const member = this.roster.owner(instanceId, memberId);
       checkEpoch(member, epoch, owned);
       return member;
     }
@@ -293,7 +299,8 @@ export class ConsumerGroup {
 
   /** Puts a member in its place, which is that of its instance where that was away. */
   private takeIn(member: ConsumerMember): void {
-    const former = member.instanceId === null ? undefined : this.ofInstance(member.instanceId);
+    const former =
+      member.instanceId === null ? undefined : this.roster.ofInstance(member.instanceId);
     if (former !== undefined && former.id !== member.id) {
       this.target.inherit(member.id, former.id);
       this.members.delete(former.id);
@@ -314,7 +321,7 @@ export class ConsumerGroup {
     hasNewSubscription: boolean,
   ): ConsumerMember {
     if (!hasNewSubscription && this.isSettled(member)) return member;
-    const held = this.heldPartitions();
+    const held = this.roster.heldPartitions();
     const reconciled = reconcile(member, {
       target: this.targetOf(member.id),
       targetEpoch: this.assignmentEpoch,
@@ -330,15 +337,6 @@ export class ConsumerGroup {
     return reconciled;
   }
 
-  private heldPartitions(): Set<string> {
-    const held = new Set<string>();
-    for (const { assigned, revoking } of this.members.values()) {
-      for (const [topicId, index] of each(assigned)) held.add(keyOf(topicId, index));
-      for (const [topicId, index] of each(revoking)) held.add(keyOf(topicId, index));
-    }
-    return held;
-  }
-
   private isSettled({ state, epoch }: ConsumerMember): boolean {
     return state === 'stable' && epoch === this.assignmentEpoch;
   }
@@ -351,7 +349,7 @@ export class ConsumerGroup {
 
   /** Whether something that a member shall have is still with another one. */
   isWaitingForOthers(member: ConsumerMember): boolean {
-    const held = this.heldPartitions();
+    const held = this.roster.heldPartitions();
     const missing = without(this.targetOf(member.id), member.assigned);
     return [...each(missing)].some(([topicId, index]) => held.has(keyOf(topicId, index)));
   }
@@ -370,35 +368,6 @@ export class ConsumerGroup {
   /** A member that does not give partitions back in time is out, for others wait for them. */
   private limitRevocation({ id, rebalanceTimeoutMs }: ConsumerMember): void {
     this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => this.expire(id));
-  }
-
-  private member(memberId: string): ConsumerMember {
-    const member = this.members.get(memberId);
-    if (member !== undefined) return member;
-    const message = `Member ${memberId} is not a member of group ${this.id}.`;
-    throw new Rejection(Errors.UNKNOWN_MEMBER_ID, message);
-  }
-
-  /** The member of that id, which runs that instance if one is named. @throws Rejection */
-  identify(memberId: string, instanceId: string | null): ConsumerMember {
-    return instanceId === null ? this.member(memberId) : this.owner(instanceId, memberId);
-  }
-
-  ofInstance(instanceId: string): ConsumerMember | undefined {
-    return [...this.members.values()].find((member) => member.instanceId === instanceId);
-  }
-
-  /** The static member that runs an instance. @throws Rejection when another one does. */
-  private owner(instanceId: string, memberId: string): ConsumerMember {
-    const member = this.ofInstance(instanceId);
-    if (member === undefined) {
-      throw new Rejection(Errors.UNKNOWN_MEMBER_ID, `Instance id ${instanceId} is unknown.`);
-    }
-    if (member.id === memberId) return member;
-    throw new Rejection(
-      Errors.FENCED_INSTANCE_ID,
-      `Static member ${memberId} with instance id ${instanceId} was fenced by member ${member.id}.`,
-    );
   }
 }
 
