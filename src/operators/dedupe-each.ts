@@ -4,6 +4,7 @@ import { custom, integer, resolveOptions } from '../core/util/options.js';
 import { Queue } from '../core/util/queue.js';
 import { Leader } from './leader.js';
 import { observe } from './observe.js';
+import { Pipelines } from './pipelines.js';
 
 export interface DedupeEachOptions<K = unknown, V = unknown> {
   /**
@@ -33,8 +34,8 @@ const rules = {
  * ```
  *
  * An id is remembered when its record is acked, not when it comes: a record that fails and is
- * delivered again is no duplicate. What repeats an id whose record is still in work waits for it, and
- * is acked or goes back with it.
+ * delivered again is no duplicate. What repeats an id whose record is still in work, or was nacked and
+ * is to come again, waits for it, and is acked or goes back with it.
  *
  * **Guarantees.** Order is kept; no record is acked before one with its id is. The latest `maxIds` ids
  * are remembered, for this subscription: not over restarts, nor for what other members of the group
@@ -69,6 +70,9 @@ const FIRST_SWEEP = 1024;
 class Deduping<K, V> {
   private readonly seen: IdWindow;
   private readonly inFlight = new Map<unknown, Leader<K, V>>();
+  /** What repeats the id of a record that was nacked, until that has come again. */
+  private readonly held = new Map<unknown, Held<K, V>>();
+  private readonly pipelines = new Pipelines({ onDraining: () => this.returnDraining() });
   private sweepAt = FIRST_SWEEP;
 
   constructor(
@@ -93,16 +97,25 @@ class Deduping<K, V> {
       return;
     }
     const first = this.inFlight.get(id);
+    const held = this.held.get(id);
     if (this.seen.has(id)) record.ack();
     else if (first !== undefined && !first.record.isFenced) first.add(record);
+    else if (held !== undefined && !isSame(held.nacked, record)) this.hold(held, record);
     else this.pass(id, record);
+  }
+
+  stop(): void {
+    this.pipelines.stop();
+    for (const id of [...this.held.keys()]) this.release(id);
   }
 
   private pass(id: unknown, record: ConsumerRecord<K, V>): void {
     const leader = new Leader(record, (isAcked) => {
       if (this.inFlight.get(id) === leader) this.inFlight.delete(id);
       if (isAcked) this.seen.add(id);
+      else if (record.isToComeAgain) this.await(id, record, leader);
     });
+    for (const follower of this.take(id)) leader.add(follower);
     if (this.inFlight.size >= this.sweepAt) this.sweep();
     this.inFlight.set(id, leader);
     this.subscriber.next(leader.record);
@@ -110,11 +123,55 @@ class Deduping<K, V> {
     if (record.pipeline.host.isAutoAck) leader.record.ackUnlessTaken();
   }
 
+  /** Went they back, they would come before it, and whoever keeps its lane would wait for both. */
+  private await(id: unknown, nacked: ConsumerRecord<K, V>, leader: Leader<K, V>): void {
+    const held: Held<K, V> = { nacked, followers: [] };
+    this.held.set(id, held);
+    for (const follower of leader.takeFollowers()) this.hold(held, follower);
+    nacked.onGivenUp(() => {
+      if (this.held.get(id) === held) this.release(id);
+    });
+  }
+
+  private hold(held: Held<K, V>, record: ConsumerRecord<K, V>): void {
+    record.takeOver();
+    this.pipelines.note(record.pipeline);
+    held.followers.push(record);
+  }
+
+  private release(id: unknown): void {
+    for (const record of this.take(id)) record.giveBack();
+  }
+
+  private take(id: unknown): readonly ConsumerRecord<K, V>[] {
+    const held = this.held.get(id);
+    this.held.delete(id);
+    return held?.followers ?? [];
+  }
+
+  private returnDraining(): void {
+    for (const held of this.held.values()) {
+      const { followers } = held;
+      held.followers = followers.filter(({ isDraining }) => !isDraining);
+      for (const record of followers) if (record.isDraining) record.giveBack();
+    }
+  }
+
   /** Records of partitions that were lost may never be settled. */
   private sweep(): void {
     for (const [id, { record }] of this.inFlight) if (record.isFenced) this.inFlight.delete(id);
     this.sweepAt = Math.max(FIRST_SWEEP, 2 * this.inFlight.size);
   }
+}
+
+/** Records that wait for one to come again. */
+interface Held<K, V> {
+  readonly nacked: ConsumerRecord<K, V>;
+  followers: ConsumerRecord<K, V>[];
+}
+
+function isSame<K, V>(one: ConsumerRecord<K, V>, other: ConsumerRecord<K, V>): boolean {
+  return one.owner === other.owner && one.offset === other.offset;
 }
 
 /** The latest ids, in constant time. */

@@ -30,6 +30,11 @@ export class Leader<K, V> implements Outcome {
     else this.followers.push(follower);
   }
 
+  /** Nothing follows it any more: whoever asks sees to them. */
+  takeFollowers(): readonly ConsumerRecord<K, V>[] {
+    return this.followers.splice(0);
+  }
+
   /** Takes the place of another one, which becomes a follower with all of its own. */
   succeed(other: Leader<K, V>): void {
     this.followers = other.followers;
@@ -60,7 +65,7 @@ export class Leader<K, V> implements Outcome {
 
   private release(): void {
     this.outcome = 'returned';
-    for (const follower of this.followers) follower.giveBack();
     this.onSettled(false);
+    for (const follower of this.followers) follower.giveBack();
   }
 }

@@ -1,4 +1,4 @@
-import { from, NEVER, Subject } from 'rxjs';
+import { from, NEVER, Subject, type Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ackEach, dedupeEach, processEach, type DedupeEachOptions } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
@@ -45,7 +45,8 @@ describe('dedupeEach', () => {
     push('x=a', 'x=b');
     seen.values[0]!.nack('busy');
     expect(partition.nacked).toEqual([{ offset: 0, reason: 'busy' }]);
-    expect(partition.returned).toEqual([1]);
+    // It would come before the record that it repeats.
+    expect(partition.returned).toEqual([]);
     for (const record of partition.redeliver()) source.next(record);
     expect(got()).toEqual(['a', 'a']);
     expect(seen.values[1]!.attempt).toBe(2);
@@ -131,6 +132,47 @@ describe('dedupeEach', () => {
         ),
       ).toBe('');
       expectCommits(orders).toBe('-----b');
+    }),
+  );
+
+  test(
+    'what repeats a record that was nacked waits until that has come again, whatever its lane',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectDeliveries }) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'x' }, c: { key: 'x' } };
+      const orders = records('-(ab)c', definitions, { nackBackoffMs: 10 });
+      const processed = orders.pipe(
+        dedupeEach(),
+        processEach((record: TestRecord) => {
+          if (record.attempt > 1) return [text(record)];
+          record.nack('not yet');
+          return undefined;
+        }),
+      );
+      expectOutput(processed).toBe('   11ms a');
+      expectDeliveries(orders).toBe('-(ab)c 5ms a');
+      expectAcks(orders).toBe('      11ms (bca)');
+    }),
+  );
+
+  test(
+    'what waits for a nacked record goes back when either of them is being given up, or all ends',
+    kafkaMarbles((t) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'x', partition: 1 } };
+      const nacking = () => (source: Observable<TestRecord>) =>
+        source.pipe(
+          dedupeEach(),
+          processEach((record: TestRecord) => record.nack('never')),
+        );
+      for (const partitions of [[0], [1]]) {
+        const orders = t.records('-(ab)', definitions, { nackBackoffMs: 10 });
+        t.lifecycle(orders, '-----R', { R: { type: 'revoke', partitions } });
+        t.expectOutput(orders.pipe(nacking()), '^------!').toBe('');
+        t.expectReturns(orders).toBe('-----b');
+        t.expectLifecycle(orders, 'revoked').toBe('-----R');
+      }
+      const orders = t.records('-(ab)', definitions, { nackBackoffMs: 10 });
+      t.expectOutput(orders.pipe(nacking()), '^----!').toBe('');
+      t.expectReturns(orders).toBe('-----b');
     }),
   );
 

@@ -215,7 +215,12 @@ export class AssignedPartition implements DeliveryOwner {
   }
 
   onGivenUp(offset: number, callback: () => void): void {
-    if (this.awaited.has(offset)) this.awaited.set(offset, callback);
+    if (!this.awaited.has(offset)) return;
+    const others = this.awaited.get(offset);
+    this.awaited.set(offset, () => {
+      others?.();
+      callback();
+    });
   }
 
   /** A nacked record comes again: nobody has to be told. */
