@@ -40,6 +40,8 @@ export interface Profile {
   readonly mutesWhenThrottled: boolean;
   /** Since 3.6 the coordinator is asked whether a partition is in the transaction (KIP-890). */
   readonly verifiesTransactions: boolean;
+  /** Before 4.0 whoever committed in a transaction founded the group, whatever it said to be. */
+  readonly foundsGroupsInTransactions: boolean;
   /** How a gap or a repetition in a producer's sequence is called. */
   readonly sequenceRules: SequenceRules;
   /** What ApiVersions tells of features (KIP-584). */
@@ -225,6 +227,7 @@ export function profileOf(release: KafkaRelease, implemented: ReadonlySet<number
     isKraft: isSince('3.9'),
     mutesWhenThrottled: isSince('2.8'),
     verifiesTransactions: isSince('3.9'),
+    foundsGroupsInTransactions: !isSince('4.3'),
     sequenceRules: rules[release] ?? modernRules,
     features: features[release] ?? [],
     // Since 4.0 records more than an hour ahead of the broker's clock are refused (KIP-1030).

@@ -52,12 +52,12 @@ interface Admission {
 /** @throws Rejection where offsets may not be committed. */
 function admit(request: Request, context: HandlerContext): Admission {
   const { groupId, memberId, groupInstanceId, generationId: epoch } = request.body;
-  const { groups } = context.cluster;
+  const { groups, profile } = context.cluster;
   if (groupId === '') throw new Rejection(Errors.INVALID_GROUP_ID, 'The group id is empty');
   groups.checkCoordinator(groupId, context.brokerId);
   checkTransaction(request, context);
   const group = groups.get(groupId);
-  if (group === undefined && epoch >= 0) {
+  if (group === undefined && epoch >= 0 && !profile.foundsGroupsInTransactions) {
     throw new Rejection(Errors.ILLEGAL_GENERATION, `Group ${groupId} has no generation ${epoch}`);
   }
   const identity = { memberId, instanceId: groupInstanceId, epoch, version: request.version };

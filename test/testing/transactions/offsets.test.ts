@@ -188,6 +188,19 @@ describe('offsets of members', () => {
     expect(await by({ memberId: 'stranger', generationId })).toBe('UNKNOWN_MEMBER_ID');
   });
 
+  test('of no group that there is have no member, before 4.0', async () => {
+    await using older = await startEmbeddedKafka({
+      listen: 'memory',
+      version: '3.9',
+      topics: { orders: 1 },
+    });
+    const producer = new HandProducer(routesWithin(older), { transactionVersion: 1 });
+    await producer.initAtLast();
+    await producer.addOffsets('billing');
+    const who = { memberId: 'a', generationId: 1 };
+    expect(await producer.commitOffset('billing', ['orders', 0, 1], who)).toBe('UNKNOWN_MEMBER_ID');
+  });
+
   test('of no group that there is have no generation', async () => {
     expect(await by({ memberId: 'a', generationId: 1 })).toBe('ILLEGAL_GENERATION');
     expect(await by({})).toBe('NONE');
