@@ -6,6 +6,7 @@ import { build } from './child.js';
 const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }>>> = {
   records: () => import('./records.js'),
   protocol: () => import('./protocol.js'),
+  operators: () => import('./operators.js'),
   produce: () => import('./produce.js'),
   consume: () => import('./consume.js'),
   'consume-latency': () => import('./consume-latency.js'),

@@ -34,6 +34,29 @@ test.each(files.filter((file) => file !== WITH_DATABASE || hasDatabase))(
   120_000,
 );
 
+const families = resolve(import.meta.dirname, '../examples/operators');
+
+test('there is an example for each family of operators', () => {
+  expect(readdirSync(families).sort()).toEqual([
+    'batching.ts',
+    'dedupe-and-switch.ts',
+    'fan-out.ts',
+    'ordering.ts',
+    'ranges.ts',
+  ]);
+});
+
+test.each(readdirSync(families))(
+  'what examples/operators/%s says is so',
+  async (file) => {
+    const { code, output } = await run(join(families, file));
+    expect(output).toMatch(/^yes {2}/m);
+    expect(output).not.toMatch(/^NO/m);
+    expect(code, output).toBe(0);
+  },
+  120_000,
+);
+
 if (!hasDatabase) {
   test.skip(`${WITH_DATABASE} does not run: better-sqlite3 is missing (npm ci --prefix examples)`);
 }

@@ -41,7 +41,7 @@ export type FlatMapped<K, R> = R extends DerivedRecord ? R : ConsumerRecord<K, R
  * @example
  * orders.pipe(
  *   flatMapEach((order) => [order.derive({ topic: 'invoices' }), order.derive({ topic: 'parcels' })]),
- *   toTopic(kafka, (record) => record.topic!, { valueSerializer: json() }),
+ *   toTopic(kafka, (record) => record.topic, { valueSerializer: json() }),
  * ).subscribe();
  * @see processEach
  * @see mapEach

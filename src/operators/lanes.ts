@@ -36,8 +36,6 @@ class Lane<T extends LaneRecord> {
   private newest = -1;
 
   constructor(
-    /** Where it is registered while it has records; a partition's own lane stays. */
-    readonly home: Map<string, Lane<T>> | undefined,
     readonly name: string,
     readonly reach: Reach,
   ) {}
@@ -91,6 +89,17 @@ interface PartitionLanes<T extends LaneRecord> {
   readonly reach: Reach;
   readonly whole: Lane<T>;
   readonly byKey: Map<string, Lane<T>>;
+  /** Lanes without records are looked for when there are more lanes than this. */
+  sweepAt: number;
+}
+
+/** Keys mostly come again: their lanes are kept for a while. */
+const FIRST_SWEEP = 256;
+
+function sweep<T extends LaneRecord>(lanes: PartitionLanes<T>): void {
+  const { byKey } = lanes;
+  for (const lane of byKey.values()) if (lane.isEmpty && lane.isIdle) byKey.delete(lane.name);
+  lanes.sweepAt = Math.max(FIRST_SWEEP, 2 * byKey.size);
 }
 
 /**
@@ -254,8 +263,7 @@ export class Lanes<T extends LaneRecord> {
   }
 
   private goOn(lane: Lane<T>): void {
-    if (lane.isEmpty) lane.home?.delete(lane.name);
-    else this.offer(lane);
+    if (!lane.isEmpty) this.offer(lane);
   }
 
   private offer(lane: Lane<T>): void {
@@ -266,13 +274,17 @@ export class Lanes<T extends LaneRecord> {
 
   /** Records without a key have no order to keep among keys: they keep their partition's. */
   private laneOf(record: T): Lane<T> {
-    if (this.order === 'none') return new Lane<T>(undefined, '', { offset: -1 });
-    const { whole, byKey, reach } = this.lanesOf(record);
+    if (this.order === 'none') return new Lane<T>('', { offset: -1 });
+    const lanes = this.lanesOf(record);
+    const { whole, byKey, reach } = lanes;
     if (this.order === 'partition') return whole;
     const key = record.rawKey?.toString('latin1');
     if (key === undefined) return whole;
     let lane = byKey.get(key);
-    if (lane === undefined) byKey.set(key, (lane = new Lane<T>(byKey, key, reach)));
+    if (lane === undefined) {
+      if (byKey.size >= lanes.sweepAt) sweep(lanes);
+      byKey.set(key, (lane = new Lane<T>(key, reach)));
+    }
     return lane;
   }
 
@@ -283,8 +295,9 @@ export class Lanes<T extends LaneRecord> {
     let lanes = this.partitions.get(name);
     if (lanes === undefined) {
       const reach = { offset: -1 };
-      const whole = new Lane<T>(undefined, name, reach);
-      lanes = { topic, partition, reach, whole, byKey: new Map<string, Lane<T>>() };
+      const whole = new Lane<T>(name, reach);
+      const byKey = new Map<string, Lane<T>>();
+      lanes = { topic, partition, reach, whole, byKey, sweepAt: FIRST_SWEEP };
       this.partitions.set(name, lanes);
     }
     this.latest = lanes;

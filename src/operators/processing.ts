@@ -1,10 +1,11 @@
-import { Observable, Subscription, takeWhile, type Subscriber } from 'rxjs';
+import { Observable, Subscriber } from 'rxjs';
 import { backoffMs } from '../core/util/backoff.js';
 import type { Cancel } from '../core/util/clock.js';
 import {
   tellRetried,
   tellSkipped,
   type OnProcessError,
+  type ProcessFailure,
   type RetryOptions,
 } from './failure-policy.js';
 import { Lanes, type Lane, type LaneOrder } from './lanes.js';
@@ -47,13 +48,13 @@ export interface ProcessingOptions<T, R> {
  * express.
  */
 export class Processing<T extends Work, R, O> {
-  private isStopped = false;
+  isStopped = false;
   private isUpstreamDone = false;
   private isStarting = false;
   private readonly lanes: Lanes<T>;
   private readonly pipelines: Pipelines;
-  /** Ends Observables that are under way. */
-  private readonly cancels = new Set<() => void>();
+  /** Observables that are under way. */
+  private readonly tasks = new Set<ObservedTask<T, R, O>>();
   private readonly retries = new Map<Lane<T>, Cancel>();
   constructor(
     private readonly treatment: Treatment<T, R, O>,
@@ -85,7 +86,7 @@ export class Processing<T extends Work, R, O> {
     this.pipelines.stop();
     for (const work of this.lanes.takeWaiting()) this.treatment.abandon(work);
     for (const cancel of this.retries.values()) cancel();
-    for (const cancel of [...this.cancels]) cancel();
+    for (const task of [...this.tasks]) task.cancel();
   }
 
   private startAll(): void {
@@ -97,7 +98,7 @@ export class Processing<T extends Work, R, O> {
       // Its partition was taken away, or begun anew elsewhere: nothing done for it would count.
       if (work.isFenced) this.lanes.finish(lane);
       else if (work.isDraining && work.signal.aborted) this.tooLate(lane, work);
-      else this.run(lane, () => this.treatment.start(work, new WorkContext(work, lane.failures)));
+      else this.begin(lane, work);
     }
     this.isStarting = false;
   }
@@ -108,14 +109,18 @@ export class Processing<T extends Work, R, O> {
     this.lanes.finish(lane);
   }
 
-  private run(lane: Lane<T>, begin: () => WorkResult<R>): void {
+  private begin(lane: Lane<T>, work: T): void {
     let result: PromiseLike<R> | Observable<R> | undefined;
     try {
-      result = asResult(begin());
+      result = asResult(this.treatment.start(work, new WorkContext(work, lane.failures)));
     } catch (error) {
       this.failed(lane, error);
       return;
     }
+    this.follow(lane, result);
+  }
+
+  private follow(lane: Lane<T>, result: PromiseLike<R> | Observable<R> | undefined): void {
     if (result === undefined) this.done(lane);
     else if (result instanceof Observable) this.observe(lane, result);
     else this.await(lane, result);
@@ -138,26 +143,30 @@ export class Processing<T extends Work, R, O> {
   }
 
   private observe(lane: Lane<T>, result: Observable<R>): void {
-    const work = lane.current!;
-    const subscription = new Subscription();
-    const cancel = () => {
-      subscription.unsubscribe();
-      this.treatment.abandon(work);
-    };
-    this.cancels.add(cancel);
-    // What emits as it is subscribed to can't be unsubscribed yet.
-    const inner = result.pipe(takeWhile(() => !this.isStopped)).subscribe({
-      next: (value) => this.treatment.emit(work, value, this.subscriber),
-      error: (error: unknown) => {
-        this.cancels.delete(cancel);
-        this.failed(lane, error);
-      },
-      complete: () => {
-        this.cancels.delete(cancel);
-        if (!this.isStopped) this.done(lane);
-      },
-    });
-    subscription.add(inner);
+    const task = new ObservedTask(this, lane, lane.current!);
+    task.follow(result);
+    // Most end at once.
+    if (!task.isOver) this.tasks.add(task);
+  }
+
+  /** A value of what is observed. */
+  emit(work: T, value: R): void {
+    this.treatment.emit(work, value, this.subscriber);
+  }
+
+  /** What is observed has come to an end. */
+  ended(task: ObservedTask<T, R, O>, lane: Lane<T>): void {
+    if (this.tasks.size > 0) this.tasks.delete(task);
+    this.done(lane);
+  }
+
+  errored(task: ObservedTask<T, R, O>, lane: Lane<T>, error: unknown): void {
+    if (this.tasks.size > 0) this.tasks.delete(task);
+    this.failed(lane, error);
+  }
+
+  abandon(work: T): void {
+    this.treatment.abandon(work);
   }
 
   private done(lane: Lane<T>): void {
@@ -231,10 +240,26 @@ export class Processing<T extends Work, R, O> {
         return;
       default: {
         lane.isRecovering = true;
-        const attempt = work.attempt + lane.failures;
-        this.run(lane, () => onError({ record: work, error, attempt }));
+        this.recover(lane, work, error, onError);
       }
     }
+  }
+
+  private recover(
+    lane: Lane<T>,
+    work: T,
+    cause: unknown,
+    onError: (failure: ProcessFailure<T>) => WorkResult<R>,
+  ): void {
+    const attempt = work.attempt + lane.failures;
+    let result: PromiseLike<R> | Observable<R> | undefined;
+    try {
+      result = asResult(onError({ record: work, error: cause, attempt }));
+    } catch (error) {
+      this.failed(lane, error);
+      return;
+    }
+    this.follow(lane, result);
   }
 
   private retryLater(lane: Lane<T>, work: T, error: unknown): void {
@@ -272,6 +297,53 @@ export class Processing<T extends Work, R, O> {
 
   private checkEnd(): void {
     if (this.isUpstreamDone && this.lanes.isEmpty) this.subscriber.complete();
+  }
+}
+
+/**
+ * An Observable that is the work on a record. The Subscriber is made here: so it can be closed while
+ * the Observable emits as it is subscribed to, and a record costs two objects and no closure.
+ */
+class ObservedTask<T extends Work, R, O> {
+  isOver = false;
+  // The only way to a subscription before subscribe() has returned.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  private readonly inner = new Subscriber<R>(this);
+
+  constructor(
+    private readonly processing: Processing<T, R, O>,
+    private readonly lane: Lane<T>,
+    private readonly work: T,
+  ) {}
+
+  follow(result: Observable<R>): void {
+    result.subscribe(this.inner);
+  }
+
+  next(value: R): void {
+    const { processing } = this;
+    processing.emit(this.work, value);
+    // By whoever got the value: this is not among the tasks yet while it is being subscribed to.
+    if (processing.isStopped) this.cancel();
+  }
+
+  error(error: unknown): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.processing.errored(this, this.lane, error);
+  }
+
+  complete(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.processing.ended(this, this.lane);
+  }
+
+  cancel(): void {
+    if (this.isOver) return;
+    this.isOver = true;
+    this.inner.unsubscribe();
+    this.processing.abandon(this.work);
   }
 }
 

@@ -116,6 +116,11 @@ export class TestPartition {
     return records;
   }
 
+  /** A record that was acked, as if it were delivered for the first time, at the same offset. */
+  deliverAnew(record: TestRecord): void {
+    record.delivered(this.assigned.ledger.deliver(record.offset, -1, 0));
+  }
+
   /** What was nacked or came back, once more. */
   redeliver(): TestRecord[] {
     return this.redeliveries.splice(0).flatMap(({ record, sequence }) => {
