@@ -1,4 +1,4 @@
-import { map, type Subscription } from 'rxjs';
+import { concat, map, Observable, type Subscription } from 'rxjs';
 import { expect, test } from 'vitest';
 import { encodeRecords } from '../../src/core/records/index.js';
 import {
@@ -72,8 +72,11 @@ class Copier {
             requestTimeoutMs: 2000,
           },
           (records) =>
-            records.pipe(
-              map((record) => record.derive({ topic: 'out', partition: record.partition })),
+            concat(
+              records.pipe(
+                map((record) => record.derive({ topic: 'out', partition: record.partition })),
+              ),
+              this.pause(dice.pick([0, 0, 300, 3000])),
             ),
         ),
       )
@@ -84,6 +87,11 @@ class Copier {
           this.crash();
         },
       });
+  }
+
+  /** Transactions take a while, so that things happen to them. */
+  private pause(ms: number): Observable<never> {
+    return new Observable((subscriber) => this.sim.clock.schedule(ms, () => subscriber.complete()));
   }
 
   /** Ends without a word, as far as a process of its own is needed for that. */
@@ -116,6 +124,7 @@ async function disturb({ cluster }: Simulation, copiers: readonly Copier[], dice
       'move',
       'coordinator',
       'restart',
+      'expire',
       'crash',
       'crash',
     ] as const)
@@ -143,6 +152,11 @@ async function disturb({ cluster }: Simulation, copiers: readonly Copier[], dice
       const down = cluster.inspect().brokers.filter(({ isRunning }) => !isRunning);
       if (down.length > 0) await cluster.start(dice.pick(down).id);
       else await cluster.stop(broker);
+      break;
+    }
+    case 'expire': {
+      const members = cluster.inspect().groups[GROUP]?.members ?? [];
+      if (members.length > 0) cluster.expireMember(GROUP, dice.pick(members).memberId);
       break;
     }
     case 'crash': {

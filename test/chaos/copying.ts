@@ -147,7 +147,7 @@ async function bringBrokerDown(
   tell: (line: string) => void,
 ): Promise<void> {
   const node = dice.pick(cluster.nodes);
-  const signal = dice.pick(['SIGKILL', 'SIGTERM'] as const);
+  const signal = dice.pick(['SIGKILL', 'SIGKILL', 'SIGTERM'] as const);
   tell(`${signal} to broker ${node.id}`);
   await node.kill(signal);
   await node.start();

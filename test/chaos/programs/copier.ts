@@ -2,7 +2,7 @@
  * Copies a topic by transactions, and prints each that is committed, one JSON object a line. Its argument
  * is a {@link CopierTask} as JSON. It leaves in order when its standard input ends.
  */
-import { map, retry, timer } from 'rxjs';
+import { delay, map, retry, timer } from 'rxjs';
 import {
   createKafka,
   FencedError,
@@ -27,6 +27,7 @@ export type CopierLine =
   | { readonly type: 'failed'; readonly reason: string };
 
 const RETRY_MS = 500;
+const WORK_MS = 100;
 
 const { bootstrapServers, from, to, transactionalId, consumer, maxRecords } = JSON.parse(
   process.argv[2]!,
@@ -45,7 +46,11 @@ fromTopics(kafka, from, {
 })
   .pipe(
     transactional(kafka, { transactionalId, maxRecords, requestTimeoutMs: 5000 }, (records) =>
-      records.pipe(map((record) => record.derive({ topic: to, partition: record.partition }))),
+      // It takes a while, so that things happen in the middle.
+      records.pipe(
+        delay(WORK_MS),
+        map((record) => record.derive({ topic: to, partition: record.partition })),
+      ),
     ),
     // A transaction that the coordinator found too old fences its producer: a new one goes on.
     retry({
