@@ -61,7 +61,7 @@ test('a transaction has the types of its producer', async () => {
   });
   const txn = await producer.beginTransaction();
   expectTypeOf(txn).toEqualTypeOf<Transaction<string, Order>>();
-  expectTypeOf(txn.send).parameter(0).toEqualTypeOf<ProducerRecord<string, Order>>();
+  expectTypeOf<Parameters<typeof txn.send>[0]>().toEqualTypeOf<ProducerRecord<string, Order>>();
   expectTypeOf(producer.transaction(() => [1])).toEqualTypeOf<Observable<number>>();
 });
 
