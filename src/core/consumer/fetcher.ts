@@ -1,7 +1,7 @@
 import type { BrokerChannel } from '../cluster/index.js';
 import { apis, brokerError, type BrokerError } from '../protocol/index.js';
+import { Alarm } from '../util/alarm.js';
 import { backoffMs } from '../util/backoff.js';
-import type { Cancel } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ByteBudget } from './byte-budget.js';
@@ -9,7 +9,7 @@ import type { ConsumerContext } from './context.js';
 import { asKafkaError, consumerError } from './errors.js';
 import { demandOf, replicaFor, type BrokerDemand, type FetchDemand } from './fetch-demand.js';
 import { FetchIntake, type FetchHooks, type FetchResponse } from './fetch-intake.js';
-import { leastOf, obstacleOf, partitionBytesOf, shareOf, waitOf } from './fetch-plan.js';
+import { leastOf, obstacleOf, partitionBytesOf, shareOf } from './fetch-plan.js';
 import {
   askFor,
   closingBody,
@@ -22,27 +22,17 @@ import {
 import {
   answeredSession,
   haveIds,
-  newSession,
   restartedSession,
   type FetchSession,
   type SessionRequest,
 } from './fetch-session.js';
+import { FetchedBrokers, type FetchedBroker } from './fetched-brokers.js';
 import { isCurable, isOfSession } from './fetch-verdict.js';
 import type { ConsumerMetrics } from './metrics.js';
 
 export type { FetchHooks } from './fetch-intake.js';
 
 const { Fetch } = apis;
-
-interface BrokerState {
-  session: FetchSession;
-  isBusy: boolean;
-  failures: number;
-  /** Fetches that have left partitions out of which none had moved since the one before. */
-  idleFetches: number;
-  /** What {@link AssignedPartition.moves} of those came to. */
-  moves: number;
-}
 
 /** One fetch of one broker. */
 interface Flight {
@@ -72,9 +62,9 @@ interface Sent {
  * they may bring is reserved beforehand.
  */
 export class Fetcher {
-  private readonly brokers = new Map<number, BrokerState>();
+  private readonly brokers = new FetchedBrokers();
   private readonly intake: FetchIntake;
-  private timer: { at: number; cancel: Cancel } | undefined;
+  private readonly retry: Alarm;
   private isPumpQueued = false;
   private isStopped = false;
   private rotation = 0;
@@ -91,6 +81,7 @@ export class Fetcher {
     this.intake = new FetchIntake(context, budget, metrics, hooks, (failed, failures) =>
       this.backOff(failed, failures),
     );
+    this.retry = new Alarm(context.clock, () => this.pump());
   }
 
   /** Looks what can be fetched, once the code at work now is done. */
@@ -112,14 +103,14 @@ export class Fetcher {
     if (obstacle === 'other' || obstacle === 'buffered') return;
     // Its broker's answer has it looked at anyway.
     const node = replicaFor(partition, cluster.metadata, now);
-    if (this.brokers.get(node)?.isBusy !== true) this.wake();
+    if (!this.brokers.isBusy(node)) this.wake();
   }
 
   /** Ends fetching and closes the sessions. What is on the way is ignored. */
   stop(): void {
     if (this.isStopped) return;
     this.isStopped = true;
-    this.timer?.cancel();
+    this.retry.cancel();
     for (const [node, { session, isBusy }] of this.brokers) {
       if (session.id !== 0 && !isBusy) this.closeSession(node, session);
     }
@@ -131,11 +122,11 @@ export class Fetcher {
     const wasStarved = this.isStarved;
     this.isStarved = false;
     const { byNode } = this.demand();
-    this.forgetBrokers();
-    const idle = [...byNode].filter(([node]) => !this.broker(node).isBusy);
+    this.brokers.keep((node) => this.context.cluster.metadata.brokers.has(node));
+    const idle = [...byNode].filter(([node]) => !this.brokers.of(node).isBusy);
     const { budget } = this;
     const { options } = this.context;
-    const fairShare = Math.floor(budget.limitBytes / Math.max(1, this.brokers.size));
+    const fairShare = Math.floor(budget.limitBytes / Math.max(1, this.brokers.count));
     const least = leastOf(fairShare, options);
     let waiting = idle.length;
     for (const [node, demand] of idle) {
@@ -148,7 +139,20 @@ export class Fetcher {
       if (bytes < least) this.isStarved = true;
       else void this.fetch(this.flightTo(node, demand, bytes));
     }
-    if (this.isStarved && !wasStarved) this.hooks.onStarved();
+    if (this.isStarved && !this.reclaim() && !wasStarved) this.hooks.onStarved();
+  }
+
+  /**
+   * Takes back what waits to be delivered and can't be, for others need the bytes: it is fetched again
+   * when its partition goes on. Returns whether that has freed any.
+   */
+  private reclaim(): boolean {
+    const before = this.budget.heldBytes;
+    for (const partition of this.partitions()) {
+      const isOff = partition.isPaused || !partition.isWanted;
+      if (isOff && partition.hasRecords) partition.dropUndelivered();
+    }
+    return this.budget.heldBytes < before;
   }
 
   private demand(): FetchDemand {
@@ -160,7 +164,7 @@ export class Fetcher {
       return replicaFor(partition, cluster.metadata, now);
     });
     if (demand.lacksLeaders) cluster.requestMetadataUpdate();
-    if (demand.retryAt < Infinity) this.wakeAt(demand.retryAt);
+    if (demand.retryAt < Infinity) this.retry.set(demand.retryAt);
     return demand;
   }
 
@@ -171,38 +175,16 @@ export class Fetcher {
     this.hooks.onFatal(consumerError(`consume ${topic}`, error, { topic }), partition);
   }
 
-  /** What a broker was set aside that has left the cluster is for the others. */
-  private forgetBrokers(): void {
-    const known = this.context.cluster.metadata.brokers;
-    for (const [node, { isBusy }] of this.brokers) {
-      if (!isBusy && !known.has(node)) this.brokers.delete(node);
-    }
-  }
-
-  private broker(node: number): BrokerState {
-    let state = this.brokers.get(node);
-    if (state === undefined) {
-      state = { session: newSession, isBusy: false, failures: 0, idleFetches: 0, moves: 0 };
-      this.brokers.set(node, state);
-    }
-    return state;
-  }
-
-  private flightTo(node: number, { wanted, others, moves }: BrokerDemand, bytes: number): Flight {
-    const broker = this.broker(node);
-    const leavesOut = others > 0;
-    const isMoving = moves !== broker.moves;
-    broker.moves = moves;
-    broker.idleFetches = leavesOut && !isMoving ? broker.idleFetches + 1 : 0;
-    const { fetchMaxWaitMs } = this.context.options;
-    const waitMs = waitOf({ leavesOut, isMoving }, broker.idleFetches, fetchMaxWaitMs);
+  private flightTo(node: number, demand: BrokerDemand, bytes: number): Flight {
+    const { wanted, others } = demand;
+    const waitMs = this.brokers.waitFor(node, demand, this.context.options.fetchMaxWaitMs);
     return { node, token: {}, wanted, among: wanted.length + others, bytes, waitMs };
   }
 
   private async fetch(flight: Flight): Promise<void> {
     const { node, wanted, token, bytes, waitMs } = flight;
     const { clock, cluster, options } = this.context;
-    const broker = this.broker(node);
+    const broker = this.brokers.of(node);
     broker.isBusy = true;
     for (const partition of wanted) partition.fetch = token;
     this.budget.reserve(bytes);
@@ -236,7 +218,7 @@ export class Fetcher {
 
   /** Returns the partitions that the fetch still concerns. */
   private settle({ node, wanted, token, bytes }: Flight): AssignedPartition[] {
-    this.broker(node).isBusy = false;
+    this.brokers.of(node).isBusy = false;
     const current = wanted.filter((partition) => partition.fetch === token);
     for (const partition of current) partition.fetch = undefined;
     this.budget.unreserve(bytes);
@@ -257,7 +239,7 @@ export class Fetcher {
     for (const { from, partitionMaxBytes } of asked) from.askedBytes = partitionMaxBytes;
     const version = channel.version(Fetch, haveIds(asked) ? undefined : LAST_VERSION_WITH_NAMES);
     return {
-      request: requestIn(this.broker(node).session, asked, version, options),
+      request: requestIn(this.brokers.of(node).session, asked, version, options),
       partitions: new Map(asked.map(({ from }) => [from.key, from])),
       askedBytes: asked.reduce((sum, { partitionMaxBytes }) => sum + partitionMaxBytes, 0),
       version,
@@ -265,7 +247,7 @@ export class Fetcher {
   }
 
   private answered({ node, token }: Flight, { request, partitions }: Sent, answer: FetchResponse) {
-    const broker = this.broker(node);
+    const broker = this.brokers.of(node);
     if (answer.errorCode !== 0) {
       this.refused(broker, [...partitions.values()], brokerError(answer.errorCode));
       return;
@@ -281,7 +263,7 @@ export class Fetcher {
 
   /** The fetch as a whole was refused. */
   private refused(
-    broker: BrokerState,
+    broker: FetchedBroker,
     partitions: readonly AssignedPartition[],
     error: BrokerError,
   ): void {
@@ -292,7 +274,11 @@ export class Fetcher {
     }
   }
 
-  private failed(broker: BrokerState, wanted: readonly AssignedPartition[], error: unknown): void {
+  private failed(
+    broker: FetchedBroker,
+    wanted: readonly AssignedPartition[],
+    error: unknown,
+  ): void {
     // It may have the session still, and would keep it: a full fetch with its id takes its place.
     broker.session = restartedSession(broker.session, true);
     if (this.isStopped) return;
@@ -311,18 +297,7 @@ export class Fetcher {
     const retryAt = clock.monotonic() + waitMs;
     for (const partition of partitions) partition.retryAt = retryAt;
     cluster.requestMetadataUpdate();
-    this.wakeAt(retryAt);
-  }
-
-  private wakeAt(at: number): void {
-    if (this.isStopped || (this.timer !== undefined && this.timer.at <= at)) return;
-    this.timer?.cancel();
-    const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));
-    const cancel = this.context.clock.schedule(delayMs, () => {
-      this.timer = undefined;
-      this.pump();
-    });
-    this.timer = { at, cancel };
+    if (!this.isStopped) this.retry.set(retryAt);
   }
 
   /** Frees the broker's memory; nobody minds if it fails. */

@@ -84,6 +84,31 @@ describe('the bytes at hand', () => {
     expect(offsetsOf(seen.values)).toEqual(upTo(4));
   });
 
+  it('are not kept from others by a paused partition: what it has not delivered gives way, and comes again', async () => {
+    await using sim = await start(2);
+    for (const partition of [0, 1]) {
+      for (let i = 0; i < 20; i++) fill(sim, TOPIC, partition, 5, { padding: 1000 });
+    }
+    const consumer = sim.kafka().consumer({
+      ...manual,
+      maxBufferedBytes: 30_000,
+      maxUnackedRecords: 5,
+    });
+    const seen = watch(consumer.records(TOPIC), (record) => {
+      if (record.partition === 0) consumer.pause([{ topic: TOPIC, partition: 0 }]);
+      record.ack();
+    });
+    await sim.until(() => offsetsOf(seen.values, 1).length === 100);
+    expect(offsetsOf(seen.values, 0)).toEqual([0]);
+    fill(sim, TOPIC, 1, 100, { padding: 1000 });
+    await sim.until(() => offsetsOf(seen.values, 1).length === 200);
+    while (offsetsOf(seen.values, 0).length < 100) {
+      consumer.resume();
+      await sim.advance(100);
+    }
+    expect(offsetsOf(seen.values, 0)).toEqual(upTo(100));
+  });
+
   it('are not taken up by partitions that nobody listens to', async () => {
     await using sim = await start(6);
     for (const partition of upTo(6)) {
