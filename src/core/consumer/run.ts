@@ -1,17 +1,15 @@
 import type { ClusterMetadata } from '../cluster/index.js';
 import {
-  createMember,
   plainPartition,
   type GroupEvent,
   type GroupHandler,
   type GroupMetadata,
   type Member,
-  type Subscription,
   type TopicPartition,
 } from '../group/index.js';
-import { ZERO_UUID } from '../protocol/index.js';
 import type { RecordBatch } from '../records/index.js';
 import { KafkaError } from '../util/errors.js';
+import { Absence } from './absence.js';
 import {
   AssignedPartition,
   type PartitionListener,
@@ -20,6 +18,7 @@ import {
 import { BoundedEnd } from './bounded-end.js';
 import { ByteBudget } from './byte-budget.js';
 import { UserCallbacks } from './callbacks.js';
+import { noteCaughtUp } from './caught-up.js';
 import { Committer } from './committer.js';
 import type { ConsumerContext } from './context.js';
 import type { ConsumerRecord } from './consumer-record.js';
@@ -27,33 +26,24 @@ import type { Decoder } from './decoder.js';
 import { Deliverer } from './deliverer.js';
 import type { DeliveryHooks, Remedy } from './delivery-hooks.js';
 import { Drainer, type EndReason } from './drainer.js';
-import { asKafkaError, nameOf } from './errors.js';
+import { asKafkaError } from './errors.js';
 import type { DrainReport, PartitionOffset } from './events.js';
 import { Fetcher, type FetchHooks } from './fetcher.js';
 import { GroupForTransactions } from './group-for-transactions.js';
+import { Holdings } from './holdings.js';
 import type { ConsumerMetrics } from './metrics.js';
+import { askOnAssign } from './on-assign.js';
 import type { DeserializationFailure } from './options.js';
 import type { Outlets } from './outlets.js';
 import { Pipeline } from './pipeline.js';
 import { Positions, type StartPosition } from './positions.js';
 import { Redeliverer } from './redeliverer.js';
-import { fixedAssignment, SelfAssigned } from './self-assigned.js';
-import { checkOffset } from './topics.js';
-import { starvationOf, type Starvation } from './starvation.js';
+import { memberFor, rangesOf, type PartitionRange, type RunSource } from './run-source.js';
+import { StarvationWatch } from './starvation-watch.js';
 import { TopicSizes } from './topic-sizes.js';
 import { Unreadable } from './unreadable.js';
 import { Watchdog } from './watchdog.js';
-
-/** A partition to be consumed, with where to begin and to end. */
-export interface PartitionRange extends TopicPartition {
-  readonly start: StartPosition;
-  /** Delivery ends before this offset. */
-  readonly endOffset?: number;
-}
-
-/** What a run consumes. */
-export type RunSource =
-  Subscription | { readonly type: 'partitions'; readonly ranges: readonly PartitionRange[] };
+import { noteWhereabouts } from './whereabouts.js';
 
 /** Who is told how a run ends. */
 export interface RunOptions {
@@ -86,18 +76,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   private readonly topicSizes: TopicSizes;
   private readonly boundedEnd: BoundedEnd;
   private member: Member;
-  private list: readonly AssignedPartition[] = [];
-  private readonly byKey = new Map<string, AssignedPartition>();
-  private readonly ranges = new Map<string, PartitionRange>();
+  private readonly holdings = new Holdings();
+  private readonly ranges: ReadonlyMap<string, PartitionRange>;
+  private readonly starvation: StarvationWatch;
+  private readonly absence: Absence | undefined;
   private stopListening: () => void = () => undefined;
   private ending: Promise<DrainReport> | undefined;
   private failure: KafkaError | undefined;
-  private finishedBefore = 0;
-  private abandoned = 0;
-  private isStarved = false;
   private tellEnded: () => void = () => undefined;
-  /** Left, or leaving, because the pipeline hangs; joins again when it shows that it lives. */
-  private absence: 'none' | 'leaving' | 'alive' | 'gone' = 'none';
 
   constructor(
     private readonly context: ConsumerContext,
@@ -105,14 +91,15 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   ) {
     const { clock, options } = context;
     const { source, decoder, metrics } = run;
-    const partitions = () => this.list;
+    const partitions = () => this.partitions;
+    this.ranges = rangesOf(source);
     this.pipeline = new Pipeline({
       clock,
       isAutoAck: options.ack === 'auto',
       isCommittedOnly: options.isolationLevel === 'read_committed',
       emit: (event) => context.emit(event),
       group: this.groupForTransactions(),
-      starvation: () => this.starvation(),
+      starvation: () => this.starvation.look(),
     });
     this.budget = new ByteBudget(options.maxBufferedBytes, () => {
       if (this.fetcher.isStarved) this.fetcher.wake();
@@ -126,6 +113,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       soon: queueMicrotask,
     };
     this.deliverer = new Deliverer(clock, this.budget, partitions, decoder, settings, this);
+    this.starvation = new StarvationWatch(context, () => this.pipeline, {
+      partitions,
+      isFetchingStarved: () => this.fetcher.isStarved,
+      isDeliveryStarved: () => this.deliverer.awaitsBytes,
+    });
     this.topicSizes = new TopicSizes(context.cluster);
     this.positions = new Positions(context, {
       member: () => this.member.metadata,
@@ -139,8 +131,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.watchdog = new Watchdog(context, {
       partitions,
       areBytesUsedUp: () => this.fetcher.isStarved,
-      hasAcked: () => this.recordsFinished > 0,
-      onHung: (partition) => this.hung(partition),
+      hasAcked: () => this.holdings.recordsFinished > 0,
+      onHung: (partition) => this.absence?.hung(partition),
     });
     this.boundedEnd = new BoundedEnd(context, this.pipeline, {
       partitions,
@@ -151,7 +143,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.redeliverer = new Redeliverer(context, this.callbacks, {
       partitions,
       onDue: () => {
-        for (const each of this.list) if (each.redeliveries.length > 0) this.deliverer.wake(each);
+        for (const each of this.partitions)
+          if (each.redeliveries.length > 0) this.deliverer.wake(each);
       },
       onFatal: (error) => this.onFatal(error),
     });
@@ -165,13 +158,18 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
         onFatal: (error) => this.onFatal(error),
       });
     }
-    if (source.type !== 'partitions') return;
-    for (const range of source.ranges) this.ranges.set(nameOf(range), range);
+    if (options.groupId === undefined || source.type === 'partitions') return;
+    this.absence = new Absence(context, options.groupId, {
+      isEnding: () => this.isEnding,
+      leave: () => this.leaveForAWhile(),
+      rejoin: () => this.joinAnew(),
+      onFatal: (error) => this.onFatal(error),
+    });
   }
 
   /** The partitions that are held now. */
   get partitions(): readonly AssignedPartition[] {
-    return this.list;
+    return this.holdings.all;
   }
 
   get groupMetadata(): GroupMetadata | undefined {
@@ -188,7 +186,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   find(where: TopicPartition): AssignedPartition | undefined {
-    return this.byKey.get(nameOf(where));
+    return this.holdings.find(where);
   }
 
   /** Begins; everything that happens comes through the outlets and as events. */
@@ -226,7 +224,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
       await this.committer.commit(offsets, deadline);
       return;
     }
-    const error = await this.committer.commitBefore(this.list, deadline);
+    const error = await this.committer.commitBefore(this.partitions, deadline);
     if (error !== undefined) throw error;
   }
 
@@ -256,16 +254,15 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   ): Promise<void> {
     if (this.isEnding || added.length === 0) return;
     const fresh = added.map((where) => this.newPartition(where));
-    this.list = [...this.list, ...fresh];
-    for (const partition of fresh) {
-      this.byKey.set(partition.key, partition);
-      this.committer?.moved(partition);
-    }
+    this.holdings.add(fresh);
+    for (const partition of fresh) this.committer?.moved(partition);
     this.topicSizes.noteAssigned(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plainPartition) });
     for (const partition of fresh) this.run.outlets.attach(partition);
-    const given = await this.askWhereToBegin(fresh);
-    const waiting = fresh.filter((each) => this.holds(each) && each.phase === 'new');
+    const given = await askOnAssign(this.context, this.callbacks, fresh, (task, timeoutMs) =>
+      this.drainer.within(task, timeoutMs),
+    );
+    const waiting = fresh.filter((each) => this.holdings.has(each) && each.phase === 'new');
     this.positions.resolve(
       waiting,
       (partition) => given.get(partition.key) ?? this.startOf(partition),
@@ -275,13 +272,13 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   async onRevoked(removed: readonly TopicPartition[], deadlineMs: number): Promise<void> {
     const { clock, options } = this.context;
     const startedAt = clock.monotonic();
-    const leaving = this.held(removed);
+    const leaving = this.holdings.among(removed);
     const deadline = Math.min(deadlineMs - COMMIT_GRACE_MS, startedAt + options.drainTimeoutMs);
     await this.drainer.drain(leaving, Math.max(startedAt, deadline));
-    const owned = leaving.filter((partition) => this.holds(partition));
+    const owned = leaving.filter((partition) => this.holdings.has(partition));
     const commitBy = Math.max(deadlineMs, clock.monotonic() + COMMIT_GRACE_MS);
     await this.commitAcked(owned, commitBy);
-    const still = owned.filter((partition) => this.holds(partition));
+    const still = owned.filter((partition) => this.holdings.has(partition));
     const recordsAbandoned = this.drop(still);
     this.run.metrics.rebalanced(clock.monotonic() - startedAt);
     this.context.emit({
@@ -292,7 +289,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   onLost(lost: readonly TopicPartition[]): void {
-    const gone = this.held(lost);
+    const gone = this.holdings.among(lost);
     if (gone.length === 0) return;
     const recordsAbandoned = this.drop(gone);
     this.context.emit({ type: 'lost', partitions: gone.map(plainPartition), recordsAbandoned });
@@ -319,7 +316,7 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   onAckedLate(): void {
-    this.pipelineLives();
+    this.absence?.pipelineLives();
   }
 
   onNacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void {
@@ -374,32 +371,32 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   onDelivered(partition: AssignedPartition, records: number): void {
     this.run.metrics.delivered(partition.topic, records);
-    this.isStarved = false;
+    this.starvation.moved();
     this.context.onMoved(partition);
     this.fetcher.noteMoved(partition);
     if (records === 0) this.committer?.moved(partition);
-    this.checkCaughtUp(partition);
+    noteCaughtUp(this.context, partition);
     if (partition.position >= partition.endOffset) this.checkRangesEnd();
   }
 
   onIdle(): void {
     this.checkRangesEnd();
-    this.checkStarved();
+    this.starvation.check();
   }
 
   // ---- from fetching
 
   onFetched(): void {
-    for (const partition of this.list) {
+    for (const partition of this.partitions) {
       if (partition.hasRecords) {
         this.run.outlets.fetched(partition);
         this.deliverer.wake(partition);
-      } else this.checkCaughtUp(partition);
+      } else noteCaughtUp(this.context, partition);
     }
   }
 
   onStarved(): void {
-    this.checkStarved();
+    this.starvation.check();
   }
 
   onOutOfRange(partition: AssignedPartition): void {
@@ -413,38 +410,14 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   // ---- inside
 
-  private get recordsFinished(): number {
-    return this.list.reduce((sum, each) => sum + each.recordsAcked, this.finishedBefore);
-  }
-
   private groupForTransactions(): GroupForTransactions | undefined {
     const { groupId } = this.context.options;
     if (groupId === undefined) return undefined;
     const isMember = this.run.source.type !== 'partitions';
     return new GroupForTransactions(this.context, groupId, {
-      partitions: () => this.list,
+      partitions: () => this.partitions,
       member: () => (isMember ? this.member.metadata : { groupId }),
       beginAnew: (partition) => this.seek([partition], { from: 'committed' }),
-    });
-  }
-
-  private newMember(): Member {
-    const { cluster, clock, options } = this.context;
-    const { source } = this.run;
-    if (source.type === 'partitions') return fixedAssignment(source.ranges, this);
-    const { groupId } = options;
-    if (groupId === undefined) {
-      return new SelfAssigned(this.context, source, this, (sizes) =>
-        this.topicSizes.noteMatched(sizes),
-      );
-    }
-    const { maxPollIntervalMs: rebalanceTimeoutMs } = options;
-    return createMember({
-      cluster,
-      clock,
-      options: { ...options, groupId, rebalanceTimeoutMs },
-      subscription: source,
-      handler: this,
     });
   }
 
@@ -460,35 +433,6 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     return this.ranges.get(partition.key)?.start ?? { from: 'committed' };
   }
 
-  private holds(partition: AssignedPartition): boolean {
-    return this.byKey.get(partition.key) === partition;
-  }
-
-  private held(partitions: readonly TopicPartition[]): AssignedPartition[] {
-    return partitions.flatMap((where) => this.find(where) ?? []);
-  }
-
-  /** What the user's `onAssign` says, if there is one. */
-  private async askWhereToBegin(
-    partitions: readonly AssignedPartition[],
-  ): Promise<Map<string, StartPosition>> {
-    const starts = new Map<string, StartPosition>();
-    const { onAssign, drainTimeoutMs } = this.context.options;
-    if (onAssign === undefined) return starts;
-    const asked = this.callbacks.call(
-      'onAssign',
-      () => onAssign(partitions.map(plainPartition)),
-      (offsets) => {
-        if (!Array.isArray(offsets)) return;
-        for (const given of offsets as readonly PartitionOffset[]) {
-          starts.set(nameOf(given), { from: 'offset', offset: checkOffset(given.offset) });
-        }
-      },
-    );
-    await this.drainer.within(asked, drainTimeoutMs);
-    return starts;
-  }
-
   private async commitAcked(
     partitions: readonly AssignedPartition[],
     deadline: number,
@@ -502,17 +446,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
 
   /** Fences and forgets partitions; returns how many records were in hand. */
   private drop(partitions: readonly AssignedPartition[]): number {
-    let inHand = 0;
-    for (const { key } of partitions) this.byKey.delete(key);
-    this.list = this.list.filter((each) => this.holds(each));
-    for (const partition of partitions) {
-      inHand += partition.ledger.inHand;
-      partition.isDraining = true;
-      partition.endEpoch();
-      this.finishedBefore += partition.recordsAcked;
-      this.run.outlets.detach(partition);
-    }
-    this.abandoned += inHand;
+    const inHand = this.holdings.drop(partitions);
+    for (const partition of partitions) this.run.outlets.detach(partition);
     this.drainer.check();
     return inHand;
   }
@@ -526,11 +461,11 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.redeliverer.stop();
     this.boundedEnd.stop();
     this.stopListening();
-    const partitions = [...this.list];
+    const { partitions } = this;
     // Before the drain: what operators hold back comes out when the stream completes.
     if (reason !== 'failed') this.run.outlets.complete();
     await this.drainer.finish(reason, partitions, timeoutMs);
-    const held = partitions.filter((partition) => this.holds(partition));
+    const held = partitions.filter((partition) => this.holdings.has(partition));
     await this.commitAcked(held, clock.monotonic() + COMMIT_GRACE_MS * 5);
     const offsetsCommitted = held.flatMap(({ topic, partition, committedOffset: offset }) =>
       offset === undefined ? [] : [{ topic, partition, offset }],
@@ -540,8 +475,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     this.drainer.stop();
     await this.member.leave();
     const report: DrainReport = {
-      recordsFinished: this.recordsFinished,
-      recordsAbandoned: this.abandoned,
+      recordsFinished: this.holdings.recordsFinished,
+      recordsAbandoned: this.holdings.recordsAbandoned,
       offsetsCommitted,
     };
     this.pipeline.end();
@@ -551,104 +486,34 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     return report;
   }
 
-  private noteMetadata({ topics }: ClusterMetadata): void {
+  private noteMetadata(metadata: ClusterMetadata): void {
     this.topicSizes.note();
-    const moved: AssignedPartition[] = [];
-    for (const partition of this.list) {
-      const topic = topics.get(partition.topic);
-      const known = topic?.partitions[partition.partition];
-      if (topic === undefined || known === undefined) continue;
-      if (isAnother(partition, topic.id)) this.positions.reset(partition, 'recreated');
-      else if (this.hasMoved(partition, known.leaderEpoch)) moved.push(partition);
-    }
-    this.positions.validate(moved);
+    noteWhereabouts(this.partitions, metadata, this.positions);
     this.fetcher.wake();
-  }
-
-  /** Whether another leader is to be asked if it has what was consumed. */
-  private hasMoved(partition: AssignedPartition, leaderEpoch: number): boolean {
-    if (leaderEpoch < 0 || leaderEpoch === partition.validatedEpoch) return false;
-    const isFirst = partition.validatedEpoch < 0;
-    partition.validatedEpoch = leaderEpoch;
-    if (isFirst) return false;
-    // What is on the way from the old leader may never come.
-    partition.fetch = undefined;
-    return partition.phase === 'active' && partition.lastFetchedEpoch >= 0;
-  }
-
-  private checkCaughtUp(partition: AssignedPartition): void {
-    if (partition.isCaughtUp || partition.phase !== 'active') return;
-    const end = partition.endOfLog(this.context.options.isolationLevel === 'read_committed');
-    const { topic, partition: index, position: offset } = partition;
-    if (end < 0 || offset < end) return;
-    partition.isCaughtUp = true;
-    this.context.emit({ type: 'caught-up', topic, partition: index, offset });
   }
 
   private checkRangesEnd(): void {
     if (this.run.source.type === 'partitions' && !this.isEnding) this.boundedEnd.check();
   }
 
-  private checkStarved(): void {
-    if (this.isStarved || !this.pipeline.holdsBack) return;
-    const starvation = this.starvation();
-    if (starvation !== undefined) this.pipeline.starved(starvation);
-  }
-
-  private starvation(): Starvation | undefined {
-    const isCommittedOnly = this.context.options.isolationLevel === 'read_committed';
-    const starvation = starvationOf(this.list, this.fetcher.isStarved, isCommittedOnly);
-    if (starvation !== 'exhausted' || this.isStarved) return starvation;
-    this.isStarved = true;
-    const isOutOfBytes = this.fetcher.isStarved || this.deliverer.awaitsBytes;
-    this.context.emit({ type: 'starved', reason: isOutOfBytes ? 'bytes' : 'window' });
-    return starvation;
-  }
-
-  /** The pipeline hangs: gives its partitions to others. */
-  private hung(partition: AssignedPartition): void {
-    if (this.isEnding || this.absence !== 'none' || this.run.source.type === 'partitions') return;
-    const { maxPollIntervalMs, onMaxPollInterval, groupId } = this.context.options;
-    if (groupId === undefined) return;
-    const { offset } = partition.ledger.oldestUnacked!;
-    const message =
-      `Nothing was done for ${maxPollIntervalMs} ms (maxPollIntervalMs) with records in hand, the ` +
-      `oldest at ${partition.key} offset ${offset}: the consumer leaves group ${groupId}`;
-    const { topic, partition: index } = partition;
-    if (onMaxPollInterval === 'fail') {
-      const context = { topic, partition: index, offset };
-      this.onFatal(new KafkaError(message, { code: 'MAX_POLL_INTERVAL_EXCEEDED', context }));
-      return;
-    }
-    this.context.emit({ type: 'warning', code: 'MAX_POLL_INTERVAL_EXCEEDED', message });
-    this.absence = 'leaving';
-    void this.leaveHung(this.member);
-  }
-
-  private async leaveHung(member: Member): Promise<void> {
-    await this.commitAcked(this.list, this.context.clock.monotonic() + COMMIT_GRACE_MS);
-    const isInHand = this.list.some(({ ledger }) => ledger.inHand > 0);
-    this.onLost(this.list);
+  /** Gives up what a hung pipeline holds; tells whether records were in hand. */
+  private async leaveForAWhile(): Promise<boolean> {
+    const { member } = this;
+    await this.commitAcked(this.partitions, this.context.clock.monotonic() + COMMIT_GRACE_MS);
+    const isInHand = this.partitions.some(({ ledger }) => ledger.inHand > 0);
+    this.onLost(this.partitions);
     await member.leave();
-    // All was acked meanwhile: nothing is left in hand that could show life later.
-    const hasShownLife = this.absence === 'alive' || !isInHand;
-    this.absence = 'gone';
-    if (hasShownLife) this.pipelineLives();
+    return isInHand;
   }
 
-  /** A record came back, however late. */
-  private pipelineLives(): void {
-    if (this.absence === 'leaving') this.absence = 'alive';
-    if (this.absence !== 'gone' || this.isEnding) return;
-    this.absence = 'none';
+  private joinAnew(): void {
     this.member = this.newMember();
     this.member.join();
   }
-}
 
-/** Whether the topic is another one than that which was consumed under its name. */
-function isAnother({ topicId }: AssignedPartition, id: string): boolean {
-  return topicId !== '' && topicId !== ZERO_UUID && id !== ZERO_UUID && id !== topicId;
+  private newMember(): Member {
+    return memberFor(this.context, this.run.source, this, this.topicSizes);
+  }
 }
 
 function noGroup(): KafkaError {

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { ConfigError } from '../util/errors.js';
 import { nameOf } from './errors.js';
-import type { PartitionRange, RunSource } from './run.js';
+import type { PartitionRange, RunSource } from './run-source.js';
 import type { StartPosition } from './positions.js';
 import type { TopicPartition } from '../group/index.js';
 
