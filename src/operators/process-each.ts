@@ -76,7 +76,7 @@ export function processEach<
   E = never,
 >(
   project: (record: T, context: ProcessContext) => WorkResult<R>,
-  options: ProcessEachOptions<T, E> = {},
+  options: ProcessEachOptions<NoInfer<T>, E> = {},
 ): OperatorFunction<T, R | E> {
   const checked = checkProcessOptions<T, R, E>(options);
   const treatment: Treatment<T, R | E, R | E> = {

@@ -52,7 +52,7 @@ export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
 }
 
 /** Options of the producer that a sink makes for itself when it is given `kafka`. */
-type OwnProducerOptions<P> = P extends SinkProducer ? object : ProducerOptions;
+export type OwnProducerOptions<P> = P extends SinkProducer ? object : ProducerOptions;
 
 /**
  * Writes each record to a topic and emits a receipt for each that is acknowledged, in the order of

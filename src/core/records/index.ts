@@ -6,7 +6,13 @@ export {
   RecordBatchBuilder,
   type BatchBuilder,
 } from './record-batch-builder.js';
-export { originsOf, withOrigins, type Origin, type WithOrigins } from './provenance.js';
+export {
+  originsOf,
+  shareOrigins,
+  withOrigins,
+  type Origin,
+  type WithOrigins,
+} from './provenance.js';
 export { BatchWalker, readBatches } from './batch-walker.js';
 export type { OpenOptions, RecordBatch } from './batch.js';
 export {

@@ -26,3 +26,27 @@ export function originsOf(value: unknown): readonly Origin[] {
   if (typeof value !== 'object' || value === null) return none;
   return (value as Partial<WithOrigins>)[origins] ?? none;
 }
+
+/**
+ * Origins for several results that are all to be written: each reports once, and the last to do so
+ * settles them. Acked when all were, else nacked with the first reason.
+ */
+export function shareOrigins(from: readonly Origin[], results: number): readonly Origin[] {
+  let left = results;
+  let failure: { readonly reason: unknown } | undefined;
+  const settle = () => {
+    if (--left > 0) return;
+    for (const origin of from) {
+      if (failure === undefined) origin.ack();
+      else origin.nack(failure.reason);
+    }
+  };
+  const shared: Origin = {
+    ack: settle,
+    nack(reason) {
+      failure ??= { reason };
+      settle();
+    },
+  };
+  return [shared];
+}
