@@ -75,7 +75,7 @@ export function deadLetter<P extends SinkTarget = Kafka>(
 ): <T extends Work>(failure: ProcessFailure<T>) => Observable<Receipt<AnyRecord>> {
   const { topic, ...producerOptions } = options as DeadLetterOptions & ProducerOptions;
   const letters = new Subject<Letter>();
-  const sink = toTopic<Letter, unknown, unknown>(target as Kafka, topic, {
+  const sink = toTopic<Letter>(target as Kafka, topic, {
     ...producerOptions,
     onError: 'emit',
   });

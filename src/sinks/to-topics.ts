@@ -75,7 +75,7 @@ export function toTopics<T, R extends Routes<T>, P extends SinkTarget = Kafka>(
     throw badOption('toTopics', 'route', route, 'must be a function');
   const table = resolveRoutes<T>(routes);
   const at = (topic: string) => table.get(topic) ?? unknownRoute(topic, [...table.keys()]);
-  const sink = toTopic<Routed<T>, unknown, unknown>(target as Kafka, ({ topic }) => topic, {
+  const sink = toTopic<Routed<T>>(target as Kafka, ({ topic }) => topic, {
     ...options,
     toRecord: ({ topic, value }) => unmarked(at(topic).toRecord(value), value),
     keySerializer: (key, context) => at(context.topic).key(key as never, context),
@@ -107,8 +107,8 @@ function routed<T>(
 }
 
 /** The record alone where it is the value: what that was derived from is shared by its topics. */
-function unmarked<T>(record: SinkRecord, value: T): SinkRecord {
-  if ((record as unknown) !== value || originsOf(value).length === 0) return record;
+function unmarked(record: SinkRecord, value: unknown): SinkRecord {
+  if (record !== value || originsOf(value).length === 0) return record;
   const { key, value: content, headers, partition, timestamp } = record;
   return { key, value: content, headers, partition, timestamp };
 }

@@ -1,4 +1,4 @@
-import type { Observable } from 'rxjs';
+import { Observable } from 'rxjs';
 import { expectTypeOf, test } from 'vitest';
 import {
   createKafka,
@@ -48,7 +48,7 @@ test('toTopics chooses among the topics it has', () => {
     orders: { toRecord: (order: Order) => ({ key: order.id }), keySerializer: string() },
     audit: { toRecord: (order: Order) => ({ value: order }), valueSerializer: json<Order>() },
   };
-  const values = {} as Observable<Order>;
+  const values = new Observable<Order>();
   expectTypeOf(
     values.pipe(toTopics(kafka, ({ id }) => (id === '' ? 'audit' : ['orders', 'audit']), routes)),
   ).toEqualTypeOf<Observable<Receipt<Order>>>();
