@@ -1,0 +1,94 @@
+import fc from 'fast-check';
+import { lastValueFrom, retry, tap, timer, type Observable } from 'rxjs';
+import { expect, test } from 'vitest';
+import { ackEach, string, type ConsumerRecord } from '../../../src/index.js';
+import {
+  kafkaMarbles,
+  kafkaMarblesAsync,
+  type KafkaMarbleHelpers,
+} from '../../../src/testing/index.js';
+import { Builder } from './build.js';
+import { scenarios, type Scenario } from './scenario.js';
+import { Truth } from './truth.js';
+
+/** Longer than anything in a scenario takes. */
+const LONG_MS = 5000;
+
+test('no pipeline of our operators acks a record early or twice, or loses one', () => {
+  const property = fc.property(scenarios, (scenario) => {
+    kafkaMarbles((t) => {
+      const run = play(scenario, t, 'Observables');
+      while (run.next().done !== true) t.flush();
+    })();
+  });
+  fc.assert(property, { numRuns: 300 });
+}, 120_000);
+
+test('nor where the work is promises', async () => {
+  const property = fc.asyncProperty(scenarios, (scenario) =>
+    kafkaMarblesAsync(async (t) => {
+      const run = play(scenario, t, 'promises');
+      while (run.next().done !== true) await lastValueFrom(timer(LONG_MS));
+    })(),
+  );
+  await fc.assert(property, { numRuns: 200 });
+}, 120_000);
+
+/** Yields where everything is to happen that will. */
+function* play(
+  scenario: Scenario,
+  t: KafkaMarbleHelpers,
+  work: 'Observables' | 'promises',
+): Generator<void> {
+  const { marbles, definitions, maxUnackedRecords, drainTimeoutMs, retries } = scenario;
+  const orders = t.records<Buffer | null, string>(marbles, definitions as never, {
+    valueSerde: string(),
+    maxUnackedRecords,
+    drainTimeoutMs,
+    nackBackoffMs: 3,
+    nackBackoffMaxMs: 6,
+  });
+  t.lifecycle(orders, scenario.lifecycle, scenario.moves);
+  const truth = new Truth(scenario.pipeline);
+  const builder = new Builder(t, truth, scenario.attempts, work);
+  const subscription = builder
+    .build(scenario.pipeline)(orders.pipe(tap((record) => truth.delivered(record))))
+    .pipe(retry({ count: retries, delay: 2 }))
+    .subscribe({ error: () => undefined });
+  if (scenario.unsubscribeAt !== undefined) {
+    timer(scenario.unsubscribeAt).subscribe(() => subscription.unsubscribe());
+  }
+  yield;
+  expect(truth.complaints).toEqual([]);
+  // All work is over: what is left would be left for ever.
+  if (!subscription.closed) {
+    expect(truth.open.map(({ unacked }) => unacked)).toEqual(truth.open.map(() => 0));
+  }
+  subscription.unsubscribe();
+  yield;
+  yield* rest(scenario, t, orders);
+  expect(truth.complaints).toEqual([]);
+}
+
+/** Whoever comes next gets everything from where the group has committed, and nothing is missing. */
+function* rest(
+  { definitions }: Scenario,
+  t: KafkaMarbleHelpers,
+  orders: Observable<ConsumerRecord<Buffer | null, string>>,
+): Generator<void> {
+  const { committed } = t.snapshot(orders);
+  const got: string[] = [];
+  t.lifecycle(orders, 'A');
+  const next = orders
+    .pipe(ackEach<ConsumerRecord<Buffer | null, string>>())
+    .subscribe(({ value }) => got.push(value));
+  yield;
+  const logs = new Map<number, string[]>();
+  for (const { partition = 0, value } of Object.values(definitions)) {
+    logs.set(partition, [...(logs.get(partition) ?? []), String(value)]);
+  }
+  const expected = [...logs].flatMap(([partition, log]) => log.slice(committed[partition]));
+  expect(got.sort()).toEqual(expected.sort());
+  next.unsubscribe();
+  yield;
+}

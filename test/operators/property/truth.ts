@@ -1,0 +1,155 @@
+import type { Ledger } from '../../../src/core/consumer/ledger.js';
+import type { ConsumerRecord } from '../../../src/index.js';
+import type { MarbleSink } from '../../../src/testing/index.js';
+import { isDealtWith, type Known, type Pipeline, type Stage } from './pipeline.js';
+
+/** No scenario has work that fails so often. */
+const MOST_DELIVERIES = 2000;
+
+type AnyRecord = ConsumerRecord<unknown, unknown>;
+
+/** What is known of one epoch of a partition. */
+interface Epoch {
+  readonly id: number;
+  readonly partition: number;
+  readonly start: number;
+  /** How often each record was delivered, by offset. */
+  readonly attempts: Map<number, number>;
+  readonly acked: Set<number>;
+}
+
+/** A record that has passed a stage. */
+interface Passed {
+  readonly delivery: string;
+  readonly name: string;
+}
+
+/**
+ * What really happened, noted beside the operators: which work was done, and what was acked. Holds
+ * each ack to what it may do, and each position to what a plain list of acks says.
+ */
+export class Truth {
+  readonly complaints: string[] = [];
+  private deliveries = 0;
+  private readonly epochs = new Map<Ledger, Epoch>();
+  private readonly work = new Set<string>();
+  /** What has taken the place of work. */
+  private readonly successors = new Map<string, string>();
+  /** What was let through as the first of its id, by the stage and the id. */
+  private readonly firsts = new Map<Stage, Map<string, Passed[]>>();
+  private readonly written: {
+    readonly sink: MarbleSink;
+    readonly mark: unknown;
+    readonly name: string;
+  }[] = [];
+
+  constructor(private readonly pipeline: Pipeline) {}
+
+  /** To be told of each delivery, before the pipeline is. */
+  delivered(record: AnyRecord): void {
+    const { ledger } = record.source;
+    let epoch = this.epochs.get(ledger);
+    if (epoch === undefined) {
+      const { partition, offset: start } = record;
+      epoch = { id: this.epochs.size, partition, start, attempts: new Map(), acked: new Set() };
+      this.epochs.set(ledger, epoch);
+      this.watch(ledger, epoch);
+    }
+    if (epoch.acked.has(record.offset))
+      this.complain(epoch, record.offset, 'came again after its ack');
+    epoch.attempts.set(record.offset, record.attempt);
+    if (++this.deliveries > MOST_DELIVERIES) throw new Error('records come again for ever');
+  }
+
+  /** Work of that name was done for a record, or one that stands for it. */
+  done(record: AnyRecord, name: string): void {
+    this.work.add(this.nameOf(record, name));
+  }
+
+  /** The work on another record takes the place of that on one. */
+  superseded(record: AnyRecord, by: AnyRecord): void {
+    const [name, successor] = [record, by].map((each) => this.nameOf(each, String(each.value)));
+    this.successors.set(name!, successor!);
+  }
+
+  /** A record was let through as the first of its id. */
+  passed(stage: Stage, record: AnyRecord): void {
+    const id = record.rawKey?.toString();
+    if (id === undefined) return;
+    const byId = this.firsts.get(stage) ?? new Map<string, Passed[]>();
+    const passed = { delivery: this.deliveryOf(record), name: String(record.value) };
+    this.firsts.set(stage, byId.set(id, [...(byId.get(id) ?? []), passed]));
+  }
+
+  /** What work on a delivery is called. */
+  nameOf(record: AnyRecord, name: string): string {
+    return `${this.deliveryOf(record)} ${name}`;
+  }
+
+  /** A result is done when a sink has acknowledged it. */
+  willBeWritten(sink: MarbleSink, record: AnyRecord, mark: unknown): void {
+    this.written.push({ sink, mark, name: this.nameOf(record, String(record.value)) });
+  }
+
+  /** Ledgers that still count. */
+  get open(): Ledger[] {
+    return [...this.epochs.keys()].filter(({ isFenced }) => !isFenced);
+  }
+
+  private watch(ledger: Ledger, epoch: Epoch): void {
+    const ack = ledger.ack.bind(ledger);
+    ledger.ack = (sequence) => {
+      const offset = epoch.start + sequence;
+      const isFirst = ack(sequence);
+      if (isFirst) this.acked(ledger, epoch, offset);
+      else if (!ledger.isFenced) this.complain(epoch, offset, 'was acked twice');
+      return isFirst;
+    };
+  }
+
+  private acked(ledger: Ledger, epoch: Epoch, offset: number): void {
+    const attempt = epoch.attempts.get(offset)!;
+    const known = this.knownOf(`${epoch.id} ${attempt}`);
+    if (!isDealtWith(this.pipeline, `${epoch.partition}:${offset}`, known)) {
+      this.complain(epoch, offset, 'was acked before all was done');
+    }
+    epoch.acked.add(offset);
+    let position = epoch.start;
+    while (epoch.acked.has(position)) position++;
+    const { offset: watermark } = ledger.commitPosition;
+    if (watermark === position) return;
+    this.complain(epoch, offset, `put the watermark to ${watermark}, not to ${position}`);
+  }
+
+  private deliveryOf(record: AnyRecord): string {
+    return `${this.epochs.get(record.source.ledger)!.id} ${record.attempt}`;
+  }
+
+  private knownOf(delivery: string): Known {
+    return {
+      isDone: (name) => this.isDone(`${delivery} ${name}`),
+      isRepetition: (stage, rest, name) =>
+        [...(this.firsts.get(stage)?.values() ?? [])].flat().some((first) => {
+          if (first.delivery === delivery && first.name === name) return false;
+          return isDealtWith(rest, first.name, this.knownOf(first.delivery));
+        }),
+    };
+  }
+
+  private isDone(full: string): boolean {
+    if (this.work.has(full) || this.isWritten(full)) return true;
+    const successor = this.successors.get(full);
+    return successor !== undefined && this.isDone(successor);
+  }
+
+  private isWritten(name: string): boolean {
+    return this.written.some(
+      ({ sink, mark, name: other }) =>
+        other === name && sink.written.some(({ value }) => String(value) === mark),
+    );
+  }
+
+  private complain({ id, partition }: Epoch, offset: number, what: string): void {
+    this.complaints.push(`${partition}:${offset} of epoch ${id} ${what}`);
+  }
+}
