@@ -4,6 +4,7 @@ import { backoffMs } from '../../util/backoff.js';
 import type { Cancel, Clock } from '../../util/clock.js';
 import { KafkaError, TimeoutError } from '../../util/errors.js';
 import { Queue } from '../../util/queue.js';
+import { producerClosed } from '../errors.js';
 import type { ProducerEvent } from '../events.js';
 import type { Identities } from '../identity.js';
 import type { PartitionQueue } from '../partition-queue.js';
@@ -220,9 +221,14 @@ export class TransactionManager implements Identities, TransactionGate {
     }
   }
 
+  /** Nothing more is asked; whoever waits is told. */
   close(): void {
     this.abortController.abort();
     this.cancelRetry();
+    const error = producerClosed();
+    for (const waiting of [this.initializing, this.ending, ...this.sending.values()]) {
+      waiting?.reject(error);
+    }
   }
 
   private get isInTransaction(): boolean {

@@ -1,0 +1,74 @@
+import { describe, expect, it } from 'vitest';
+import { TransactionAbortedError, type KafkaError } from '../../../../src/index.js';
+import { rejectionOf, Simulation } from '../../../support/simulation.js';
+
+async function start(): Promise<Simulation> {
+  return Simulation.start({ topics: { out: 1 } });
+}
+
+describe('closing a transactional producer', () => {
+  it('aborts the transaction that is open', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    await sim.run(txn.send({ topic: 'out', value: 'a' }));
+    await sim.run(producer.close());
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+  });
+
+  it.each(['commit', 'abort'] as const)(
+    'without patience leaves no %s waiting for ever',
+    async (end) => {
+      await using sim = await start();
+      const producer = sim.kafka().producer({ transactionalId: 'id' });
+      const txn = await sim.run(producer.beginTransaction());
+      await sim.run(txn.send({ topic: 'out', value: 'a' }));
+      sim.cluster.failNext('EndTxn', 'CONCURRENT_TRANSACTIONS', 1000);
+      const outcome = rejectionOf(txn[end]());
+      await sim.advance(500);
+      await sim.run(producer.close({ timeoutMs: 0 }));
+      expect(((await sim.run(outcome)) as KafkaError).code).toBe('PRODUCER_CLOSED');
+    },
+  );
+
+  it('without patience leaves nobody waiting for the id', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    sim.cluster.failNext('InitProducerId', 'CONCURRENT_TRANSACTIONS', 1000);
+    const begun = rejectionOf(producer.beginTransaction());
+    await sim.advance(500);
+    await sim.run(producer.close({ timeoutMs: 0 }));
+    const startedAt = sim.clock.monotonic();
+    expect(((await sim.run(begun)) as KafkaError).code).toBe('PRODUCER_CLOSED');
+    expect(sim.clock.monotonic() - startedAt).toBe(0);
+  });
+});
+
+describe('a transaction', () => {
+  it('goes on after INVALID_PRODUCER_EPOCH from Produce, once it is aborted', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    sim.cluster.failNext('Produce', 'INVALID_PRODUCER_EPOCH', 1);
+    const failed = await sim.run(rejectionOf(txn.send({ topic: 'out', value: 'a' })));
+    expect((failed as KafkaError).code).toBe('INVALID_PRODUCER_EPOCH');
+    const refused = await sim.run(rejectionOf(txn.commit()));
+    expect(refused).toBeInstanceOf(TransactionAbortedError);
+    await sim.run(txn.abort());
+    const next = await sim.run(producer.beginTransaction());
+    await sim.run(next.send({ topic: 'out', value: 'b' }));
+    await sim.run(next.commit());
+    expect(sim.cluster.records('out').map(({ value }) => String(value))).toEqual(['b']);
+  });
+
+  it('waits at most maxBlockMs for the id, and a later call finds what came of it', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id', maxBlockMs: 1000 });
+    sim.cluster.failNext('InitProducerId', 'CONCURRENT_TRANSACTIONS', 8);
+    const late = await sim.run(rejectionOf(producer.beginTransaction()));
+    expect((late as KafkaError).code).toBe('INIT_TIMED_OUT');
+    await sim.advance(10_000);
+    const txn = await sim.run(producer.beginTransaction());
+    await sim.run(txn.commit());
+  });
+});
