@@ -200,6 +200,32 @@ describe('toTopic', () => {
   });
 });
 
+describe('a topic of which nobody knows where it is', () => {
+  it('holds no record for another topic up, and fails its own by the policy', async () => {
+    await using sim = await Simulation.start({
+      topics: { [TOPIC]: 1 },
+      autoCreateTopicsEnable: false,
+    });
+    const options = {
+      toRecord: (topic: string) => ({ value: topic }),
+      maxBlockMs: 5000,
+      onError: 'emit',
+    } as const;
+    const { seen } = watch(
+      from(['nowhere', TOPIC]).pipe(toTopic(sim.kafka(), (topic) => topic, options)),
+    );
+    await sim.until(() => seen.values.length > 0);
+    expect(sim.clock.monotonic()).toBeLessThan(1000);
+    expect(seen.values[0]).toMatchObject({ topic: TOPIC, offset: 0 });
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.values[1]).toMatchObject({
+      origin: 'nowhere',
+      error: { code: 'METADATA_TIMED_OUT' },
+    });
+    expect(seen.end).toBe('complete');
+  });
+});
+
 describe('a record that can not be sent', () => {
   const poison = { value: 5 as unknown };
   const good = [record(1), record(2)];

@@ -50,8 +50,10 @@ describe('toTopics', () => {
   });
 
   test('acks what a value was derived from when all of its topics have it', async () => {
-    await using sim = await start();
-    sim.cluster.delay('Produce', 300);
+    await using sim = await Simulation.start({ brokers: 2, topics: { events: 1, alerts: 1 } });
+    sim.cluster.moveLeader('events', 0, 1);
+    sim.cluster.moveLeader('alerts', 0, 2);
+    sim.cluster.delay('Produce', 300, { broker: 2 });
     const partition = new TestPartition();
     const [a, b] = partition.deliver('a', 'b');
     const seen = spied(
@@ -64,6 +66,7 @@ describe('toTopics', () => {
       ),
     );
     await sim.advance(100);
+    expect(seen.values.map(({ topic }) => topic)).toEqual(['events']);
     expect(partition.unacked).toBe(1);
     await sim.until(() => seen.isComplete);
     expect(partition.committable).toBe(2);
