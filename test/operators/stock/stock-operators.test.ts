@@ -2,6 +2,7 @@ import * as rxjs from 'rxjs';
 import { bufferCount, concatMap, map, retry, share, timer } from 'rxjs';
 import * as operators from 'rxjs/operators';
 import { describe, expect, test } from 'vitest';
+import * as rxKafka from '../../../src/index.js';
 import { processEach, type ConsumerRecord } from '../../../src/index.js';
 import { kafkaMarbles } from '../../../src/testing/index.js';
 import { documentedTable, provenTable } from './documentation.js';
@@ -43,6 +44,16 @@ test('no operator of RxJS is left out', () => {
 
 test('docs/operators.md says what is proven here', () => {
   expect(documentedTable(), 'npm run docs:operators writes it').toBe(provenTable());
+});
+
+test('what the table says to use instead is there', () => {
+  const ours = stockOperators.flatMap(({ instead }) =>
+    [
+      ...instead.matchAll(/`(\w+(?:Each|Partitioned)|fanOut|deadLetter|until\w+|throttleBytes)`/g),
+    ].map(([, name]) => name),
+  );
+  expect(ours.length).toBeGreaterThan(20);
+  expect(ours.filter((name) => !Object.hasOwn(rxKafka, name!))).toEqual([]);
 });
 
 describe('what the table says of', () => {
