@@ -1,4 +1,4 @@
-import { Observable, Subject, type Subscriber } from 'rxjs';
+import { Subject, type Observable } from 'rxjs';
 import type { Cluster, ClusterEvent } from '../cluster/index.js';
 import type { GroupMetadata, TopicPartition } from '../group/index.js';
 import type { Metrics } from '../metrics/index.js';
@@ -13,26 +13,25 @@ import type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
 import { FetchOutlets, type FetchHandle } from './fetch-outlets.js';
 import { fetchCommitted, type CommittedOffset, type OffsetToCommit } from './group-offsets.js';
 import { iterateRecords, type IterateOptions } from './iterate.js';
-import { EARLIEST, LATEST, listOffsets, type FoundOffset } from './list-offsets.js';
+import { EARLIEST, LATEST, type FoundOffset } from './list-offsets.js';
 import { ConsumerMetrics } from './metrics.js';
 import { resolveConsumerOptions, type ConsumerOptions } from './options.js';
-import { singleOutlet, type Outlets } from './outlets.js';
-import { PartitionOutlets, type PartitionStream } from './partition-outlets.js';
-import { ConsumerRun } from './run.js';
 import {
-  checkMs,
-  resolveTopics,
-  startPosition,
-  type ConsumerTopics,
-  type StartAt,
-} from './topics.js';
+  lookUpOffsets,
+  lookUpTimes,
+  withPartitions,
+  type ForPartition,
+  type TimeQuery,
+} from './offset-lookup.js';
+import { singleOutlet } from './outlets.js';
+import { PartitionOutlets, type PartitionStream } from './partition-outlets.js';
+import type { ConsumerRun } from './run.js';
+import { Subscriptions } from './subscriptions.js';
+import { checkOffset, startPosition, type ConsumerTopics, type StartAt } from './topics.js';
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
 
 const NOTHING_DONE: DrainReport = { recordsFinished: 0, recordsAbandoned: 0, offsetsCommitted: [] };
-
-/** What was found of a partition, with which. */
-export type ForPartition<T> = TopicPartition & T;
 
 /**
  * Reads records from topics. Made with `kafka.consumer(options)`; opens no connection before
@@ -63,18 +62,16 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   private readonly events = new Subject<ConsumerEvent | ClusterEvent>();
   private readonly moved = new Subject<PartitionPosition>();
   private readonly context: ConsumerContext;
-  private readonly decoder: Decoder;
   private readonly measured: ConsumerMetrics;
   private readonly pausedKeys = new Map<string, TopicPartition>();
   private readonly abort = new AbortController();
-  private run: ConsumerRun | undefined;
-  private isClosed = false;
+  private readonly subscriptions: Subscriptions;
 
   /** @internal Made by `kafka.consumer()`. */
   constructor(cluster: Cluster, clock: Clock, given: ConsumerOptions & DeserializerOptions<K, V>) {
     const { keyDeserializer, valueDeserializer, ...rest } = given;
     const options = resolveConsumerOptions(rest);
-    this.decoder = new Decoder({
+    const decoder = new Decoder({
       ...(keyDeserializer !== undefined && { keyDeserializer }),
       ...(valueDeserializer !== undefined && { valueDeserializer }),
     });
@@ -88,6 +85,11 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
       emit: (event) => this.events.next(event),
       onMoved: (partition) => this.moved.next(partition),
     };
+    this.subscriptions = new Subscriptions(this.context, {
+      decoder,
+      metrics: this.measured,
+      paused: this.pausedKeys,
+    });
   }
 
   /**
@@ -107,9 +109,9 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    * consumer.records(/orders-.+/).subscribe((record) => { print(record); record.ack(); });
    */
   records(topics: ConsumerTopics): Observable<ConsumerRecord<K, V>> {
-    return this.stream<AnyRecord>(topics, (subscriber) => singleOutlet(subscriber)) as Observable<
-      ConsumerRecord<K, V>
-    >;
+    return this.subscriptions.stream<AnyRecord>(topics, (subscriber) =>
+      singleOutlet(subscriber),
+    ) as Observable<ConsumerRecord<K, V>>;
   }
 
   /**
@@ -120,7 +122,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    * consumer.fetches('orders').pipe(concatMap((fetch) => fetch.records)).subscribe();
    */
   fetches(topics: ConsumerTopics): Observable<FetchHandle<K, V>> {
-    return this.stream<FetchHandle<unknown, unknown>>(
+    return this.subscriptions.stream<FetchHandle<unknown, unknown>>(
       topics,
       (subscriber, wake) => new FetchOutlets(subscriber, this.context.clock, wake),
     ) as Observable<FetchHandle<K, V>>;
@@ -135,7 +137,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    *   .subscribe();
    */
   partitions(topics: ConsumerTopics): Observable<PartitionStream<K, V>> {
-    return this.stream<PartitionStream<unknown, unknown>>(
+    return this.subscriptions.stream<PartitionStream<unknown, unknown>>(
       topics,
       (subscriber, wake) => new PartitionOutlets(subscriber, wake),
     ) as Observable<PartitionStream<K, V>>;
@@ -232,6 +234,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    */
   async commit(offsets?: readonly OffsetToCommit[]): Promise<void> {
     const { run } = this;
+    for (const { offset } of offsets ?? []) checkOffset(offset);
     if (run === undefined) throw notRunning('commit');
     await run.commit(offsets, this.context.options.defaultApiTimeoutMs);
   }
@@ -248,26 +251,22 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   }
 
   /** The first offset that each partition still has. */
-  beginningOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
-    return this.offsetsAt(partitions, EARLIEST);
+  async beginningOffsets(
+    partitions: readonly TopicPartition[],
+  ): Promise<readonly PartitionOffset[]> {
+    return lookUpOffsets(this.context, partitions, EARLIEST, this.patience());
   }
 
   /** The offset after the last record of each partition; with `read_committed` the last stable one. */
-  endOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
-    return this.offsetsAt(partitions, LATEST);
+  async endOffsets(partitions: readonly TopicPartition[]): Promise<readonly PartitionOffset[]> {
+    return lookUpOffsets(this.context, partitions, LATEST, this.patience());
   }
 
   /** The first record of each partition at or after a time; those that have none are left out. */
   async offsetsForTimes(
-    queries: readonly (TopicPartition & { readonly timestamp: number | Date })[],
+    queries: readonly TimeQuery[],
   ): Promise<readonly ForPartition<FoundOffset>[]> {
-    const asked = queries.map(({ topic, partition, timestamp }) => ({
-      topic,
-      partition,
-      timestamp: BigInt(checkMs(Number(timestamp))),
-    }));
-    const found = await listOffsets(this.context, asked, this.patience());
-    return withPartitions(queries, found).filter(({ offset }) => offset >= 0);
+    return lookUpTimes(this.context, queries, this.patience());
   }
 
   /**
@@ -304,7 +303,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
 
   /** Drains, and ends the lifecycle: the consumer can't be used any more. */
   async close(options: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
-    this.isClosed = true;
+    this.subscriptions.close();
     const report = await this.drain(options);
     this.abort.abort();
     await this.context.cluster.close();
@@ -316,59 +315,12 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     await this.close();
   }
 
+  private get run(): ConsumerRun | undefined {
+    return this.subscriptions.current;
+  }
+
   private get held(): readonly AssignedPartition[] {
     return this.run?.partitions ?? [];
-  }
-
-  /** A cold stream over one run. */
-  private stream<T>(
-    topics: ConsumerTopics,
-    outletsFor: (
-      subscriber: Subscriber<T>,
-      wake: (partition: AssignedPartition) => void,
-    ) => Outlets,
-  ): Observable<T> {
-    const { options, clock } = this.context;
-    resolveTopics(topics, clock.now());
-    return new Observable<T>((subscriber) => {
-      let run: ConsumerRun | undefined;
-      const leave = () =>
-        void run?.end(options.abandonOnUnsubscribe ? 'abandoned' : 'unsubscribed');
-      const start = () => {
-        if (subscriber.closed) return;
-        const before = this.run;
-        if (this.isClosed || before?.isEnding === false) {
-          subscriber.error(this.isClosed ? closed() : inUse());
-        } else if (before !== undefined) {
-          // One that is still leaving is waited for: a member must not race with its predecessor.
-          void before.ended.then(start);
-        } else {
-          run = this.begin(topics, (wake) => outletsFor(subscriber, wake));
-          // Whoever heard of it may have unsubscribed already: then this calls it at once.
-          subscriber.add(leave);
-        }
-      };
-      start();
-    });
-  }
-
-  private begin(
-    topics: ConsumerTopics,
-    outletsFor: (wake: (partition: AssignedPartition) => void) => Outlets,
-  ): ConsumerRun {
-    const run: ConsumerRun = new ConsumerRun(this.context, {
-      source: resolveTopics(topics, this.context.clock.now()),
-      outlets: outletsFor((partition) => run.wake(partition)),
-      decoder: this.decoder,
-      metrics: this.measured,
-      paused: this.pausedKeys,
-    });
-    this.run = run;
-    run.onEnded(() => {
-      if (this.run === run) this.run = undefined;
-    });
-    run.start();
-    return run;
   }
 
   private lagOf(partition: AssignedPartition): number {
@@ -377,49 +329,14 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
     return end < 0 || !partition.hasPosition ? -1 : Math.max(0, end - partition.position);
   }
 
-  private async offsetsAt(
-    partitions: readonly TopicPartition[],
-    timestamp: bigint,
-  ): Promise<readonly PartitionOffset[]> {
-    const queries = partitions.map(({ topic, partition }) => ({ topic, partition, timestamp }));
-    const found = await listOffsets(this.context, queries, this.patience());
-    return withPartitions(partitions, found).map(({ topic, partition, offset }) => ({
-      topic,
-      partition,
-      offset,
-    }));
-  }
-
   private patience(): Patience {
     const { clock, options } = this.context;
-    if (this.isClosed) throw closed();
+    this.subscriptions.throwIfClosed();
     return {
       deadline: clock.monotonic() + options.defaultApiTimeoutMs,
       signal: this.abort.signal,
     };
   }
-}
-
-function withPartitions<T>(
-  partitions: readonly TopicPartition[],
-  found: ReadonlyMap<string, T>,
-): ForPartition<T>[] {
-  return partitions.flatMap(({ topic, partition }) => {
-    const value = found.get(nameOf({ topic, partition }));
-    return value === undefined ? [] : [{ topic, partition, ...value }];
-  });
-}
-
-function closed(): KafkaError {
-  return new KafkaError('The consumer is closed', { code: 'CONSUMER_CLOSED' });
-}
-
-function inUse(): KafkaError {
-  return new KafkaError(
-    'The consumer already has a subscription: it is one member of its group. Make another consumer ' +
-      'for another pipeline, or use share() to give several the same records',
-    { code: 'CONSUMER_IN_USE' },
-  );
 }
 
 function notRunning(what: string): KafkaError {

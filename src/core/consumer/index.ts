@@ -1,4 +1,4 @@
-export { Consumer, type ForPartition } from './consumer.js';
+export { Consumer } from './consumer.js';
 export { ConsumerRecord, type DeriveOptions, type DerivedRecord } from './consumer-record.js';
 export { deriveFrom, type DeriveFromOptions } from './derive-from.js';
 export type { DeserializerOptions } from './decoder.js';
@@ -17,3 +17,4 @@ export { relay, type Outcome } from './relay.js';
 export { ShownRecords } from './shown-records.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';
 export type { TopicPartition } from '../group/index.js';
+export type { ForPartition } from './offset-lookup.js';

@@ -375,6 +375,16 @@ describe('by hand', () => {
     expect(sim.clock.monotonic() - startedAt).toBeLessThanOrEqual(5000);
   });
 
+  it('what is no offset is refused', async () => {
+    await using sim = await start();
+    const { consumer } = subscribe(sim, byHand);
+    for (const offset of [-1, 1.5, Number.NaN]) {
+      await expect(consumer.commit([{ topic: TOPIC, partition: 0, offset }])).rejects.toMatchObject(
+        { name: 'ConfigError' },
+      );
+    }
+  });
+
   it('it needs a subscription, and a group', async () => {
     await using sim = await start();
     const idle = sim.kafka().consumer(inGroup);
