@@ -9,6 +9,7 @@ import {
   mergeMap,
   NEVER,
   of,
+  retry,
   take,
   throwError,
   Observable,
@@ -592,6 +593,39 @@ describe('rule 31', () => {
     expect(seen.values[0]!.attempts).toBe(3);
     expect(sim.eventsOf('transaction-aborted')).toHaveLength(2);
     expect(await written(sim)).toEqual(values(0, 2));
+  });
+});
+
+describe('a transaction that the coordinator aborted for time', () => {
+  const untilAborted = async (sim: Simulation) => {
+    fill(sim, 'in', 0, 4);
+    const errors: unknown[] = [];
+    const options = { maxRecords: 4, projectTimeoutMs: 1000, transactionTimeoutMs: 5000 };
+    sim.cluster.failNext('EndTxn', 'COORDINATOR_LOAD_IN_PROGRESS', 100_000);
+    const again = (error: unknown) => {
+      errors.push(error);
+      return of(0);
+    };
+    const seen = watch(copying(sim.kafka(), options).pipe(retry({ delay: again })));
+    await sim.advance(30_000);
+    sim.cluster.clearFaults();
+    await sim.until(() => taken(seen.values) === 4);
+    expect(await written(sim)).toEqual(values(0, 4));
+    return { attempts: seen.values[0]!.attempts, errors };
+  };
+
+  it('is replayed with transaction.version 2', async () => {
+    await using sim = await start();
+    expect(await untilAborted(sim)).toEqual({ attempts: 2, errors: [] });
+  });
+
+  it('ends the stream with version 1, and retry() goes on without loss or repetition', async () => {
+    const topics = { in: PARTITIONS, out: PARTITIONS };
+    const features = { 'transaction.version': 1 };
+    await using sim = await Simulation.start({ topics, features });
+    const { errors } = await untilAborted(sim);
+    expect(errors).toHaveLength(1);
+    expect(errors[0]).toBeInstanceOf(FencedError);
   });
 });
 
