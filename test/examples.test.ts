@@ -40,6 +40,7 @@ test('there is an example for each family of operators', () => {
   expect(readdirSync(families).sort()).toEqual([
     'batching.ts',
     'dedupe-and-switch.ts',
+    'failures.ts',
     'fan-out.ts',
     'ordering.ts',
     'ranges.ts',
