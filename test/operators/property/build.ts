@@ -25,6 +25,7 @@ import {
   mapEach,
   pauseWhile,
   processEach,
+  processPartitioned,
   switchEach,
   throttleBytes,
   toTopic,
@@ -146,6 +147,10 @@ export class Builder {
         );
       case 'sink':
         return this.sink();
+      case 'partitioned':
+        return processPartitioned((records: Observable<Named>) =>
+          this.build(terminal.each)(records),
+        );
       case 'fanOut': {
         const branches = terminal.branches.map((branch, i): Operator => {
           const built = this.build(branch);

@@ -22,6 +22,7 @@ export type Terminal =
       readonly skipped: 'with-current' | 'ack' | 'redeliver';
     }
   | { readonly type: 'sink' }
+  | { readonly type: 'partitioned'; readonly each: Pipeline }
   | { readonly type: 'fanOut'; readonly branches: readonly Pipeline[] };
 
 export interface Pipeline {
@@ -61,6 +62,7 @@ export function isDealtWith({ stages, terminal }: Pipeline, name: string, known:
   const rest = { stages: others, terminal };
   switch (stage?.type) {
     case undefined:
+      if (terminal.type === 'partitioned') return isDealtWith(terminal.each, name, known);
       if (terminal.type !== 'fanOut') return known.isDone(name);
       return terminal.branches.every((branch, i) =>
         isDealtWith(branch, branchName(name, i), known),
@@ -149,6 +151,7 @@ const { pipeline } = fc.letrec<{ pipeline: Pipeline; terminal: Terminal }>((tie)
       by: grouping,
       ...processing,
     }),
+    fc.record({ type: fc.constant('partitioned' as const), each: tie('pipeline') }),
     fc.record({
       type: fc.constant('fanOut' as const),
       branches: fc.array(tie('pipeline'), { minLength: 1, maxLength: 3 }),
@@ -168,6 +171,9 @@ function withoutLivelock({ stages, terminal }: Pipeline, isDivided: boolean): Pi
   if (terminal.type === 'fanOut') {
     const branches = terminal.branches.map((branch) => withoutLivelock(branch, divides));
     return { stages, terminal: { ...terminal, branches } };
+  }
+  if (terminal.type === 'partitioned') {
+    return { stages, terminal: { ...terminal, each: withoutLivelock(terminal.each, divides) } };
   }
   if (terminal.type !== 'exhaust' || !divides) return { stages, terminal };
   return { stages, terminal: { ...terminal, skipped: 'with-current' } };
