@@ -1,11 +1,13 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
 import { prepare } from '../test/support/java/harness.js';
 import { classpathOf } from '../test/support/kafka/classpath.js';
 import { findRelease } from '../test/support/kafka/releases.js';
 import type { ConsumerSetup, ProducerSetup } from './clients/client.js';
 import type { Intaken } from './consume-run.js';
 import type { Latency, Throughput } from './produce-run.js';
+import type { Copied, CopySetup } from './transactions-run.js';
 
 export const javaSettings =
   'batch.size 64 KiB, linger.ms 5, no keys; CPU with the start of the JVM';
@@ -119,4 +121,23 @@ function peakRssOfChild(parent: number): number {
   } catch {
     return 0;
   }
+}
+
+/** What Kafka's own TransactionalMessageCopier takes for one partition's share. */
+export async function transactionalMessageCopier(
+  version: string,
+  { bootstrapServers, from, to, groupId, records, transactionSize }: CopySetup,
+  partitions: number,
+): Promise<Copied> {
+  const share = Math.floor((records / partitions) * 0.9);
+  const startedAt = performance.now();
+  const { cpuSeconds } = await runJava(version, [
+    'org.apache.kafka.tools.TransactionalMessageCopier',
+    ...['--broker-list', bootstrapServers, '--consumer-group', groupId],
+    ...['--input-topic', from, '--input-partition', '0', '--output-topic', to],
+    ...['--max-messages', String(share), '--transaction-size', String(transactionSize)],
+    ...['--transactional-id', groupId],
+  ]);
+  const seconds = (performance.now() - startedAt) / 1000;
+  return { recordsPerSecond: share / seconds, cpuUsPerRecord: (cpuSeconds * 1e6) / share };
 }

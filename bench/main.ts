@@ -9,6 +9,7 @@ const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }
   operators: () => import('./operators.js'),
   produce: () => import('./produce.js'),
   consume: () => import('./consume.js'),
+  transactions: () => import('./transactions.js'),
   'consume-latency': () => import('./consume-latency.js'),
   'consume-memory': () => import('./consume-memory.js'),
   'produce-memory': () => import('./produce-memory.js'),

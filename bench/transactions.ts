@@ -1,0 +1,102 @@
+import { KAFKA, PARTITIONS, startBroker } from './broker.js';
+import { inChild } from './child.js';
+import { transactionalMessageCopier } from './java.js';
+import { median } from './measure.js';
+import { report, table, versionOf } from './report.js';
+import { failuresOf, measure, RX, type Row } from './rows.js';
+import type { Copied, CopySetup } from './transactions-run.js';
+
+const MODULE = './transactions-run.js';
+const VALUE_BYTES = 100;
+const ROUNDS = 3;
+/** Fewer where transactions are small: they take as long. */
+const CASES = [
+  { transactionSize: 100, records: 60_000 },
+  { transactionSize: 1000, records: 300_000 },
+  { transactionSize: 10_000, records: 600_000 },
+] as const;
+
+interface CopyRow extends Row<Copied> {
+  readonly call: 'rxTransactional' | 'rxPlain' | 'kafkajs';
+}
+
+/** Copying by transactions of several sizes, beside a copy without, kafkajs and Java. */
+export async function run(): Promise<void> {
+  await using broker = await startBroker();
+  const { bootstrapServers } = broker;
+  const lines = [
+    `Kafka ${KAFKA} (transaction.version 2) in a JVM of 1 GiB on the same machine, one broker; a topic ` +
+      `of ${PARTITIONS} partitions with values of ${VALUE_BYTES} B is copied to another by one member. ` +
+      'Each run is a process and a group of its own; its first tenth warms up. Runs are interleaved, ' +
+      `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, else defaults; ` +
+      `kafkajs ${versionOf('kafkajs')}: a transaction for so many records of a batch, so of one ` +
+      'partition; Java: TransactionalMessageCopier, of one partition, with the start of the JVM.',
+    '',
+  ];
+  const config = { 'retention.bytes': -1 };
+  for (const { transactionSize, records } of CASES) {
+    const from = `from-${transactionSize}`;
+    const to = `to-${transactionSize}`;
+    await broker.createTopic(from, { partitions: PARTITIONS, config });
+    await broker.createTopic(to, { partitions: PARTITIONS });
+    const fill = { records, valueBytes: VALUE_BYTES, compression: 'none' };
+    const args = [bootstrapServers, from, fill];
+    await inChild({ module: './consume-run.js', call: 'fill', args });
+    const setup = { bootstrapServers, from, to, records, transactionSize };
+    const rows = await compare(setup);
+    lines.push(`### ${transactionSize.toLocaleString('en')} records a transaction`, '');
+    lines.push(...summary(rows), '');
+    report('transactions', lines);
+  }
+}
+
+let groups = 0;
+
+async function compare(setup: Omit<CopySetup, 'groupId'>): Promise<CopyRow[]> {
+  const row = (client: string, way: string, call: CopyRow['call'] | 'java') =>
+    ({ client, way, call, settings: '', runs: [], failure: undefined }) as unknown as CopyRow;
+  const rows = [
+    row(RX, 'transactional', 'rxTransactional'),
+    row(RX, 'toTopic, no transactions', 'rxPlain'),
+    row('kafkajs', 'eachBatch', 'kafkajs'),
+  ];
+  const java = row('Java', 'TransactionalMessageCopier', 'java');
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const each of rows) {
+      const args = [{ ...setup, groupId: `bench-${++groups}` }];
+      await measure(each, { module: MODULE, call: each.call, args });
+    }
+    if (java.failure !== undefined) continue;
+    try {
+      java.runs.push(
+        await transactionalMessageCopier(
+          KAFKA,
+          { ...setup, groupId: `bench-${++groups}` },
+          PARTITIONS,
+        ),
+      );
+    } catch (error) {
+      java.failure = String(error).split('\n')[0]!;
+    }
+  }
+  return [...rows, java];
+}
+
+function summary(rows: readonly CopyRow[]): string[] {
+  const rate = ({ runs }: CopyRow) => median(runs.map((run) => run.recordsPerSecond));
+  const cpu = ({ runs }: CopyRow) => median(runs.map((run) => run.cpuUsPerRecord));
+  const cells = rows
+    .filter(({ failure }) => failure === undefined)
+    .map((row) => [row.client, row.way, `${(rate(row) / 1000).toFixed(1)} k`, cpu(row).toFixed(1)]);
+  const [ours, plain, kafkajs] = rows;
+  const ratio = (other: CopyRow | undefined) =>
+    other === undefined || other.runs.length === 0
+      ? '(not measured)'
+      : `${(rate(ours!) / rate(other)).toFixed(2)} x`;
+  return [
+    ...table(['client', 'way', 'records/s', 'CPU us/record'], cells),
+    '',
+    `transactional: ${ratio(kafkajs)} kafkajs, ${ratio(plain)} the copy without transactions.`,
+    ...failuresOf(rows),
+  ];
+}
