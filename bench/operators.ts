@@ -321,14 +321,16 @@ export async function run(): Promise<void> {
 function row(name: string, ours: Result, theirs: Result, alone: number): string[] {
   const { stock, limit } = pairs[name]!;
   const ratio = ours.nsPerItem / theirs.nsPerItem;
-  const net = (ours.nsPerItem - alone) / Math.max(1, theirs.nsPerItem - alone);
+  // Of what costs next to nothing no multiple says anything.
+  const own = theirs.nsPerItem - alone;
+  const net = own < 20 ? '' : `${((ours.nsPerItem - alone) / own).toFixed(2)} x`;
   return [
     name,
     ours.nsPerItem.toFixed(0),
     stock,
     theirs.nsPerItem.toFixed(0),
     `${ratio.toFixed(2)} x`,
-    `${net.toFixed(2)} x`,
+    net,
     limit === undefined ? '' : `${limit} x`,
   ];
 }
