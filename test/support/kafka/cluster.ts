@@ -212,8 +212,8 @@ export class KafkaCluster implements AsyncDisposable {
   }
 
   private async prepare(): Promise<void> {
-    const directoryIds = this.nodes.map(() => randomBytes(16).toString('base64url'));
-    const clusterId = randomBytes(16).toString('base64url');
+    const directoryIds = this.nodes.map(() => randomId());
+    const clusterId = randomId();
     for (const { id } of this.nodes) {
       const folder = this.nodeFolder(id);
       await mkdir(folder, { recursive: true });
@@ -363,3 +363,10 @@ const LOG4J2 = `Configuration:
       AppenderRef:
         ref: STDOUT
 `;
+
+/** As Kafka's own: what begins with a dash would be taken for an option. */
+function randomId(): string {
+  const bytes = randomBytes(16);
+  bytes[0]! &= 0x7f;
+  return bytes.toString('base64url');
+}
