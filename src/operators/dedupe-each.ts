@@ -128,9 +128,12 @@ class Deduping<K, V> {
     const held: Held<K, V> = { nacked, followers: [] };
     this.held.set(id, held);
     for (const follower of leader.takeFollowers()) this.hold(held, follower);
-    nacked.onGivenUp(() => {
+    const giveUp = () => {
       if (this.held.get(id) === held) this.release(id);
-    });
+    };
+    nacked.onGivenUp(giveUp);
+    // It may have come again, and gone back before it came here.
+    nacked.signal.addEventListener('abort', giveUp, { once: true });
   }
 
   private hold(held: Held<K, V>, record: ConsumerRecord<K, V>): void {

@@ -1,6 +1,12 @@
 import { from, NEVER, Subject, type Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { ackEach, dedupeEach, processEach, type DedupeEachOptions } from '../../src/index.js';
+import {
+  ackEach,
+  dedupeEach,
+  pauseWhile,
+  processEach,
+  type DedupeEachOptions,
+} from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
@@ -173,6 +179,29 @@ describe('dedupeEach', () => {
       const orders = t.records('-(ab)', definitions, { nackBackoffMs: 10 });
       t.expectOutput(orders.pipe(nacking()), '^----!').toBe('');
       t.expectReturns(orders).toBe('-----b');
+    }),
+  );
+
+  test(
+    'what waits for a nacked record goes on when that went back before it came here again',
+    kafkaMarbles((t) => {
+      const orders = t.records(
+        '(ab)',
+        { a: { key: 'x' }, b: { key: 'x', partition: 1 } },
+        { nackBackoffMs: 3 },
+      );
+      t.lifecycle(orders, '----R', { R: { type: 'revoke', partitions: [0] } });
+      const processed = orders.pipe(
+        pauseWhile(t.cold('-p------f', { p: true, f: false })),
+        dedupeEach(),
+        processEach((record: TestRecord) => {
+          if (text(record) === 'b') return;
+          record.nack('not yet');
+        }),
+      );
+      t.expectOutput(processed).toBe('');
+      t.expectReturns(orders).toBe('----(ab)');
+      t.expectAcks(orders).toBe('--------b');
     }),
   );
 

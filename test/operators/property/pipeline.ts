@@ -173,8 +173,21 @@ function withoutLivelock({ stages, terminal }: Pipeline, isDivided: boolean): Pi
     return { stages, terminal: { ...terminal, branches } };
   }
   if (terminal.type === 'partitioned') {
-    return { stages, terminal: { ...terminal, each: withoutLivelock(terminal.each, divides) } };
+    const each = withoutSinks(withoutLivelock(terminal.each, divides));
+    return { stages, terminal: { ...terminal, each } };
   }
   if (terminal.type !== 'exhaust' || !divides) return { stages, terminal };
   return { stages, terminal: { ...terminal, skipped: 'with-current' } };
+}
+
+/** A sink completes with a promise, and the next pipeline of a partition waits for that. */
+function withoutSinks({ stages, terminal }: Pipeline): Pipeline {
+  switch (terminal.type) {
+    case 'sink':
+      return { stages, terminal: { type: 'ack' } };
+    case 'fanOut':
+      return { stages, terminal: { ...terminal, branches: terminal.branches.map(withoutSinks) } };
+    default:
+      return { stages, terminal };
+  }
 }
