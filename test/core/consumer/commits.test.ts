@@ -1,5 +1,10 @@
 import { concatMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import type { Cluster } from '../../../src/core/cluster/index.js';
+import { Committer } from '../../../src/core/consumer/committer.js';
+import type { ConsumerContext } from '../../../src/core/consumer/context.js';
+import { ConsumerMetrics } from '../../../src/core/consumer/metrics.js';
+import { resolveConsumerOptions } from '../../../src/core/consumer/options.js';
 import { encodeControlBatch } from '../../../src/core/records/index.js';
 import {
   ackEach,
@@ -11,6 +16,7 @@ import {
   type ConsumerRecord,
 } from '../../../src/index.js';
 import { committed, membersOf, Seen, write } from '../../support/consuming.js';
+import { FakeClock, settled } from '../../support/fake-clock.js';
 import { rejectionOf, Simulation } from '../../support/simulation.js';
 import { fill, offsetsOf, upTo } from '../../support/watching.js';
 
@@ -46,6 +52,23 @@ function commitsOf({ cluster, clock }: Simulation): SeenCommit[] {
     return undefined;
   });
   return seen;
+}
+
+interface CommitBody {
+  readonly topics: readonly {
+    readonly name: string;
+    readonly partitions: readonly { readonly partitionIndex: number }[];
+  }[];
+}
+
+/** The answer to a commit that is stored. */
+function accepted({ topics }: CommitBody): unknown {
+  return {
+    topics: topics.map(({ name, partitions }) => ({
+      name,
+      partitions: partitions.map(({ partitionIndex }) => ({ partitionIndex, errorCode: 0 })),
+    })),
+  };
 }
 
 function start(partitions = 1, brokers = 1): Promise<Simulation> {
@@ -182,28 +205,41 @@ describe('a commit', () => {
   });
 
   it('is on the way alone: the next one waits for it', async () => {
-    await using sim = await start();
-    fill(sim, TOPIC, 0, 20);
-    let onTheWay = 0;
-    let most = 0;
+    const clock = new FakeClock();
+    const answers: (() => void)[] = [];
+    const cluster = {
+      metadata: { topics: new Map(), topicNames: new Map() },
+      request: (_route: unknown, _api: unknown, bodyOf: (version: number) => CommitBody) =>
+        new Promise((resolve) => answers.push(() => resolve(accepted(bodyOf(8))))),
+    } as unknown as Cluster;
     const stored: number[] = [];
-    sim.cluster.intercept('OffsetCommit', async ({ body }) => {
-      most = Math.max(most, ++onTheWay);
-      await new Promise<void>((resolve) => sim.clock.schedule(700, resolve));
-      onTheWay--;
-      stored.push(body.topics[0]!.partitions[0]!.committedOffset);
-      return undefined;
+    const context: ConsumerContext = {
+      cluster,
+      clock,
+      options: resolveConsumerOptions({ groupId: GROUP }),
+      emit: (event) => {
+        if (event.type === 'committed') stored.push(event.offsets[0]!.offset);
+      },
+      onMoved: () => undefined,
+    };
+    const committer = new Committer(context, GROUP, new ConsumerMetrics(clock), {
+      partitions: () => [],
+      member: () => undefined,
+      isMember: false,
+      onStaleMember: () => undefined,
+      onFatal: () => undefined,
     });
-    const { consumer, seen } = subscribe(sim, { autoCommitRecords: 1, autoCommitIntervalMs: 300 });
-    await sim.until(() => seen.values.length === 20);
-    for (const record of seen.values) {
-      record.ack();
-      if (record.offset % 5 === 0) void consumer.commit();
-      await sim.advance(100);
+    const all = [1, 2, 3].map((offset) =>
+      committer.commit([{ topic: TOPIC, partition: 0, offset }], Infinity),
+    );
+    for (const done of [1, 2, 3]) {
+      await settled();
+      expect(answers).toHaveLength(1);
+      answers.pop()!();
+      await settled();
+      expect(stored).toEqual(upTo(done, 1));
     }
-    await sim.until(() => committed(sim.cluster, GROUP, TOPIC) === 20);
-    expect(most).toBe(1);
-    expect(stored).toEqual(stored.toSorted((a, b) => a - b));
+    await Promise.all(all);
   });
 
   it.each(['COORDINATOR_LOAD_IN_PROGRESS', 'NOT_COORDINATOR', 'UNKNOWN_TOPIC_OR_PARTITION'])(
