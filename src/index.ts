@@ -89,12 +89,12 @@ export type {
 } from './core/group/index.js';
 export { ackEach } from './operators/ack-each.js';
 export { aggregateEach } from './operators/aggregate-each.js';
-export { Batch, type BatchScope } from './operators/batch.js';
+export { Batch, type BatchScope } from './operators/batching/batch.js';
 export { batchEach } from './operators/batch-each.js';
-export type { BatchEachOptions } from './operators/batch-options.js';
+export type { BatchEachOptions } from './operators/batching/batch-options.js';
 export { deadLetter, deadLetterHeaders, type DeadLetterOptions } from './operators/dead-letter.js';
 export { dedupeEach, type DedupeEachOptions } from './operators/dedupe-each.js';
-export type { ExclusiveProject } from './operators/exclusive.js';
+export type { ExclusiveProject } from './operators/processing/exclusive.js';
 export { exhaustEach, type ExhaustEachOptions } from './operators/exhaust-each.js';
 export { fanOut } from './operators/fan-out.js';
 export { filterEach } from './operators/filter-each.js';
@@ -107,8 +107,12 @@ export { mapEach } from './operators/map-each.js';
 export { ofType } from './operators/of-type.js';
 export { pauseWhile } from './operators/pause-while.js';
 export { processEach, type ProcessEachOptions } from './operators/process-each.js';
-export type { OnProcessError, ProcessFailure, RetryOptions } from './operators/failure-policy.js';
-export type { ProcessContext } from './operators/processing.js';
+export type {
+  OnProcessError,
+  ProcessFailure,
+  RetryOptions,
+} from './operators/processing/failure-policy.js';
+export type { ProcessContext } from './operators/processing/processing.js';
 export {
   processPartitioned,
   type ProcessPartitionedOptions,
@@ -120,7 +124,7 @@ export { withLag, type WithLag } from './operators/with-lag.js';
 export { retryEach, type RetryEachOptions } from './operators/retry-each.js';
 export { switchEach, type SwitchEachOptions } from './operators/switch-each.js';
 export { tee } from './operators/tee.js';
-export type { Work, WorkResult } from './operators/work.js';
+export type { Work, WorkResult } from './operators/processing/work.js';
 export { fromFetches } from './sources/from-fetches.js';
 export { fromOffsetRange, type OffsetRange } from './sources/from-offset-range.js';
 export { fromPartitions } from './sources/from-partitions.js';

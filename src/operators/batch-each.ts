@@ -1,9 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import type { Batch } from './batch.js';
-import { checkBatchOptions, type BatchEachOptions } from './batch-options.js';
-import { Collecting } from './collecting.js';
-import { observe } from './observe.js';
+import type { Batch } from './batching/batch.js';
+import { checkBatchOptions, type BatchEachOptions } from './batching/batch-options.js';
+import { Collecting } from './batching/collecting.js';
+import { observe } from './passing/observe.js';
 
 /**
  * Collects records into batches, for work that is cheaper on many at once. A batch is let go when it

@@ -7,8 +7,8 @@ import { KafkaError } from '../core/util/errors.js';
 import type { SendFailure } from '../sinks/sink-run.js';
 import type { SinkTarget } from '../sinks/target.js';
 import { toTopic, type OwnProducerOptions } from '../sinks/to-topic.js';
-import type { ProcessFailure } from './failure-policy.js';
-import type { Work } from './work.js';
+import type { ProcessFailure } from './processing/failure-policy.js';
+import type { Work } from './processing/work.js';
 
 /** Names of the headers that a dead letter has besides those of the record. */
 export const deadLetterHeaders = {

@@ -2,9 +2,9 @@ import { Observable, type MonoTypeOperatorFunction, type Subscriber } from 'rxjs
 import type { ConsumerRecord } from '../core/consumer/index.js';
 import { custom, integer, resolveOptions } from '../core/util/options.js';
 import { Queue } from '../core/util/queue.js';
-import { Leader } from './leader.js';
-import { observe } from './observe.js';
-import { Pipelines } from './pipelines.js';
+import { Leader } from './processing/leader.js';
+import { observe } from './passing/observe.js';
+import { Pipelines } from './passing/pipelines.js';
 
 export interface DedupeEachOptions<K = unknown, V = unknown> {
   /**

@@ -1,9 +1,9 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
 import { custom, resolveOptions } from '../core/util/options.js';
-import { byRule, Exclusive, type ExclusiveProject, type OnBusy } from './exclusive.js';
-import type { Grouping } from './groups.js';
-import { observe } from './observe.js';
+import { byRule, Exclusive, type ExclusiveProject, type OnBusy } from './processing/exclusive.js';
+import type { Grouping } from './processing/groups.js';
+import { observe } from './passing/observe.js';
 
 export interface ExhaustEachOptions<K = unknown, V = unknown> {
   /**

@@ -1,6 +1,6 @@
 import { Observable, Subject, type OperatorFunction, type Subscriber } from 'rxjs';
 import { Parts, type ConsumerRecord } from '../core/consumer/index.js';
-import { observe } from './observe.js';
+import { observe } from './passing/observe.js';
 
 type Branch<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
 

@@ -2,12 +2,12 @@ import { Observable, type OperatorFunction } from 'rxjs';
 import { Parts, type ConsumerRecord, type DerivedRecord } from '../core/consumer/index.js';
 import { originsOf } from '../core/records/index.js';
 import { resolveOptions } from '../core/util/options.js';
-import { NO_RETRY } from './failure-policy.js';
-import type { LaneOrder } from './lanes.js';
-import { observe } from './observe.js';
-import { laneRules } from './process-options.js';
-import { Processing, type ProcessContext, type Treatment } from './processing.js';
-import type { WorkResult } from './work.js';
+import { NO_RETRY } from './processing/failure-policy.js';
+import type { LaneOrder } from './processing/lanes.js';
+import { observe } from './passing/observe.js';
+import { laneRules } from './processing/process-options.js';
+import { Processing, type ProcessContext, type Treatment } from './processing/processing.js';
+import type { WorkResult } from './processing/work.js';
 
 export interface FlatMapEachOptions {
   /** How many records are worked on at once. Default 1. */

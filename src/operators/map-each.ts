@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { relay, type ConsumerRecord } from '../core/consumer/index.js';
-import { observe } from './observe.js';
+import { observe } from './passing/observe.js';
 
 /**
  * Gives each record another value. What comes out is a record still: acking it acks the one that it

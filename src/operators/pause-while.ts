@@ -1,7 +1,7 @@
 import { from, Observable, type MonoTypeOperatorFunction, type ObservableInput } from 'rxjs';
-import { Gate } from './gate.js';
-import { observe } from './observe.js';
-import type { Work } from './work.js';
+import { Gate } from './passing/gate.js';
+import { observe } from './passing/observe.js';
+import type { Work } from './processing/work.js';
 
 /**
  * Holds records back while the latest value of another stream is true.

@@ -1,11 +1,11 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import type { OnProcessError, RetryOptions } from './failure-policy.js';
-import type { LaneOrder } from './lanes.js';
-import { observe } from './observe.js';
-import { checkProcessOptions } from './process-options.js';
-import { Processing, type ProcessContext, type Treatment } from './processing.js';
-import type { Work, WorkResult } from './work.js';
+import type { OnProcessError, RetryOptions } from './processing/failure-policy.js';
+import type { LaneOrder } from './processing/lanes.js';
+import { observe } from './passing/observe.js';
+import { checkProcessOptions } from './processing/process-options.js';
+import { Processing, type ProcessContext, type Treatment } from './processing/processing.js';
+import type { Work, WorkResult } from './processing/work.js';
 
 export interface ProcessEachOptions<T, E = never> {
   /** How many records are worked on at once. Default 1. */

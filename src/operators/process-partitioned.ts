@@ -1,8 +1,8 @@
 import { from, Observable, type ObservableInput, type Subject, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord, TopicPartition } from '../core/consumer/index.js';
 import { custom, resolveOptions } from '../core/util/options.js';
-import { observe } from './observe.js';
-import { Partitioning } from './partitioning.js';
+import { observe } from './passing/observe.js';
+import { Partitioning } from './processing/partitioning.js';
 
 export interface ProcessPartitionedOptions {
   /**

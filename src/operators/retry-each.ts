@@ -1,10 +1,10 @@
 import type { OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import type { OnProcessError, RetryOptions } from './failure-policy.js';
-import type { LaneOrder } from './lanes.js';
+import type { OnProcessError, RetryOptions } from './processing/failure-policy.js';
+import type { LaneOrder } from './processing/lanes.js';
 import { processEach } from './process-each.js';
-import type { ProcessContext } from './processing.js';
-import type { Work, WorkResult } from './work.js';
+import type { ProcessContext } from './processing/processing.js';
+import type { Work, WorkResult } from './processing/work.js';
 
 export interface RetryEachOptions<T, E = never> extends Partial<RetryOptions> {
   /** How often at most work is tried again. Default `Infinity`: until it succeeds. */

@@ -1,7 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import { checkGrouping, Exclusive, type ExclusiveProject } from './exclusive.js';
-import { observe } from './observe.js';
+import { checkGrouping, Exclusive, type ExclusiveProject } from './processing/exclusive.js';
+import { observe } from './passing/observe.js';
 
 export interface SwitchEachOptions<K = unknown, V = unknown> {
   /**

@@ -1,9 +1,9 @@
 import { Observable, type MonoTypeOperatorFunction } from 'rxjs';
 import type { Cancel } from '../core/util/clock.js';
 import { integer, resolveOptions } from '../core/util/options.js';
-import { Gate } from './gate.js';
-import { observe } from './observe.js';
-import type { Work } from './work.js';
+import { Gate } from './passing/gate.js';
+import { observe } from './passing/observe.js';
+import type { Work } from './processing/work.js';
 
 export interface ThrottleBytesOptions {
   /** How many bytes may pass at once after a pause. Default: what passes in a second. */

@@ -5,7 +5,7 @@ import type {
   PartitionOffset,
   TopicPartition,
 } from '../core/consumer/index.js';
-import { observe } from './observe.js';
+import { observe } from './passing/observe.js';
 
 /** What the operator needs of a consumer. */
 type Positioned = Pick<Consumer<unknown, unknown>, 'lifecycle' | 'moves' | 'pause' | 'resume'>;

@@ -3,7 +3,7 @@ import type { ConsumerRecord, PipelineListener } from '../../core/consumer/index
 import type { Kafka } from '../../core/kafka.js';
 import { Producer } from '../../core/producer/index.js';
 import { KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
-import { Pipelines } from '../pipelines.js';
+import { Pipelines } from '../passing/pipelines.js';
 import { TransactionLane, type TransactionResult } from './lane.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
 import { PartitionLane } from './partition-lane.js';

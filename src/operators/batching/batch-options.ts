@@ -1,5 +1,5 @@
-import type { ConsumerRecord } from '../core/consumer/index.js';
-import { custom, integer, resolveOptions } from '../core/util/options.js';
+import type { ConsumerRecord } from '../../core/consumer/index.js';
+import { custom, integer, resolveOptions } from '../../core/util/options.js';
 
 export interface BatchEachOptions<K = unknown, V = unknown> {
   /** A batch of so many records is complete. Default 500. */

@@ -1,4 +1,4 @@
-import type { Pipeline, PipelineListener } from '../core/consumer/index.js';
+import type { Pipeline, PipelineListener } from '../../core/consumer/index.js';
 
 /**
  * The consumers whose records come by, listened to from the first record on. There may be several:

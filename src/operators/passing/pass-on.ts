@@ -1,4 +1,4 @@
-import type { Work } from './work.js';
+import type { Work } from '../processing/work.js';
 
 /**
  * Passes on what was held back. Where records are acked when their delivery returns, this delivery is

@@ -1,4 +1,4 @@
-import type { ConsumerRecord } from '../core/consumer/index.js';
+import type { ConsumerRecord } from '../../core/consumer/index.js';
 
 /** How records are put into groups. */
 export type Grouping<K, V> =

@@ -1,5 +1,5 @@
 import { EMPTY, from, type Observable, type ObservableInput } from 'rxjs';
-import type { ConsumerRecord, Pipeline } from '../core/consumer/index.js';
+import type { ConsumerRecord, Pipeline } from '../../core/consumer/index.js';
 import type { LaneRecord } from './lanes.js';
 
 /** What the operators of this library work on: a record, or a batch of them. */

@@ -4,8 +4,8 @@ import {
   type DerivedRecord,
   type DeriveFromOptions,
   type Pipeline,
-} from '../core/consumer/index.js';
-import type { Work } from './work.js';
+} from '../../core/consumer/index.js';
+import type { Work } from '../processing/work.js';
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
 

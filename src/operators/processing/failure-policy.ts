@@ -1,5 +1,5 @@
-import { custom, integer, resolveOptions, type OptionRule } from '../core/util/options.js';
-import { KafkaError } from '../core/util/errors.js';
+import { custom, integer, resolveOptions, type OptionRule } from '../../core/util/options.js';
+import { KafkaError } from '../../core/util/errors.js';
 import type { Work, WorkResult } from './work.js';
 
 /** When work that failed is tried again. */

@@ -1,8 +1,8 @@
 import type { Subscriber } from 'rxjs';
-import { Queue } from '../core/util/queue.js';
+import { Queue } from '../../core/util/queue.js';
 import { passOn } from './pass-on.js';
 import { Pipelines } from './pipelines.js';
-import type { Work } from './work.js';
+import type { Work } from '../processing/work.js';
 
 /** What decides when records may pass. */
 export interface Gatekeeper<T> {

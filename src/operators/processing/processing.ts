@@ -1,6 +1,6 @@
 import { Observable, Subscriber } from 'rxjs';
-import { backoffMs } from '../core/util/backoff.js';
-import type { Cancel } from '../core/util/clock.js';
+import { backoffMs } from '../../core/util/backoff.js';
+import type { Cancel } from '../../core/util/clock.js';
 import {
   tellRetried,
   tellSkipped,
@@ -9,7 +9,7 @@ import {
   type RetryOptions,
 } from './failure-policy.js';
 import { Lanes, type Lane, type LaneOrder } from './lanes.js';
-import { Pipelines } from './pipelines.js';
+import { Pipelines } from '../passing/pipelines.js';
 import { asResult, type Work, type WorkResult } from './work.js';
 
 /** What work may look at besides the record. */

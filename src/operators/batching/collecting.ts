@@ -1,11 +1,11 @@
 import type { Subscriber } from 'rxjs';
-import type { ConsumerRecord } from '../core/consumer/index.js';
-import type { Cancel, Clock } from '../core/util/clock.js';
+import type { ConsumerRecord } from '../../core/consumer/index.js';
+import type { Cancel, Clock } from '../../core/util/clock.js';
 import { Batch, type BatchScope } from './batch.js';
 import type { CollectOptions } from './batch-options.js';
-import { Groups } from './groups.js';
-import { passOn } from './pass-on.js';
-import { Pipelines } from './pipelines.js';
+import { Groups } from '../processing/groups.js';
+import { passOn } from '../passing/pass-on.js';
+import { Pipelines } from '../passing/pipelines.js';
 
 /** How records become the value of their batch. */
 export interface Accumulation<K, V, A> {

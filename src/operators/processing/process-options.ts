@@ -1,7 +1,7 @@
-import { custom, integer, oneOf, resolveOptions } from '../core/util/options.js';
+import { custom, integer, oneOf, resolveOptions } from '../../core/util/options.js';
 import { resolveRetry, retryRule, type OnProcessError } from './failure-policy.js';
 import type { LaneOrder } from './lanes.js';
-import type { ProcessEachOptions } from './process-each.js';
+import type { ProcessEachOptions } from '../process-each.js';
 import type { ProcessingOptions } from './processing.js';
 
 const policies = new Set<unknown>(['fail', 'skip', 'nack']);

@@ -1,8 +1,8 @@
 import { Subject, type Observable, type Subscriber } from 'rxjs';
-import type { ConsumerRecord, TopicPartition } from '../core/consumer/index.js';
-import { Queue } from '../core/util/queue.js';
-import { passOn } from './pass-on.js';
-import { Pipelines } from './pipelines.js';
+import type { ConsumerRecord, TopicPartition } from '../../core/consumer/index.js';
+import { Queue } from '../../core/util/queue.js';
+import { passOn } from '../passing/pass-on.js';
+import { Pipelines } from '../passing/pipelines.js';
 
 /** Makes the pipeline of a partition. */
 export type OpenPipeline<K, V, R> = (

@@ -1,4 +1,4 @@
-import { Queue } from '../core/util/queue.js';
+import { Queue } from '../../core/util/queue.js';
 
 /** What is kept in order. */
 export type LaneOrder = 'partition' | 'key' | 'none';

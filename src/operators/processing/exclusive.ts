@@ -1,6 +1,6 @@
 import { Subscription, takeWhile, type Subscriber } from 'rxjs';
-import type { ConsumerRecord } from '../core/consumer/index.js';
-import { custom, resolveOptions, type OptionRule } from '../core/util/options.js';
+import type { ConsumerRecord } from '../../core/consumer/index.js';
+import { custom, resolveOptions, type OptionRule } from '../../core/util/options.js';
 import { Groups, type Grouping } from './groups.js';
 import { Leader } from './leader.js';
 import type { ProcessContext } from './processing.js';

@@ -1,4 +1,4 @@
-import { relay, type ConsumerRecord, type Outcome } from '../core/consumer/index.js';
+import { relay, type ConsumerRecord, type Outcome } from '../../core/consumer/index.js';
 
 /**
  * A record that others were passed over for: when it is acked, so are they; when it fails or goes
