@@ -12,6 +12,7 @@ const folders = [
   'src/operators',
   'src/sinks',
   'src/core/consumer',
+  'src/core/producer',
   'src/testing/marbles',
 ];
 

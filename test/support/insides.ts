@@ -1,5 +1,5 @@
 import type { ConsumerContext } from '../../src/core/consumer/context.js';
-import type { ConsumerRun } from '../../src/core/consumer/run.js';
+import type { ConsumerRun } from '../../src/core/consumer/run/run.js';
 import type { Consumer } from '../../src/index.js';
 
 /** What a consumer keeps to itself. */

@@ -1,7 +1,7 @@
 import { AssignedPartition, type Redelivery } from '../../src/core/consumer/assigned-partition.js';
-import { ByteBudget } from '../../src/core/consumer/byte-budget.js';
-import { ConsumerRecord } from '../../src/core/consumer/consumer-record.js';
-import { Delivery } from '../../src/core/consumer/delivery.js';
+import { ByteBudget } from '../../src/core/consumer/fetching/byte-budget.js';
+import { ConsumerRecord } from '../../src/core/consumer/record/consumer-record.js';
+import { Delivery } from '../../src/core/consumer/delivering/delivery.js';
 import type { ConsumerEvent } from '../../src/core/consumer/events.js';
 import { Pipeline } from '../../src/core/consumer/pipeline.js';
 import { encodeRecords, readBatches, type RecordContent } from '../../src/core/records/index.js';

@@ -1,9 +1,9 @@
 import type { RecordBatch, RecordCursor } from '../records/index.js';
-import type { ConsumerRecord } from './consumer-record.js';
-import type { Delivery } from './delivery.js';
-import { type DeliveryOwner } from './delivery.js';
+import type { ConsumerRecord } from './record/consumer-record.js';
+import type { Delivery } from './delivering/delivery.js';
+import { type DeliveryOwner } from './delivering/delivery.js';
 import { Ledger } from './ledger.js';
-import { PartitionBuffer } from './partition-buffer.js';
+import { PartitionBuffer } from './fetching/partition-buffer.js';
 import type { Pipeline } from './pipeline.js';
 
 /** Where records go: a Subscriber of RxJS has this shape. */

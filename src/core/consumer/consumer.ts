@@ -5,15 +5,19 @@ import type { Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
-import type { ConsumerRecord } from './consumer-record.js';
+import type { ConsumerRecord } from './record/consumer-record.js';
 import type { ConsumerContext, PartitionPosition, Patience } from './context.js';
-import { Decoder, type DeserializerOptions } from './decoder.js';
+import { Decoder, type DeserializerOptions } from './delivering/decoder.js';
 import { nameOf } from './errors.js';
 import type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
-import { FetchOutlets, type FetchHandle } from './fetch-outlets.js';
-import { fetchCommitted, type CommittedOffset, type OffsetToCommit } from './group-offsets.js';
+import { FetchOutlets, type FetchHandle } from './delivering/fetch-outlets.js';
+import {
+  fetchCommitted,
+  type CommittedOffset,
+  type OffsetToCommit,
+} from './positions/group-offsets.js';
 import { iterateRecords, type IterateOptions } from './iterate.js';
-import { EARLIEST, LATEST, type FoundOffset } from './list-offsets.js';
+import { EARLIEST, LATEST, type FoundOffset } from './positions/list-offsets.js';
 import { ConsumerMetrics } from './metrics.js';
 import { resolveConsumerOptions, type ConsumerOptions } from './options.js';
 import {
@@ -22,10 +26,10 @@ import {
   withPartitions,
   type ForPartition,
   type TimeQuery,
-} from './offset-lookup.js';
-import { singleOutlet } from './outlets.js';
-import { PartitionOutlets, type PartitionStream } from './partition-outlets.js';
-import type { ConsumerRun } from './run.js';
+} from './positions/offset-lookup.js';
+import { singleOutlet } from './delivering/outlets.js';
+import { PartitionOutlets, type PartitionStream } from './delivering/partition-outlets.js';
+import type { ConsumerRun } from './run/run.js';
 import { Subscriptions } from './subscriptions.js';
 import { checkOffset, startPosition, type ConsumerTopics, type StartAt } from './topics.js';
 

@@ -1,6 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 import { Queue } from '../util/queue.js';
-import type { ConsumerRecord } from './consumer-record.js';
+import type { ConsumerRecord } from './record/consumer-record.js';
 
 export interface IterateOptions {
   /**

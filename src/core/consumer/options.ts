@@ -15,7 +15,7 @@ import {
   resolveOptions,
   type ResolvedOptions,
 } from '../util/options.js';
-import { parseOffsetReset, type OffsetReset } from './offset-reset.js';
+import { parseOffsetReset, type OffsetReset } from './positions/offset-reset.js';
 import type { PartitionOffset } from './events.js';
 
 /** A record that a deserializer could not read. */

@@ -1,7 +1,7 @@
 import type { Clock } from '../util/clock.js';
 import type { ConsumerEvent } from './events.js';
-import type { GroupForTransactions } from './group-for-transactions.js';
-import type { Starvation } from './starvation.js';
+import type { GroupForTransactions } from './run/group-for-transactions.js';
+import type { Starvation } from './run/starvation.js';
 
 /** What operators may use of the consumer whose records they work on. */
 export interface PipelineHost {

@@ -3,10 +3,10 @@ import type { TopicPartition } from '../group/index.js';
 import { KafkaError } from '../util/errors.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerContext } from './context.js';
-import type { Decoder } from './decoder.js';
+import type { Decoder } from './delivering/decoder.js';
 import type { ConsumerMetrics } from './metrics.js';
-import type { Outlets } from './outlets.js';
-import { ConsumerRun } from './run.js';
+import type { Outlets } from './delivering/outlets.js';
+import { ConsumerRun } from './run/run.js';
 import { resolveTopics, type ConsumerTopics } from './topics.js';
 
 /** Looks at a partition again that somebody wants records of. */

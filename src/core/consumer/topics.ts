@@ -1,8 +1,8 @@
 import { inspect } from 'node:util';
 import { ConfigError } from '../util/errors.js';
 import { nameOf } from './errors.js';
-import type { PartitionRange, RunSource } from './run-source.js';
-import type { StartPosition } from './positions.js';
+import type { PartitionRange, RunSource } from './run/run-source.js';
+import type { StartPosition } from './positions/positions.js';
 import type { TopicPartition } from '../group/index.js';
 
 /** Where to begin in a partition that is consumed without sharing it with a group. */

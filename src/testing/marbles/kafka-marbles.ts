@@ -1,6 +1,6 @@
 import type { Observable } from 'rxjs';
 import { TestScheduler, type RunHelpers } from 'rxjs/testing';
-import type { ConsumerRecord } from '../../core/consumer/consumer-record.js';
+import type { ConsumerRecord } from '../../core/consumer/record/consumer-record.js';
 import type { ConsumerEvent } from '../../core/consumer/events.js';
 import type { Clock } from '../../core/util/clock.js';
 import { checkRunMode } from './diagram.js';

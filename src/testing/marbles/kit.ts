@@ -1,7 +1,7 @@
 import { Observable, Subscription } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import type { ConsumerRecord } from '../../core/consumer/consumer-record.js';
-import type { DeserializerOptions } from '../../core/consumer/decoder.js';
+import type { ConsumerRecord } from '../../core/consumer/record/consumer-record.js';
+import type { DeserializerOptions } from '../../core/consumer/delivering/decoder.js';
 import type { ConsumerEvent } from '../../core/consumer/events.js';
 import type { Clock } from '../../core/util/clock.js';
 import { lettersOf, parseDiagram } from './diagram.js';

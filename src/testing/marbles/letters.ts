@@ -1,6 +1,6 @@
-import { ConsumerRecord } from '../../core/consumer/consumer-record.js';
+import { ConsumerRecord } from '../../core/consumer/record/consumer-record.js';
 import { originsOf } from '../../core/records/index.js';
-import type { DeliveryOwner } from '../../core/consumer/delivery.js';
+import type { DeliveryOwner } from '../../core/consumer/delivering/delivery.js';
 import type { MarbleLog } from './marble-log.js';
 
 const logs = new WeakMap<DeliveryOwner, MarbleLog>();

@@ -1,8 +1,8 @@
 import { Observable, Subject, type Subscriber } from 'rxjs';
 import type { TestScheduler } from 'rxjs/testing';
-import type { ConsumerRecord } from '../../core/consumer/consumer-record.js';
+import type { ConsumerRecord } from '../../core/consumer/record/consumer-record.js';
 import type { ConsumerContext } from '../../core/consumer/context.js';
-import { Decoder, type DeserializerOptions } from '../../core/consumer/decoder.js';
+import { Decoder, type DeserializerOptions } from '../../core/consumer/delivering/decoder.js';
 import type { ConsumerEvent } from '../../core/consumer/events.js';
 import { resolveConsumerOptions, type ConsumerOptions } from '../../core/consumer/options.js';
 import type { Clock } from '../../core/util/clock.js';

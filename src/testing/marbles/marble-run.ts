@@ -4,17 +4,21 @@ import {
   type PartitionListener,
   type Redelivery,
 } from '../../core/consumer/assigned-partition.js';
-import { BoundedEnd } from '../../core/consumer/bounded-end.js';
-import { ByteBudget } from '../../core/consumer/byte-budget.js';
+import { BoundedEnd } from '../../core/consumer/run/bounded-end.js';
+import { ByteBudget } from '../../core/consumer/fetching/byte-budget.js';
 import { UserCallbacks } from '../../core/consumer/callbacks.js';
-import type { ConsumerRecord } from '../../core/consumer/consumer-record.js';
+import type { ConsumerRecord } from '../../core/consumer/record/consumer-record.js';
 import type { ConsumerContext } from '../../core/consumer/context.js';
-import type { Decoder } from '../../core/consumer/decoder.js';
-import { Deliverer, type DeliveryHooks, type Remedy } from '../../core/consumer/deliverer.js';
-import { FetchedChunk } from '../../core/consumer/fetched-chunk.js';
+import type { Decoder } from '../../core/consumer/delivering/decoder.js';
+import {
+  Deliverer,
+  type DeliveryHooks,
+  type Remedy,
+} from '../../core/consumer/delivering/deliverer.js';
+import { FetchedChunk } from '../../core/consumer/fetching/fetched-chunk.js';
 import { Pipeline } from '../../core/consumer/pipeline.js';
-import { Redeliverer } from '../../core/consumer/redeliverer.js';
-import { starvationOf, type Starvation } from '../../core/consumer/starvation.js';
+import { Redeliverer } from '../../core/consumer/delivering/redeliverer.js';
+import { starvationOf, type Starvation } from '../../core/consumer/run/starvation.js';
 import { plainPartition } from '../../core/group/index.js';
 import { DrainWaits } from './drain-wait.js';
 import { rememberLog } from './letters.js';

@@ -1,7 +1,7 @@
 import { concatMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import type { Cluster } from '../../../src/core/cluster/index.js';
-import { Committer } from '../../../src/core/consumer/committer.js';
+import { Committer } from '../../../src/core/consumer/positions/committer.js';
 import type { ConsumerContext } from '../../../src/core/consumer/context.js';
 import { ConsumerMetrics } from '../../../src/core/consumer/metrics.js';
 import { resolveConsumerOptions } from '../../../src/core/consumer/options.js';

@@ -1,0 +1,59 @@
+import type { Origin } from '../../records/index.js';
+import type { ConsumerRecord } from './consumer-record.js';
+import { Relay, type Outcome } from './relay.js';
+
+/**
+ * What one record is divided into. It is settled when all parts are, and whoever divides it has
+ * settled the reference that it holds itself: acked when all were acked, else nacked, else given
+ * back. Not before, so that it never comes again while work on it goes on.
+ */
+export class Parts<K, V> implements Outcome {
+  /** Never by itself: what is awaited is the last of the parts. */
+  readonly isNacked = false;
+  private readonly home: Relay;
+  private unsettled = 1;
+  private failure: { readonly reason: unknown } | undefined;
+  private isReturned = false;
+  private shown: ConsumerRecord<K, V> | undefined;
+
+  constructor(readonly origin: ConsumerRecord<K, V>) {
+    this.home = new Relay(origin.source, this);
+  }
+
+  /** One more part, with a value of its own. */
+  divide<P>(value: P): ConsumerRecord<K, P> {
+    this.unsettled++;
+    return this.origin.relayedTo(this.home, value);
+  }
+
+  /** The record as it is shown to whoever divides it: each result derived from it is a part. */
+  get whole(): ConsumerRecord<K, V> {
+    return (this.shown ??= this.origin.relayedTo(this.home, this.origin.value));
+  }
+
+  originFor(record: ConsumerRecord<unknown, unknown>): Origin {
+    return record === this.shown ? this.divide(undefined) : record;
+  }
+
+  ack(): void {
+    this.settle();
+  }
+
+  nack(reason: unknown): void {
+    this.failure ??= { reason };
+    this.settle();
+  }
+
+  giveBack(): void {
+    this.isReturned = true;
+    this.settle();
+  }
+
+  private settle(): void {
+    if (--this.unsettled > 0) return;
+    const { origin, failure, isReturned } = this;
+    if (failure !== undefined) origin.nack(failure.reason);
+    else if (isReturned) origin.giveBack();
+    else origin.ack();
+  }
+}

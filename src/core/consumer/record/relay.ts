@@ -1,0 +1,79 @@
+import type { Origin, RecordSource } from '../../records/index.js';
+import type { ConsumerRecord } from './consumer-record.js';
+import type { DeliveryOwner, RecordHome } from '../delivering/delivery.js';
+import type { Ledger } from '../ledger.js';
+
+type AnyRecord = ConsumerRecord<unknown, unknown>;
+
+/** Who decides what becomes of a record when one that stands for it is settled. */
+export interface Outcome {
+  ack(): void;
+  nack(reason: unknown): void;
+  giveBack(): void;
+  /** Whether, after a nack, that very record is delivered again. */
+  readonly isNacked: boolean;
+  /** What a result of the record reports to, where that is not the record itself. */
+  originFor?(record: AnyRecord): Origin;
+}
+
+/** Where records lie that stand for another one: with it, but their outcome goes elsewhere. */
+export class Relay implements RecordHome {
+  constructor(
+    private readonly origin: RecordHome,
+    private readonly outcome: Outcome,
+  ) {}
+
+  get topic(): string {
+    return this.origin.topic;
+  }
+
+  get partition(): number {
+    return this.origin.partition;
+  }
+
+  get owner(): DeliveryOwner {
+    return this.origin.owner;
+  }
+
+  get ledger(): Ledger {
+    return this.origin.ledger;
+  }
+
+  get source(): RecordSource {
+    return this.origin.source;
+  }
+
+  get leaderEpoch(): number {
+    return this.origin.leaderEpoch;
+  }
+
+  get signal(): AbortSignal {
+    return this.origin.signal;
+  }
+
+  ack(): void {
+    this.outcome.ack();
+  }
+
+  nack(_record: AnyRecord, _sequence: number, reason: unknown): boolean {
+    this.outcome.nack(reason);
+    return this.outcome.isNacked;
+  }
+
+  return(): void {
+    this.outcome.giveBack();
+  }
+
+  originFor(record: AnyRecord): Origin {
+    return this.outcome.originFor?.(record) ?? record;
+  }
+}
+
+/** A record that stands for another one, with a value of its own; its outcome goes where it is told. */
+export function relay<K, V>(
+  record: ConsumerRecord<K, unknown>,
+  outcome: Outcome,
+  value: V,
+): ConsumerRecord<K, V> {
+  return record.relayedTo(new Relay(record.source, outcome), value);
+}

@@ -1,0 +1,65 @@
+import type { GroupMetadata } from '../../group/index.js';
+import type { AssignedPartition } from '../assigned-partition.js';
+import type { ConsumerContext } from '../context.js';
+import type { DeliveryOwner } from '../delivering/delivery.js';
+import type { OffsetToCommit } from '../positions/group-offsets.js';
+
+/** As whom offsets are stored: a member, or for a consumer that shares with nobody the group alone. */
+export type TransactionMember = Pick<GroupMetadata, 'groupId'> & Partial<GroupMetadata>;
+
+interface GroupHooks {
+  readonly partitions: () => readonly AssignedPartition[];
+  readonly member: () => TransactionMember | undefined;
+  /** Goes on in a partition from what is committed of it. */
+  readonly beginAnew: (partition: AssignedPartition) => void;
+}
+
+/** What transactions need of the consumer whose offsets they store. */
+export class GroupForTransactions {
+  constructor(
+    private readonly context: ConsumerContext,
+    readonly groupId: string,
+    private readonly hooks: GroupHooks,
+  ) {}
+
+  /** As whom to store now; `undefined` while the group is between generations. */
+  get member(): TransactionMember | undefined {
+    return this.hooks.member();
+  }
+
+  /**
+   * The offsets that a transaction has to store: where to go on once all that joined it is done. A
+   * partition of which nothing was ever committed is among them, so that its next owner can't skip
+   * by `latest`.
+   *
+   * @param only the partition that it is about; default all.
+   */
+  offsets(only?: DeliveryOwner): OffsetToCommit[] {
+    return this.hooks.partitions().flatMap((each) => {
+      if (!each.hasPosition || each.ledger.isFenced) return [];
+      if (only !== undefined && each !== only) return [];
+      const { topic, partition, committedOffset, ledger } = each;
+      const { offset, leaderEpoch } = ledger.joinedPosition;
+      return offset === committedOffset ? [] : [{ topic, partition, offset, leaderEpoch }];
+    });
+  }
+
+  /** A transaction has stored offsets, and is committed. */
+  stored(offsets: readonly OffsetToCommit[]): void {
+    const byKey = new Map(this.hooks.partitions().map((each) => [each.key, each]));
+    for (const { topic, partition, offset } of offsets) {
+      const held = byKey.get(`${topic}-${partition}`);
+      if (held !== undefined) held.committedOffset = offset;
+    }
+    this.context.emit({
+      type: 'committed',
+      offsets: offsets.map(({ topic, partition, offset }) => ({ topic, partition, offset })),
+    });
+  }
+
+  /** Forgets where a partition stood, for what is committed of it may have changed. */
+  beginAnew(owner: DeliveryOwner): void {
+    const held = this.hooks.partitions().find((each) => each === owner);
+    if (held !== undefined) this.hooks.beginAnew(held);
+  }
+}
