@@ -12,6 +12,7 @@ export default defineConfig({
           name: 'unit',
           include: ['test/**/*.test.ts', 'examples/**/*.test.ts'],
           exclude: [kafkaTests, layerTests],
+          setupFiles: ['test/support/steady-seed.ts'],
           // Ends tests that hang, not those that a busy machine makes slow.
           testTimeout: 30_000,
         },

@@ -22,17 +22,21 @@ import * as rxjs from 'rxjs';
 import * as rxKafka from '../src/index.js';
 import { createReadStream } from 'node:fs';
 import { createInterface } from 'node:readline';
+import { MessageChannel, Worker, workerData } from 'node:worker_threads';
 import { deepStrictEqual } from 'node:assert';
 import { TestScheduler } from 'rxjs/testing';
 import { marbles } from 'rxjs-marbles';
 import { test } from 'vitest';
 import * as testing from '../src/testing/index.js';
 interface Order { readonly id: string; readonly total: number }
+interface Click { readonly user: string }
 declare const order: Order;
+declare const click: Click;
 declare const kafka: rxKafka.Kafka;
 declare const consumer: rxKafka.Consumer<Buffer | null, Order>;
 declare const orders: rxjs.Observable<rxKafka.ConsumerRecord<Buffer | null, Order>>;
-declare const clicks: rxjs.Observable<{ readonly user: string }>;
+declare const producer: rxKafka.Producer;
+declare const clicks: rxjs.Observable<Click>;
 declare const charge: (order: unknown, signal?: AbortSignal) => Promise<void>;
 declare const review: (order: rxKafka.ConsumerRecord<Buffer | null, Order>) => Promise<void>;
 declare const save: (record: rxKafka.ConsumerRecord) => Promise<void>;
@@ -51,7 +55,7 @@ const blocks: readonly Example[] = [
   ...readFileSync(join(root, 'docs/testing.md'), 'utf8').matchAll(/^```ts\n([\s\S]*?)^```/gm),
 ].map(([, code = ''], i) => ({ where: `test ${i + 1} of docs/testing.md`, code }));
 
-test('every example in the documentation of sources, operators, sinks, consumers and marbles compiles', () => {
+test('every example in the documentation of sources, operators, sinks, consumers, producers and marbles compiles', () => {
   const examples = [...folders.flatMap((folder) => examplesIn(join(root, folder))), ...blocks];
   expect(examples.length).toBeGreaterThan(20);
   const wrong = { where: 'one that must not compile', code: 'fromTopics(kafka, 5);' };

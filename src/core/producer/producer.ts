@@ -110,7 +110,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
    * another producer has taken over the id; else as {@link Producer.initTransactions}.
    * @example
    * const txn = await producer.beginTransaction();
-   * await txn.send({ topic: 'invoices', value: invoice });
+   * await txn.send({ topic: 'invoices', value: invoice(order) });
    * await txn.commit();
    */
   async beginTransaction(): Promise<Transaction<K, V>> {
@@ -144,7 +144,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
    *
    * @example
    * producer.transaction((txn) => orders.pipe(
-   *   concatMap((order) => txn.send({ topic: 'invoices', value: invoice(order) })),
+   *   concatMap(({ value }) => txn.send({ topic: 'invoices', value: invoice(value) })),
    * )).subscribe({ complete: () => console.log('committed') });
    */
   transaction<R>(project: (txn: Transaction<K, V>) => ObservableInput<R>): Observable<R> {

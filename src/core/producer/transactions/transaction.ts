@@ -26,7 +26,7 @@ export interface TransactionHost<K, V> {
  * @example
  * const txn = await producer.beginTransaction();
  * try {
- *   await txn.send({ topic: 'invoices', value: invoice });
+ *   await txn.send({ topic: 'invoices', value: invoice(order) });
  *   await txn.sendOffsets(consumer.groupMetadata!, [{ topic: 'orders', partition: 0, offset: 42 }]);
  *   await txn.commit();
  * } catch (error) {
