@@ -1,7 +1,7 @@
 import { parseBootstrapServers, type ClusterOptions } from './cluster/index.js';
 import { tcpTransport, type Transport } from './network/index.js';
 import { systemClock, type Clock } from './util/clock.js';
-import { custom, flag, integer, oneOf, resolveOptions } from './util/options.js';
+import { checkIsObject, custom, flag, integer, oneOf, resolveOptions } from './util/options.js';
 
 /** How a client finds its cluster. Names, meanings and defaults are those of the Java client 4.x. */
 export interface KafkaOptions {
@@ -68,8 +68,9 @@ const rules = {
 
 /** Checks and completes what {@link KafkaOptions} leaves open. */
 export function resolveKafkaOptions(given: KafkaOptions): Omit<ClusterOptions, 'onEvent'> {
+  checkIsObject('createKafka', given);
   const { bootstrapServers, ...rest } = given;
-  const options = resolveOptions('createKafka', rules, rest as Record<string, unknown>);
+  const options = resolveOptions('createKafka', rules, { ...rest }, ['bootstrapServers']);
   return {
     ...options,
     bootstrapServers: parseBootstrapServers(bootstrapServers),

@@ -1,7 +1,9 @@
 import { defer, finalize, from, switchMap, type Observable, type ObservableInput } from 'rxjs';
 import type { Kafka } from './kafka.js';
 import {
+  SERIALIZERS,
   checkProducerOptions,
+  serializersOf,
   type Producer,
   type ProducerOptions,
   type SerializerOptions,
@@ -27,6 +29,8 @@ const rules = {
   ),
   size: integer(4, { min: 1, max: 1000 }),
 } as const;
+
+const ownOptions = [...Object.keys(rules), ...SERIALIZERS];
 
 /**
  * Producers for several transactions side by side, for one producer has one at a time. Made with
@@ -136,10 +140,10 @@ export function transactionPool<K = unknown, V = unknown>(
     ...(size !== undefined && { size }),
   });
   const idOf = (index: number) => `${options.transactionalIdPrefix}-${index}`;
-  const producerOptions: Record<string, unknown> = { ...rest, transactionalId: idOf(0) };
-  delete producerOptions['keySerializer'];
-  delete producerOptions['valueSerializer'];
-  checkProducerOptions('transactionPool', producerOptions);
+  const { keySerializer, valueSerializer, ...producerOptions } = rest;
+  serializersOf('transactionPool', keySerializer, valueSerializer);
+  const first = { ...producerOptions, transactionalId: idOf(0) };
+  checkProducerOptions('transactionPool', first, ownOptions);
   return new TransactionPool<K, V>(
     (index) => kafka.producer<K, V>({ ...rest, transactionalId: idOf(index) }),
     options.size,

@@ -24,6 +24,8 @@ export interface SendAllOptions<T, K, V, R = never>
   readonly onError?: 'fail' | 'emit' | ((failure: SendFailure<T>) => ObservableInput<R>);
 }
 
+const ownOptions = ['keySerializer', 'valueSerializer', 'toRecord', 'onError'] as const;
+
 /**
  * Writes everything that a source gives to a topic, and pulls only while there is room: real
  * backpressure, any amount of input through a buffer of `bufferMemory`.
@@ -63,7 +65,7 @@ export function sendAll<T, K, V, R>(
     onError = 'fail',
     ...producerOptions
   } = options;
-  checkTarget('sendAll', target, producerOptions);
+  checkTarget('sendAll', target, producerOptions, ownOptions);
   checkChoice('sendAll', 'toRecord', toRecord, [], true);
   checkChoice('sendAll', 'onError', onError, ['fail', 'emit'], true);
   if (!PullSource.canPull(source)) {

@@ -36,10 +36,17 @@ export function openTarget(target: SinkTarget, options: ProducerOptions): OpenTa
 /**
  * Checks the options of the producer that each subscription will make. Where one is given, there can
  * be none.
+ *
+ * @param own the options of the sink itself, which were taken out before.
  */
-export function checkTarget(sink: string, target: SinkTarget, options: ProducerOptions): void {
+export function checkTarget(
+  sink: string,
+  target: SinkTarget,
+  options: ProducerOptions,
+  own: readonly string[],
+): void {
   if (!isProducer(target)) {
-    checkProducerOptions(sink, options);
+    checkProducerOptions(sink, options, own);
     return;
   }
   const [name] = Object.keys(options);

@@ -51,6 +51,15 @@ export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
   readonly abandonOnUnsubscribe?: boolean;
 }
 
+const ownOptions: readonly (keyof ToTopicOptions<unknown, unknown, unknown, unknown>)[] = [
+  'keySerializer',
+  'valueSerializer',
+  'toRecord',
+  'onError',
+  'overflow',
+  'abandonOnUnsubscribe',
+];
+
 /** Options of the producer that a sink makes for itself when it is given `kafka`. */
 export type OwnProducerOptions<P> = P extends SinkProducer ? object : ProducerOptions;
 
@@ -106,7 +115,7 @@ export function toTopic<T, K, V, R>(
     abandonOnUnsubscribe = false,
     ...producerOptions
   } = options;
-  checkTarget('toTopic', target, producerOptions);
+  checkTarget('toTopic', target, producerOptions, ownOptions);
   checkChoice('toTopic', 'toRecord', toRecord, [], true);
   checkChoice('toTopic', 'onError', onError, ['fail', 'emit'], true);
   checkChoice('toTopic', 'overflow', overflow, ['error', 'drop-newest', 'drop-oldest']);

@@ -195,6 +195,8 @@ describe('toTopic', () => {
     expect(() => toTopic(kafka, TOPIC, { onError: 'ignore' as never })).toThrow(/onError/);
     expect(() => toTopic(kafka, TOPIC, { toRecord: 5 as never })).toThrow(/toRecord/);
     expect(() => toTopic(kafka, 5 as never)).toThrow(/topic/);
+    const misspelt = { valueSerialiser: String } as never;
+    expect(() => toTopic(kafka, TOPIC, misspelt)).toThrow(/did you mean valueSerializer/);
     const producer = kafka.producer();
     expect(() => toTopic(producer, TOPIC, { lingerMs: 1 } as never)).toThrow(/lingerMs.*producer/);
   });

@@ -231,10 +231,11 @@ export interface ResolvedConsumerOptions extends Omit<
 }
 
 const DEFAULT_MAX_DRAIN_MS = 30_000;
+const DESERIALIZERS = ['keyDeserializer', 'valueDeserializer'];
 
 /** Checks and completes what {@link ConsumerOptions} leaves open. */
 export function resolveConsumerOptions(given: ConsumerOptions): ResolvedConsumerOptions {
-  const options = resolveOptions('consumer', rules, given as Record<string, unknown>);
+  const options = resolveOptions('consumer', rules, { ...given }, DESERIALIZERS);
   const { groupId, autoOffsetReset, ack, maxPollIntervalMs } = options;
   checkGroupOptions(given, options);
   checkWaits(given, options);

@@ -359,7 +359,9 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     }
     if (this.accumulator.topicMetadata(topic) === undefined) {
       if (typeof topic !== 'string' || !LEGAL_TOPIC.test(topic)) {
-        const complaint = `'${topic}' is not a legal topic name`;
+        const given = topic as string | undefined;
+        const complaint =
+          given === undefined ? 'it names no topic' : `'${given}' is not a legal topic name`;
         this.refuse(record.submitter, record.token, invalidRecord('', complaint));
         return;
       }

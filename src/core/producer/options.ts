@@ -129,17 +129,26 @@ export interface ResolvedProducerOptions extends Omit<
   readonly requiresIdempotence: boolean;
 }
 
-/** Throws a ConfigError, naming who was given the options, if no producer can be made with them. */
-export function checkProducerOptions(what: string, given: ProducerOptions): void {
-  resolveProducerOptions(given, what);
+/**
+ * Throws a ConfigError, naming who was given the options, if no producer can be made with them.
+ *
+ * @param others names that stand in the same object and are checked elsewhere.
+ */
+export function checkProducerOptions(
+  what: string,
+  given: ProducerOptions,
+  others: readonly string[],
+): void {
+  resolveProducerOptions(given, what, others);
 }
 
 /** Checks and completes what {@link ProducerOptions} leaves open. */
 export function resolveProducerOptions(
   given: ProducerOptions,
-  what = 'producer',
+  what: string,
+  others: readonly string[],
 ): ResolvedProducerOptions {
-  const options = resolveOptions(what, rules, given as Record<string, unknown>);
+  const options = resolveOptions(what, rules, given as Record<string, unknown>, others);
   const acks = options.acks === 'all' ? -1 : options.acks;
   const { lingerMs, requestTimeoutMs, deliveryTimeoutMs, enableIdempotence } = options;
   if (enableIdempotence === true && acks !== -1) {

@@ -8,7 +8,7 @@ import type { ProducerEvent } from './events.js';
 import { resolveProducerOptions, type ProducerOptions } from './options.js';
 import type { ProducerRecord, Receipt } from './record.js';
 import { SendQueue } from './send-queue.js';
-import { serializersOf, type SerializerOptions } from './serializers.js';
+import { SERIALIZERS, serializersOf, type SerializerOptions } from './serializers.js';
 import { notTransactional } from './transactions/errors.js';
 import type { TransactionManager } from './transactions/manager.js';
 import { runTransaction } from './transactions/run-transaction.js';
@@ -56,7 +56,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
     options: ProducerOptions & SerializerOptions<K, V>,
   ) {
     const { keySerializer, valueSerializer, ...rest } = options;
-    const resolved = resolveProducerOptions(rest);
+    const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
     this.lifecycle = this.events.asObservable();
     this.engine = new ProducerEngine(cluster, clock, resolved, (event) => this.events.next(event));
     this.sends = new SendQueue(

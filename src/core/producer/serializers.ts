@@ -13,6 +13,9 @@ export interface SerializerOptions<K, V> {
   readonly valueSerializer?: Serializer<V>;
 }
 
+/** Their names. */
+export const SERIALIZERS: readonly string[] = ['keySerializer', 'valueSerializer'];
+
 /** The functions behind a pair of serializers, checked. */
 export function serializersOf(
   what: string,

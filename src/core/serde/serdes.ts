@@ -55,7 +55,7 @@ export function bytes(): Serde<Uint8Array> {
 export const passBytesAndText: Serializer<unknown> = (value) => {
   if (typeof value === 'string' || value instanceof Uint8Array) return value;
   throw new TypeError(
-    `a ${typeof value} needs a serializer, such as json(); without one only strings, Buffers and ` +
+    `${typeof value === 'object' ? 'an' : 'a'} ${typeof value} needs a serializer, such as json(); without one only strings, Buffers and ` +
       `Uint8Arrays can be sent`,
   );
 };

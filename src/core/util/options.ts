@@ -1,5 +1,6 @@
 import { inspect } from 'node:util';
 import { ConfigError } from './errors.js';
+import { similarName } from './similar.js';
 
 /** One option: its default, and what is wrong with a value, as in `must be at least 0`. */
 export interface OptionRule<T> {
@@ -18,15 +19,19 @@ export type ResolvedOptions<R extends OptionRules> = {
  * Checks options once, where a handle is created, and completes them with their defaults, so that
  * nothing inside needs a default or a check.
  *
+ * @param others names that stand in the same object and are checked elsewhere.
  * @throws ConfigError naming the option, its value and what would do.
  */
 export function resolveOptions<R extends OptionRules>(
   what: string,
   rules: R,
   given: Readonly<Record<string, unknown>>,
+  others: readonly string[] = [],
 ): ResolvedOptions<R> {
+  checkIsObject(what, given);
   for (const name of Object.keys(given)) {
-    if (!Object.hasOwn(rules, name)) throw unknownOption(what, name, Object.keys(rules));
+    if (Object.hasOwn(rules, name)) continue;
+    throw unknownOption(what, name, [...others, ...Object.keys(rules)]);
   }
   const resolved: Record<string, unknown> = {};
   for (const [name, rule] of Object.entries(rules)) {
@@ -52,12 +57,14 @@ export function badOption(
   return new ConfigError(`${what}: option ${name} is ${show(value)}, but it ${complaint}`);
 }
 
+/** @throws ConfigError if what was given can't have options. */
+export function checkIsObject(what: string, given: unknown): void {
+  if (typeof given === 'object' && given !== null) return;
+  throw new ConfigError(`${what}: the options are ${show(given)}, but they must be an object`);
+}
+
 function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {
-  const plain = (text: string) => text.toLowerCase().replaceAll(/[._-]/g, '');
-  const wanted = plain(name);
-  const similar = known.find(
-    (option) => plain(option) === wanted || plain(option) === `${wanted}ms`,
-  );
+  const similar = similarName(name, known);
   const hint = similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
   return new ConfigError(`${what}: there is no option ${name}; ${hint}`, {
     code: 'UNKNOWN_OPTION',

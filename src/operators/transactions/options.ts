@@ -2,6 +2,7 @@ import type { Observable, ObservableInput } from 'rxjs';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import type { Kafka } from '../../core/kafka.js';
 import {
+  SERIALIZERS,
   checkProducerOptions,
   Producer,
   type ProducerOptions,
@@ -163,10 +164,8 @@ function checkOwnProducer(
     const complaint = 'needs a transactionalIdPrefix to which the partition can be added';
     throw badOption(what, 'transactionalIdPer', transactionalIdPer, complaint);
   }
-  checkProducerOptions(what, {
-    ...producer,
-    transactionalId: transactionalId ?? transactionalIdPrefix!,
-  });
+  const given = { ...producer, transactionalId: transactionalId ?? transactionalIdPrefix! };
+  checkProducerOptions(what, given, [...Object.keys(rules), ...SERIALIZERS]);
 }
 
 /** The coordinator must not abort what is still allowed to go on. */

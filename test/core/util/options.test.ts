@@ -8,7 +8,8 @@ const rules = {
   mode: oneOf<'a' | 'b'>('a', 'a', 'b'),
   hook: custom<(() => void) | undefined>(undefined, 'a function', (v) => typeof v === 'function'),
 };
-const resolve = (given: object) => resolveOptions('thing', rules, given as Record<string, unknown>);
+const resolve = (given: object) =>
+  resolveOptions('thing', rules, given as Record<string, unknown>, ['elsewhere']);
 
 test('what is not given takes its default, also when it is given as undefined', () => {
   expect(resolve({ isEager: true, mode: undefined })).toEqual({
@@ -35,8 +36,20 @@ test.each([
   [{ hook: 5 }, 'option hook is 5, but it must be a function'],
   [{ linger: 5 }, 'there is no option linger; did you mean lingerMs?'],
   [{ 'linger.ms': 5 }, 'did you mean lingerMs?'],
-  [{ nonsense: 5 }, 'there is no option nonsense; known are lingerMs, isEager, mode, hook'],
+  [{ lngerMs: 5 }, 'did you mean lingerMs?'],
+  [{ mod: 5 }, 'did you mean mode?'],
+  [{ hikk: 5 }, 'known are'],
+  [{ elsewher: 5 }, 'did you mean elsewhere?'],
+  [
+    { nonsense: 5 },
+    'there is no option nonsense; known are elsewhere, lingerMs, isEager, mode, hook',
+  ],
 ])('%j is refused, naming option, value and what would do', (given, message) => {
   expect(() => resolve(given)).toThrow(ConfigError);
   expect(() => resolve(given)).toThrow(message);
+});
+
+test.each([undefined, null, 'lingerMs=5'])('%j in place of options is refused by name', (given) => {
+  expect(() => resolve(given as never)).toThrow(ConfigError);
+  expect(() => resolve(given as never)).toThrow(/^thing: the options are .* must be an object$/);
 });

@@ -5,7 +5,7 @@ import { custom, integer, resolveOptions } from '../../util/options.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Receipt } from '../record.js';
 import { SendQueue } from '../send-queue.js';
-import { serializersOf, type SerializerOptions } from '../serializers.js';
+import { SERIALIZERS, serializersOf, type SerializerOptions } from '../serializers.js';
 import { RemoteEngine } from './remote-engine.js';
 
 /** How a worker uses a producer of another thread. */
@@ -39,7 +39,7 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
   /** @internal Made by {@link connectProducer}. */
   constructor(port: MessagePort, options: SharedProducerOptions & SerializerOptions<K, V>) {
     const { keySerializer, valueSerializer, ...rest } = options;
-    const resolved = resolveOptions('connectProducer', rules, rest as Record<string, unknown>);
+    const resolved = resolveOptions('connectProducer', rules, { ...rest }, SERIALIZERS);
     this.engine = new RemoteEngine(port, resolved.clock, resolved);
     const serializers = serializersOf('connectProducer', keySerializer, valueSerializer);
     this.sends = new SendQueue(this.engine, serializers, resolved, originsOf);
