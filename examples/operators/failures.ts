@@ -1,10 +1,18 @@
 /**
- * Failures: work is tried again while its key waits, and what fails for good becomes a dead letter;
- * neither is committed before it is safe.
+ * Failures: work is tried again while its key waits, or later from a retry topic while others go on, and
+ * what fails for good becomes a dead letter; nothing is committed before it is safe.
  *
  *     npx tsx examples/operators/failures.ts
  */
-import { deadLetter, fromTopics, retryEach, tee, toCommit, toTopics } from '../../src/index.js';
+import {
+  deadLetter,
+  fromTopics,
+  retryEach,
+  retryTopics,
+  tee,
+  toCommit,
+  toTopics,
+} from '../../src/index.js';
 import { map } from 'rxjs';
 import { example } from '../guarantees/setting.js';
 
@@ -34,6 +42,34 @@ await example({ partitions: 1, records: 10 }, async ({ cluster, kafka, check, un
   const headers = new Map(letters[0]!.headers.map(([name, value]) => [name, String(value)]));
   check('that says where it came from', headers.get('dead-letter.offset') === '5');
   check('and why it failed', headers.get('dead-letter.error') === 'no such customer');
+
+  const retries = [
+    { topic: 'orders.retry.soon', delayMs: 50 },
+    { topic: 'orders.retry.later', delayMs: 200 },
+  ];
+  const attempts: number[] = [];
+  const done: number[] = [];
+  fromTopics(kafka, 'orders', { ...inGroup, groupId: 'waiting' })
+    .pipe(
+      retryTopics(
+        kafka,
+        retries,
+        {
+          consumer: { groupId: 'waiting.retries', autoCommitIntervalMs: 50 },
+          onError: deadLetter(kafka, { topic: 'orders.given-up' }),
+        },
+        ({ topic, offset }, { attempt }) => {
+          if (topic === 'orders' && offset !== 5) done.push(offset);
+          else attempts.push(attempt);
+          if (topic !== 'orders' || offset === 5) throw new Error('no such customer');
+        },
+      ),
+    )
+    .subscribe();
+  await until(() => cluster.inspect().topics['orders.given-up'] !== undefined);
+  check('what fails waits elsewhere, and the others are done', done.length === 9);
+  check('it is tried again from each retry topic', attempts.join() === '1,2,3');
+  check('and is committed as soon as it waits there', committed('waiting') === 10);
 
   fromTopics(kafka, 'orders', { ...inGroup, groupId: 'routing' })
     .pipe(

@@ -1,12 +1,12 @@
-import { filter, from, map, mergeMap, Observable, share, Subject, take } from 'rxjs';
+import { from, mergeMap, type Observable } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import type { ConsumerRecord } from '../core/consumer/index.js';
 import type { ProducerOptions, Receipt } from '../core/producer/index.js';
-import { withOrigins, type Content } from '../core/records/index.js';
 import { KafkaError } from '../core/util/errors.js';
-import type { SendFailure } from '../sinks/sink-run.js';
+import { badOption } from '../core/util/options.js';
 import type { SinkTarget } from '../sinks/target.js';
-import { toTopic, type OwnProducerOptions } from '../sinks/to-topic.js';
+import type { OwnProducerOptions } from '../sinks/to-topic.js';
+import { copyWriter, type Copy } from './processing/copy-writer.js';
 import type { ProcessFailure } from './processing/failure-policy.js';
 import type { Work } from './processing/work.js';
 
@@ -27,15 +27,6 @@ export interface DeadLetterOptions {
 }
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
-
-/** A record as it was stored, with why it failed. */
-interface Letter {
-  readonly key: Buffer | null;
-  readonly value: Buffer | null;
-  readonly headers: readonly (readonly [string, Content])[];
-}
-
-type Outcome = Receipt<Letter> | SendFailure<Letter>;
 
 /**
  * Writes what failed for good to a topic of its own: to be given as `onError` to {@link processEach} or
@@ -74,39 +65,28 @@ export function deadLetter<P extends SinkTarget = Kafka>(
   options: DeadLetterOptions & OwnProducerOptions<P>,
 ): <T extends Work>(failure: ProcessFailure<T>) => Observable<Receipt<AnyRecord>> {
   const { topic, ...producerOptions } = options as DeadLetterOptions & ProducerOptions;
-  const letters = new Subject<Letter>();
-  const sink = toTopic<Letter>(target as Kafka, topic, {
-    ...producerOptions,
-    onError: 'emit',
-  });
-  const outcomes = letters.pipe(sink, share());
-
-  const write = (record: AnyRecord, failure: ProcessFailure<Work>) => {
-    const letter = withOrigins(letterOf(record, failure), [record]);
-    return new Observable<Outcome>((subscriber) => {
-      const isOurs = ({ origin }: Outcome) => origin === letter;
-      subscriber.add(outcomes.pipe(filter(isOurs), take(1)).subscribe(subscriber));
-      letters.next(letter);
-    }).pipe(
-      map((outcome) => {
-        if ('error' in outcome) throw outcome.error;
-        return { ...outcome, origin: record };
-      }),
-    );
-  };
+  if (typeof topic !== 'string') throw badOption('deadLetter', 'topic', topic, 'must be a name');
+  const write = copyWriter(target, producerOptions);
   return (failure) =>
-    from(failure.record.everyRecord()).pipe(mergeMap((record) => write(record, failure)));
+    from(failure.record.everyRecord()).pipe(
+      mergeMap((record) => write(record, letterOf(record, topic, failure))),
+    );
 }
 
-function letterOf(record: AnyRecord, { error, attempt }: ProcessFailure<Work>): Letter {
-  const { topic, partition, offset, timestamp } = record;
+function letterOf(
+  record: AnyRecord,
+  topic: string,
+  { error, attempt }: ProcessFailure<Work>,
+): Copy {
+  const { partition, offset, timestamp } = record;
   const names = deadLetterHeaders;
   return {
+    topic,
     key: record.rawKey,
     value: record.rawValue,
     headers: [
       ...record.headers,
-      [names.topic, topic],
+      [names.topic, record.topic],
       [names.partition, `${partition}`],
       [names.offset, `${offset}`],
       [names.timestamp, `${timestamp}`],

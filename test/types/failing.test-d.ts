@@ -6,6 +6,7 @@ import {
   fromTopics,
   json,
   retryEach,
+  retryTopics,
   string,
   tee,
   toCommit,
@@ -34,6 +35,24 @@ test('retryEach emits what its work and onError give', () => {
   deadLetter(kafka, {});
   // @ts-expect-error a producer has its options already
   deadLetter(kafka.producer(), { topic: 'dead', lingerMs: 0 });
+});
+
+test('retryTopics emits what its work and onError give', () => {
+  const consumer = { groupId: 'retries', valueDeserializer: json<Order>() };
+  const topics = [{ topic: 'orders.retry', delayMs: 1000 }];
+  const onError = deadLetter(kafka, { topic: 'dead' });
+  expectTypeOf(
+    orders.pipe(retryTopics(kafka, topics, { consumer, onError }, ({ value }) => save(value))),
+  ).toEqualTypeOf<Observable<number | Receipt<ConsumerRecord<unknown, unknown>>>>();
+  expectTypeOf(
+    orders.pipe(
+      retryTopics(kafka, topics, { consumer, onError: 'skip' }, ({ value }) => save(value)),
+    ),
+  ).toEqualTypeOf<Observable<number>>();
+  // @ts-expect-error the retries need a group
+  retryTopics(kafka, topics, { consumer: {}, onError: 'skip' }, () => undefined);
+  // @ts-expect-error something has to follow the last retry
+  retryTopics(kafka, topics, { consumer }, () => undefined);
 });
 
 test('tee passes on what it is given; toCommit emits nothing', () => {

@@ -109,6 +109,10 @@ export class AssignedPartition implements DeliveryOwner {
   outlet: Outlet | undefined;
   /** False while nobody could take its records: they would only use up memory that others need. */
   isWanted = true;
+  /** False where nothing is fetched while something is at hand. */
+  fetchesAhead = true;
+  /** What the delivery of a record has to wait for; `undefined` where that is nothing. */
+  hold: ((record: ConsumerRecord<unknown, unknown>) => Promise<void> | undefined) | undefined;
   open: OpenBatch | undefined;
   /** A record that was decoded while nothing could be delivered. */
   decoded: ConsumerRecord<unknown, unknown> | undefined;

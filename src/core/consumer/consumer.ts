@@ -11,6 +11,7 @@ import { Decoder, type DeserializerOptions } from './delivering/decoder.js';
 import { nameOf } from './errors.js';
 import type { ConsumerEvent, DrainReport, PartitionOffset } from './events.js';
 import { FetchOutlets, type FetchHandle } from './delivering/fetch-outlets.js';
+import { heldOutlet } from './delivering/held-outlet.js';
 import {
   fetchCommitted,
   type CommittedOffset,
@@ -115,6 +116,19 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   records(topics: ConsumerTopics): Observable<ConsumerRecord<K, V>> {
     return this.subscriptions.stream<AnyRecord>(topics, (subscriber) =>
       singleOutlet(subscriber),
+    ) as Observable<ConsumerRecord<K, V>>;
+  }
+
+  /**
+   * @internal As `records`, but each not before its time. Its partition waits with it: nothing of it
+   * is in hand, and nothing more of it is fetched.
+   */
+  recordsWhenDue(
+    topics: ConsumerTopics,
+    dueAt: (record: ConsumerRecord<unknown, unknown>) => number,
+  ): Observable<ConsumerRecord<K, V>> {
+    return this.subscriptions.stream<AnyRecord>(topics, (subscriber) =>
+      heldOutlet(subscriber, this.context.clock, dueAt),
     ) as Observable<ConsumerRecord<K, V>>;
   }
 

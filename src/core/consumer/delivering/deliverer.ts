@@ -131,7 +131,7 @@ export class Deliverer {
     const { isAutoAck } = this.settings;
     const { cursor, delivery } = open;
     const { ledger, leaderEpoch } = delivery;
-    const isPlain = decoding.isIdle;
+    const isPlain = decoding.isIdle && partition.hold === undefined;
     const { endOffset } = partition;
     const now = clock.monotonic();
     let untilLook = RECORDS_PER_LOOK;

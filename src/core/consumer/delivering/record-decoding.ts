@@ -21,6 +21,15 @@ export class RecordDecoding {
 
   /** False when the record is not to be delivered, or not yet. */
   decode(partition: AssignedPartition, record: ConsumerRecord<unknown, unknown>): boolean {
+    const held = partition.hold?.(record);
+    if (held !== undefined) {
+      this.decodeLater(
+        partition,
+        record,
+        held.then(() => this.decoder.decode(record)),
+      );
+      return false;
+    }
     for (;;) {
       try {
         const later = this.decoder.decode(record);

@@ -38,6 +38,7 @@ export function obstacleOf(partition: AssignedPartition, now: number): FetchObst
   if (isDraining || fetch !== undefined) return 'other';
   if (fetchOffset >= endOffset) return 'other';
   if (buffer.sizeBytes > partition.askedBytes) return 'buffered';
+  if (!partition.fetchesAhead && partition.hasRecords) return 'buffered';
   // Delivered but unacked records fill the window: one answer ahead is enough.
   if (partition.ledger.free <= 0 && buffer.current !== undefined) return 'buffered';
   return now < retryAt ? 'backing-off' : 'none';
