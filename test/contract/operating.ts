@@ -8,6 +8,8 @@ import {
   fromTopics,
   processEach,
   retryEach,
+  retryHeaders,
+  retryTopics,
   type Consumer,
   type ConsumerOptions,
   type ConsumerRecord,
@@ -166,6 +168,58 @@ export function operatingContract(setup: ContractSetup): void {
           const about = new Map(headers.map(([name, text]) => [name, String(text)]));
           expect(about.get(deadLetterHeaders.error)).toBe(`${String(value)} is bad`);
           expect(tries.get(String(value))).toBeGreaterThanOrEqual(3);
+        }
+      },
+      4 * PATIENCE_MS,
+    );
+
+    test(
+      'retry topics: what fails waits, twice, and then is in the topic of dead letters',
+      async () => {
+        const log = new Log();
+        const names = ['soon', 'later', 'dead'].map((name) => uniqueTopic(name));
+        for (const name of names) await setup.cluster.createTopic(name);
+        const [soon, later, dead] = names as [string, string, string];
+        const groupId = uniqueTopic('retries');
+        const isBad = (value: string) => Number(value) % 10 === 0;
+        const isSlow = (value: string) => Number(value) % 10 === 5;
+        const early: string[] = [];
+        const work = async (record: ConsumerRecord) => {
+          const value = valueOf(record);
+          const dueAt = record.header(retryHeaders.dueAt);
+          if (Date.now() < Number(dueAt?.toString() ?? 0)) early.push(value);
+          await passed(1);
+          const isCuredLater = isSlow(value) && record.topic !== later;
+          if (isBad(value) || isCuredLater) throw new Error(`${value} is bad`);
+          log.finished(record);
+        };
+        await acrossRebalances(setup, protocol, log, (kafka) => {
+          const toLetters = deadLetter(kafka, { topic: dead });
+          return retryTopics(
+            kafka,
+            [
+              { topic: soon, delayMs: 50 },
+              { topic: later, delayMs: 150 },
+            ],
+            {
+              consumer: { ...protocol, groupId },
+              concurrency: 8,
+              order: 'none',
+              onError: (failure) =>
+                toLetters(failure).pipe(tap(() => log.finished(failure.record))),
+            },
+            work,
+          );
+        });
+        expect(early).toEqual([]);
+        const written = await setup.cluster.readAll(dead);
+        const bad = [...log.done].filter(isBad);
+        const told = new Set(written.map(({ value }) => String(value)));
+        expect([...told].toSorted()).toEqual(bad.toSorted());
+        for (const { headers } of written) {
+          const about = new Map(headers.map(([name, text]) => [name, String(text)]));
+          expect(about.get(retryHeaders.attempt)).toBe('2');
+          expect(about.get(deadLetterHeaders.topic)).toBe(later);
         }
       },
       4 * PATIENCE_MS,

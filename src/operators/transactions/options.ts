@@ -64,7 +64,9 @@ export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2
   readonly transactionalIdPrefix?: string;
   /**
    * `'partition'`: an id, and a producer, for each input partition, as it is needed before Kafka 2.5:
-   * `prefix-topic-partition`. Default `'instance'` (KIP-447).
+   * `prefix-topic-partition`. All members of the group need the same prefix then: whoever gets a
+   * partition takes its id over, and so ends what the owner before has under way. Default `'instance'`
+   * (KIP-447).
    */
   readonly transactionalIdPer?: 'instance' | 'partition';
   /** Records that a transaction takes at most. Default 1,000. The consumer's window bounds it, too. */
