@@ -32,7 +32,7 @@ import {
   type TransactionProject,
   type TransactionResult,
 } from '../../src/index.js';
-import { committed } from '../support/consuming.js';
+import { committed, membersOf } from '../support/consuming.js';
 import { Simulation } from '../support/simulation.js';
 import { fill, watch } from '../support/watching.js';
 
@@ -716,5 +716,23 @@ describe('rule 33', () => {
       [...first.values, ...second.values].map((result) => result.transactionalId),
     );
     expect([...ids].sort()).toEqual(['app-in-0', 'app-in-1']);
+  });
+
+  it('a partition is not handed over while its id is being taken over', async () => {
+    await using sim = await Simulation.start(old);
+    fill(sim, 'in', 0, 3);
+    const undo = sim.cluster.delay('InitProducerId', 1000);
+    const options = { transactionalIdPrefix: 'app', transactionalIdPer: 'partition' } as const;
+    const kafka = sim.kafka();
+    const seen = watch(source(kafka).pipe(transactional(kafka, options, copy)));
+    await sim.until(() => sim.cluster.inspect().requests['InitProducerId'] !== undefined);
+    undo();
+    seen.subscription.unsubscribe();
+    await sim.advance(500);
+    expect(membersOf(sim.cluster, 'g')).toBe(1);
+    await sim.until(() => membersOf(sim.cluster, 'g') === 0);
+    const next = watch(source(kafka).pipe(transactional(kafka, options, copy)));
+    await sim.until(() => taken(next.values) === 3 || next.error !== undefined);
+    expect(next.error).toBeUndefined();
   });
 });

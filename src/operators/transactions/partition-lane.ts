@@ -8,6 +8,11 @@ import type { TransactionLane } from './lane.js';
  */
 export class PartitionLane<K, V> {
   private isReady = false;
+  private isOver = false;
+  /**
+   * What came before the id was taken over. It goes back when that is done, not before, so that the
+   * partition isn't handed over meanwhile: a late take-over would fence the next owner.
+   */
   private early: ConsumerRecord<K, V>[] = [];
 
   constructor(
@@ -32,7 +37,9 @@ export class PartitionLane<K, V> {
     }
     this.isReady = true;
     this.returnEarly();
-    this.owner.pipeline.host.group!.beginAnew(this.owner);
+    if (!this.isOver && !this.isLeaving) {
+      this.owner.pipeline.host.group!.beginAnew(this.owner);
+    }
     await this.lane.run();
   }
 
@@ -46,17 +53,16 @@ export class PartitionLane<K, V> {
   }
 
   drain(): void {
-    if (this.isLeaving) this.returnEarly();
     this.lane.drain();
   }
 
   complete(): void {
-    this.returnEarly();
+    this.isOver = true;
     this.lane.complete();
   }
 
   stop(): void {
-    this.returnEarly();
+    this.isOver = true;
     this.lane.stop();
   }
 
