@@ -1,11 +1,4 @@
-import {
-  from,
-  Observable,
-  Subject,
-  takeUntil,
-  type ObservableInput,
-  type OperatorFunction,
-} from 'rxjs';
+import { from, Observable, type ObservableInput, type OperatorFunction } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import {
   serializersOf,
@@ -14,6 +7,7 @@ import {
   type Receipt,
   type SerializerOptions,
 } from '../core/producer/index.js';
+import { feed } from './feed.js';
 import { SinkRun, type OnFailure, type Overflow, type SendFailure } from './sink-run.js';
 import {
   checkChoice,
@@ -138,14 +132,7 @@ export function toTopic<T, K, V, R>(
         overflow,
         subscriber,
       });
-      // Ends also a source that never returns from subscribe().
-      const enough = new Subject<void>();
-      run.onEnough(() => enough.next());
-      source.pipe(takeUntil(enough)).subscribe({
-        next: (value) => run.accept(value),
-        error: (error: unknown) => run.finish({ error }),
-        complete: () => run.finish(undefined),
-      });
+      feed(run, source);
       return () => run.leave(abandonOnUnsubscribe);
     });
 }

@@ -1,14 +1,8 @@
 import { EMPTY, from, map, mergeMap, of, type Observable, type OperatorFunction } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
-import type { Receipt } from '../core/producer/index.js';
+import { serializerOf, type Receipt } from '../core/producer/index.js';
 import { originsOf, shareOrigins, withOrigins } from '../core/records/index.js';
-import {
-  isSerializer,
-  passBytesAndText,
-  serializeFunction,
-  type Serializer,
-  type SerializeFunction,
-} from '../core/serde/index.js';
+import type { Serializer, SerializeFunction } from '../core/serde/index.js';
 import { KafkaError } from '../core/util/errors.js';
 import { badOption } from '../core/util/options.js';
 import type { Overflow } from './sink-run.js';
@@ -125,18 +119,11 @@ function resolveRoutes<T>(routes: Routes<T>): ReadonlyMap<string, ResolvedRoute<
     if (typeof toRecord !== 'function') {
       throw badOption('toTopics', `${topic}.toRecord`, toRecord, 'must be a function');
     }
-    const key = serializeOf(`${topic}.keySerializer`, route.keySerializer);
-    const value = serializeOf(`${topic}.valueSerializer`, route.valueSerializer);
+    const key = serializerOf('toTopics', `${topic}.keySerializer`, route.keySerializer);
+    const value = serializerOf('toTopics', `${topic}.valueSerializer`, route.valueSerializer);
     return [topic, { key, value, toRecord }] as const;
   });
   return new Map(entries);
-}
-
-function serializeOf(name: string, serializer: Serializer<never> | undefined) {
-  if (serializer === undefined || isSerializer(serializer)) {
-    return serializeFunction<never>(serializer ?? passBytesAndText);
-  }
-  throw badOption('toTopics', name, serializer, 'must be a function or have a serialize method');
 }
 
 function unknownRoute(topic: string, known: readonly string[]): never {

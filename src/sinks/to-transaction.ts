@@ -1,4 +1,4 @@
-import { Observable, Subject, takeUntil, type OperatorFunction } from 'rxjs';
+import { Observable, type OperatorFunction } from 'rxjs';
 import type { DerivedRecord } from '../core/consumer/index.js';
 import {
   serializersOf,
@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '../core/producer/index.js';
 import { KafkaError } from '../core/util/errors.js';
+import { feed } from './feed.js';
 import { SinkRun } from './sink-run.js';
 
 /** A record for a topic of its own: written down whole, or derived from a consumed one with a `topic`. */
@@ -56,14 +57,7 @@ export function toTransaction<T extends OutgoingRecord<K, V>, K = unknown, V = u
         overflow: 'wait',
         subscriber: subscriber,
       });
-      // Ends also a source that never returns from subscribe().
-      const enough = new Subject<void>();
-      run.onEnough(() => enough.next());
-      source.pipe(takeUntil(enough)).subscribe({
-        next: (value) => run.accept(value),
-        error: (error: unknown) => run.finish({ error }),
-        complete: () => run.finish(undefined),
-      });
+      feed(run, source);
       return () => run.leave(false);
     });
 }

@@ -4,7 +4,7 @@ export { checkProducerOptions, type ProducerOptions } from './options.js';
 export type { Partitioner, PartitionerInput } from './partitioner.js';
 export { Producer, type PartitionInfo } from './producer.js';
 export type { HeadersInput, ProducerRecord, Receipt, Submitter } from './record.js';
-export { SERIALIZERS, serializersOf, type SerializerOptions } from './serializers.js';
+export { SERIALIZERS, serializerOf, serializersOf, type SerializerOptions } from './serializers.js';
 export { serveProducer } from './sharing/serve-producer.js';
 export {
   connectProducer,

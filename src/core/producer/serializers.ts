@@ -2,6 +2,7 @@ import {
   isSerializer,
   passBytesAndText,
   serializeFunction,
+  type SerializeFunction,
   type Serializer,
 } from '../serde/index.js';
 import { badOption } from '../util/options.js';
@@ -22,12 +23,20 @@ export function serializersOf(
   key: Serializer<never> | undefined,
   value: Serializer<never> | undefined,
 ): Pick<Submitter, 'serializeKey' | 'serializeValue'> {
-  for (const [name, serializer] of Object.entries({ keySerializer: key, valueSerializer: value })) {
-    if (serializer === undefined || isSerializer(serializer)) continue;
-    throw badOption(what, name, serializer, 'must be a function or have a serialize method');
-  }
   return {
-    serializeKey: serializeFunction(key ?? passBytesAndText),
-    serializeValue: serializeFunction(value ?? passBytesAndText),
+    serializeKey: serializerOf(what, 'keySerializer', key),
+    serializeValue: serializerOf(what, 'valueSerializer', value),
   };
+}
+
+/** The function behind a serializer that was given under a name, checked. */
+export function serializerOf(
+  what: string,
+  name: string,
+  serializer: Serializer<never> | undefined,
+): SerializeFunction<never> {
+  if (serializer === undefined || isSerializer(serializer)) {
+    return serializeFunction<never>(serializer ?? passBytesAndText);
+  }
+  throw badOption(what, name, serializer, 'must be a function or have a serialize method');
 }

@@ -1,5 +1,5 @@
+import { Alarm } from '../../util/alarm.js';
 import { backoffMs } from '../../util/backoff.js';
-import type { Cancel } from '../../util/clock.js';
 import { KafkaError } from '../../util/errors.js';
 import type { AssignedPartition, Redelivery } from '../assigned-partition.js';
 import type { UserCallbacks } from '../callbacks.js';
@@ -17,13 +17,15 @@ export interface RedelivererHooks {
 /** Has records delivered again that were nacked or given back, when their time has come. */
 export class Redeliverer {
   private isStopped = false;
-  private timer: { readonly at: number; readonly cancel: Cancel } | undefined;
+  private readonly alarm: Alarm;
 
   constructor(
     private readonly context: Pick<ConsumerContext, 'clock' | 'options' | 'emit'>,
     private readonly callbacks: UserCallbacks,
     private readonly hooks: RedelivererHooks,
-  ) {}
+  ) {
+    this.alarm = new Alarm(context.clock, () => this.rang());
+  }
 
   /** Does what `onNack` says with a record that failed. */
   nacked(partition: AssignedPartition, redelivery: Redelivery, reason: unknown): void {
@@ -62,22 +64,19 @@ export class Redeliverer {
 
   stop(): void {
     this.isStopped = true;
-    this.timer?.cancel();
+    this.alarm.cancel();
+  }
+
+  private rang(): void {
+    const { clock } = this.context;
+    this.hooks.onDue();
+    const now = clock.monotonic();
+    const next = Math.min(...this.hooks.partitions().map((each) => nextDue(each, now)));
+    if (next < Infinity) this.schedule(next);
   }
 
   private schedule(at: number): void {
-    if (this.isStopped) return;
-    if (this.timer !== undefined && this.timer.at <= at) return;
-    this.timer?.cancel();
-    const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));
-    const cancel = this.context.clock.schedule(delayMs, () => {
-      this.timer = undefined;
-      this.hooks.onDue();
-      const now = this.context.clock.monotonic();
-      const next = Math.min(...this.hooks.partitions().map((each) => nextDue(each, now)));
-      if (next < Infinity) this.schedule(next);
-    });
-    this.timer = { at, cancel };
+    if (!this.isStopped) this.alarm.set(at);
   }
 }
 

@@ -317,20 +317,12 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
 
   /** @internal This record with another value, whose outcome goes elsewhere. */
   relayedTo<V2>(home: RecordHome, value: V2): ConsumerRecord<K, V2> {
-    const copy = this.copy<V2>(home, 0);
-    copy.decodedKey = this.decodedKey;
-    copy.decodedValue = value;
-    copy.state = this.attempt * ONE_ATTEMPT;
-    return copy;
+    return this.copy<V2>(home, 0, value, this.attempt);
   }
 
   /** @internal The same record, whose outcome goes elsewhere. */
   shownIn(home: RecordHome): ConsumerRecord<K, V> {
-    const copy = this.copy<V>(home, 0);
-    copy.decodedKey = this.decodedKey;
-    copy.decodedValue = this.decodedValue;
-    copy.state = this.attempt * ONE_ATTEMPT;
-    return copy;
+    return this.copy<V>(home, 0, this.decodedValue, this.attempt);
   }
 
   /** @internal Whoever takes what stands for this record, within `next`, has taken this one, too. */
@@ -365,16 +357,17 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
 
   /** @internal The same record for one more delivery under the same number. */
   again(sequence: number): ConsumerRecord<K, V> {
-    const next = this.copy<V>(this.delivery, sequence);
-    next.decodedKey = this.decodedKey;
-    next.decodedValue = this.decodedValue;
-    next.state = (this.attempt + 1) * ONE_ATTEMPT;
-    return next;
+    return this.copy<V>(this.delivery, sequence, this.decodedValue, this.attempt + 1);
   }
 
-  private copy<V2>(home: RecordHome, sequence: number): ConsumerRecord<K, V2> {
+  private copy<V2>(
+    home: RecordHome,
+    sequence: number,
+    decodedValue: unknown,
+    attempt: number,
+  ): ConsumerRecord<K, V2> {
     const { offsetDelta, start, keyStart, keyLength, valueStart, valueLength } = this;
-    return new ConsumerRecord<K, V2>(
+    const copy = new ConsumerRecord<K, V2>(
       home,
       sequence,
       offsetDelta,
@@ -384,6 +377,10 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
       valueStart,
       valueLength,
     );
+    copy.decodedKey = this.decodedKey;
+    copy.decodedValue = decodedValue;
+    copy.state = attempt * ONE_ATTEMPT;
+    return copy;
   }
 
   private get headersStart(): number {

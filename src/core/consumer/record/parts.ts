@@ -17,7 +17,7 @@ export class Parts<K, V> implements Outcome {
   private shown: ConsumerRecord<K, V> | undefined;
 
   constructor(readonly origin: ConsumerRecord<K, V>) {
-    this.home = new Relay(origin.source, this);
+    this.home = new Relay(origin.source, this, origin.owner);
   }
 
   /** One more part, with a value of its own. */

@@ -21,6 +21,7 @@ export class Relay implements RecordHome {
   constructor(
     private readonly origin: RecordHome,
     private readonly outcome: Outcome,
+    readonly owner: DeliveryOwner,
   ) {}
 
   get topic(): string {
@@ -29,10 +30,6 @@ export class Relay implements RecordHome {
 
   get partition(): number {
     return this.origin.partition;
-  }
-
-  get owner(): DeliveryOwner {
-    return this.origin.owner;
   }
 
   get ledger(): Ledger {
@@ -75,5 +72,5 @@ export function relay<K, V>(
   outcome: Outcome,
   value: V,
 ): ConsumerRecord<K, V> {
-  return record.relayedTo(new Relay(record.source, outcome), value);
+  return record.relayedTo(new Relay(record.source, outcome, record.owner), value);
 }

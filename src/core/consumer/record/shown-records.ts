@@ -1,9 +1,7 @@
-import type { Origin, RecordSource } from '../../records/index.js';
 import type { ConsumerRecord } from './consumer-record.js';
 import type { DeliveryOwner, RecordHome } from '../delivering/delivery.js';
-import type { Ledger } from '../ledger.js';
 import { Pipeline, type PipelineHost } from '../pipeline.js';
-import type { Outcome } from './relay.js';
+import { Relay, type Outcome } from './relay.js';
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
 
@@ -13,7 +11,7 @@ type AnyRecord = ConsumerRecord<unknown, unknown>;
  */
 export class ShownRecords {
   private readonly pipeline: Pipeline;
-  private readonly homes = new Map<RecordHome, ShownHome>();
+  private readonly homes = new Map<RecordHome, Relay>();
 
   constructor(
     host: PipelineHost,
@@ -26,7 +24,7 @@ export class ShownRecords {
     const { source } = record;
     let home = this.homes.get(source);
     if (home === undefined) {
-      home = new ShownHome(source, this.outcome, this.pipeline);
+      home = new Relay(source, this.outcome, new ShownOwner(source.owner, this.pipeline));
       this.homes.set(source, home);
     }
     return record.shownIn(home);
@@ -34,59 +32,6 @@ export class ShownRecords {
 
   end(): void {
     this.pipeline.end();
-  }
-}
-
-class ShownHome implements RecordHome {
-  readonly owner: DeliveryOwner;
-
-  constructor(
-    private readonly origin: RecordHome,
-    private readonly outcome: Outcome,
-    pipeline: Pipeline,
-  ) {
-    this.owner = new ShownOwner(origin.owner, pipeline);
-  }
-
-  get topic(): string {
-    return this.origin.topic;
-  }
-
-  get partition(): number {
-    return this.origin.partition;
-  }
-
-  get ledger(): Ledger {
-    return this.origin.ledger;
-  }
-
-  get source(): RecordSource {
-    return this.origin.source;
-  }
-
-  get leaderEpoch(): number {
-    return this.origin.leaderEpoch;
-  }
-
-  get signal(): AbortSignal {
-    return this.origin.signal;
-  }
-
-  ack(): void {
-    this.outcome.ack();
-  }
-
-  nack(_record: AnyRecord, _sequence: number, reason: unknown): boolean {
-    this.outcome.nack(reason);
-    return this.outcome.isNacked;
-  }
-
-  return(): void {
-    this.outcome.giveBack();
-  }
-
-  originFor(record: AnyRecord): Origin {
-    return record;
   }
 }
 
