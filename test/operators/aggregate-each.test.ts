@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, aggregateEach, processEach } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 const sum = (total: number, record: TestRecord) => total + Number(text(record));
 const zero = () => 0;
@@ -14,7 +15,7 @@ describe('aggregateEach', () => {
 
   test('makes one value of many records, and acks them all', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('1', '2', '3', '4')).pipe(aggregateEach(sum, zero, { maxRecords: 3 })),
     );
     expect(seen.values.map(({ value, length }) => [value, length])).toEqual([
@@ -27,7 +28,7 @@ describe('aggregateEach', () => {
 
   test('begins anew for each batch, and for each group', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('x=1', 'y=10', 'x=2', 'x=4')).pipe(
         aggregateEach(
           (list: string[], record: TestRecord) => {
@@ -44,7 +45,7 @@ describe('aggregateEach', () => {
 
   test('what is derived from it acks all of them', () => {
     const partition = new TestPartition();
-    const { values } = spied(
+    const { values } = watch(
       from(partition.deliver('1', '2')).pipe(
         aggregateEach(sum, zero),
         map((total) => total.derive({ topic: 'sums', value: total.value })),
@@ -68,7 +69,7 @@ describe('aggregateEach', () => {
     for (const { operator, returned } of cases) {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(operator));
+      const seen = watch(source.pipe(operator));
       for (const record of partition.deliver('1', '2')) source.next(record);
       expect(seen.error).toEqual(new Error('can’t'));
       expect(partition.returned).toEqual(returned);
@@ -100,7 +101,7 @@ describe('aggregateEach', () => {
   test('can be processed as a record', () => {
     const partition = new TestPartition();
     const did: number[] = [];
-    spied(
+    watch(
       from(partition.deliver('1', '2')).pipe(
         aggregateEach(sum, zero),
         processEach(({ value }) => void did.push(value)),

@@ -12,9 +12,10 @@ import {
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { numbers, Seen, write } from '../support/consuming.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
+import { watch } from '../support/watching.js';
 
 const texts = (batch: Batch<unknown, unknown>) => batch.records.map(text).join('');
 
@@ -23,7 +24,7 @@ function started(options: BatchEachOptions, clock = new FakeClock()) {
   const pipeline = testPipeline({ clock });
   const partition = new TestPartition({ pipeline });
   const source = new Subject<TestRecord>();
-  const seen = spied(source.pipe(batchEach(options)));
+  const seen = watch(source.pipe(batchEach(options)));
   const push = (records: readonly TestRecord[]) => {
     for (const record of records) source.next(record);
   };
@@ -265,7 +266,7 @@ describe('batchEach', () => {
 
   test('who has enough in the middle of a flush gets no further ones', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('x=a', 'y=b')).pipe(batchEach({ by: 'key' }), take(1)),
     );
     expect(seen.values).toHaveLength(1);
@@ -287,15 +288,15 @@ describe('batchEach', () => {
 
   test('under ack: auto, a batch is done when its delivery returns, unless it was taken over', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
-    spied(from(partition.deliver('a', 'b', 'c')).pipe(batchEach({ maxRecords: 2 })));
+    watch(from(partition.deliver('a', 'b', 'c')).pipe(batchEach({ maxRecords: 2 })));
     expect(partition.committable).toBe(3);
-    spied(
+    watch(
       from(partition.deliver('d', 'e')).pipe(
         batchEach(),
         processEach(() => NEVER),
       ),
     );
-    spied(
+    watch(
       from(partition.deliver('f')).pipe(
         batchEach(),
         mergeMap(({ records }) => records),
@@ -319,7 +320,7 @@ describe('a batch in processEach', () => {
   test('is acked when its work is done', async () => {
     const partition = new TestPartition();
     const done: string[] = [];
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b', 'c')).pipe(
         batchEach({ maxRecords: 2 }),
         processEach(async (batch) => {
@@ -335,7 +336,7 @@ describe('a batch in processEach', () => {
 
   test('records of it that were derived are left to whoever writes them', () => {
     const partition = new TestPartition();
-    spied(
+    watch(
       from(partition.deliver('a', 'b')).pipe(
         batchEach(),
         processEach((batch) => [batch.records[0]!.derive()]),
@@ -348,7 +349,7 @@ describe('a batch in processEach', () => {
   test('keeps its lane: batches of a key one after the other, others beside it', async () => {
     const partition = new TestPartition();
     const started: string[] = [];
-    spied(
+    watch(
       concat(from(partition.deliver('x=a', 'x=b', 'y=c')), NEVER).pipe(
         batchEach({ maxRecords: 1, by: 'key' }),
         processEach(
@@ -369,7 +370,7 @@ describe('a batch in processEach', () => {
     const events: { type: string; offset?: number }[] = [];
     const pipeline = testPipeline({ clock, events: events as never });
     const partition = new TestPartition({ pipeline });
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         batchEach(),
         processEach(
@@ -394,7 +395,7 @@ describe('a batch in processEach', () => {
   test('that was not started goes back when its partition is given up', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    spied(
+    watch(
       source.pipe(
         batchEach({ maxRecords: 2 }),
         processEach(() => NEVER),

@@ -9,9 +9,10 @@ import {
   type ConsumerRecord,
   type Receipt,
 } from '../../src/index.js';
-import { spied, text } from '../support/operator-spec.js';
+import { text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
+import { watch } from '../support/watching.js';
 
 const DEAD = 'orders.dead';
 
@@ -44,7 +45,7 @@ describe('deadLetter', () => {
       { value: 'good' },
       { key: 'k', value: 'bad', headers: [['trace', 'x1']], timestamp: 1234 },
     ]);
-    const seen = spied(
+    const seen = watch(
       from(records).pipe(
         retryEach(poison, { count: 2, onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
       ),
@@ -72,7 +73,7 @@ describe('deadLetter', () => {
 
   test('names the code of an error that has one', async () => {
     await using sim = await start();
-    const seen = spied(
+    const seen = watch(
       from(partitionOf(sim).deliver('a')).pipe(
         processEach(
           () => {
@@ -90,7 +91,7 @@ describe('deadLetter', () => {
     await using sim = await start();
     const partition = partitionOf(sim);
     sim.cluster.delay('Produce', 300);
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('bad', 'next')).pipe(
         processEach(poison, { onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
       ),
@@ -107,7 +108,7 @@ describe('deadLetter', () => {
     await using sim = await start();
     const partition = partitionOf(sim);
     sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('bad')).pipe(
         processEach(poison, { onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
       ),
@@ -121,7 +122,7 @@ describe('deadLetter', () => {
   test('a batch becomes a letter for each of its records', async () => {
     await using sim = await start();
     const partition = partitionOf(sim);
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         batchEach({ maxRecords: 2 }),
         processEach(
@@ -145,7 +146,7 @@ describe('deadLetter', () => {
     const fail = ({ value }: ConsumerRecord<unknown, unknown>) => {
       throw new Error(String(value));
     };
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver(...names)).pipe(
         processEach(fail, { onError, concurrency: 100, order: 'none' }),
       ),
@@ -160,11 +161,11 @@ describe('deadLetter', () => {
     await using sim = await start();
     const partition = partitionOf(sim);
     const onError = deadLetter(sim.kafka(), { topic: DEAD });
-    const good = spied(from(partition.deliver('fine')).pipe(processEach(poison, { onError })));
+    const good = watch(from(partition.deliver('fine')).pipe(processEach(poison, { onError })));
     await sim.calm();
     expect(good.isComplete).toBe(true);
     expect(sim.cluster.inspect().requests['InitProducerId'] ?? 0).toBe(0);
-    const seen = spied(from(partition.deliver('bad')).pipe(processEach(poison, { onError })));
+    const seen = watch(from(partition.deliver('bad')).pipe(processEach(poison, { onError })));
     await sim.until(() => seen.isComplete || seen.error !== undefined);
     expect(sim.cluster.inspect().requests['InitProducerId']).toBe(1);
   });
@@ -173,7 +174,7 @@ describe('deadLetter', () => {
     await using sim = await start();
     const producer = sim.kafka().producer();
     const onError = deadLetter(producer, { topic: DEAD });
-    const seen = spied(
+    const seen = watch(
       from(partitionOf(sim).deliver('bad', 'bad')).pipe(processEach(poison, { onError })),
     );
     await sim.until(() => seen.isComplete || seen.error !== undefined);

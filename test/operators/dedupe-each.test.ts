@@ -8,14 +8,15 @@ import {
   type DedupeEachOptions,
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** What comes through is left to the test to ack. */
 function started(options: DedupeEachOptions<Buffer | null, Buffer | null> = {}) {
   const partition = new TestPartition();
   const source = new Subject<TestRecord>();
-  const seen = spied(source.pipe(dedupeEach(options)));
+  const seen = watch(source.pipe(dedupeEach(options)));
   const push = (...values: string[]) => {
     for (const record of partition.deliver(...values)) source.next(record);
   };
@@ -96,7 +97,7 @@ describe('dedupeEach', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
     const did: string[] = [];
-    spied(
+    watch(
       source.pipe(
         dedupeEach(),
         processEach((record) => {
@@ -113,10 +114,10 @@ describe('dedupeEach', () => {
 
   test('under ack: auto, an id is remembered when its record’s delivery returns', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
-    const seen = spied(from(partition.deliver('x=a', 'x=b')).pipe(dedupeEach()));
+    const seen = watch(from(partition.deliver('x=a', 'x=b')).pipe(dedupeEach()));
     expect(seen.values).toHaveLength(1);
     expect(partition.committable).toBe(2);
-    spied(
+    watch(
       from(partition.deliver('z=c')).pipe(
         dedupeEach(),
         processEach(() => NEVER),
@@ -209,7 +210,7 @@ describe('dedupeEach', () => {
     const partition = new TestPartition();
     const work = new Work();
     const source = new Subject<TestRecord>();
-    const seen = spied(source.pipe(dedupeEach(), processEach(work.start)));
+    const seen = watch(source.pipe(dedupeEach(), processEach(work.start)));
     for (const record of partition.deliver('x=a', 'x=b')) source.next(record);
     seen.subscription.unsubscribe();
     await work.finish('a');

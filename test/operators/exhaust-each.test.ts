@@ -3,15 +3,16 @@ import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { exhaustEach, type ExhaustEachOptions } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** Work that the test ends, on records that it pushes. */
 function started(options: ExhaustEachOptions<Buffer | null, Buffer | null> = {}) {
   const partition = new TestPartition();
   const source = new Subject<TestRecord>();
   const work = new Map<string, Subject<unknown>>();
-  const seen = spied(
+  const seen = watch(
     source.pipe(
       exhaustEach((record) => {
         const results = new Subject<unknown>();
@@ -93,7 +94,7 @@ describe('exhaustEach', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
     const results = new Subject<never>();
-    spied(
+    watch(
       source.pipe(
         exhaustEach((record) => {
           record.ack();
@@ -109,7 +110,7 @@ describe('exhaustEach', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
     const gate = new Subject<unknown>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(
         exhaustEach((record) => {
           const derived = record.derive();
@@ -143,7 +144,7 @@ describe('exhaustEach', () => {
     ]) {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(operator));
+      const seen = watch(source.pipe(operator));
       for (const record of partition.deliver('a', 'b')) {
         if (source.observed) source.next(record);
         else record.giveBack();

@@ -14,8 +14,9 @@ import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, fanOut, filterEach, processEach, type ConsumerRecord } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 const texts = map((record: TestRecord) => text(record));
 const same = (records: Observable<TestRecord>) => records;
@@ -24,7 +25,7 @@ describe('fanOut', () => {
   behavesLikeAnOperator(() => fanOut(same, ackEach()), { enough: 3 });
 
   test('gives each record to all pipelines, and emits what comes out of them', () => {
-    const seen = spied(
+    const seen = watch(
       from(new TestPartition().deliver('a', 'b')).pipe(
         fanOut(texts, (records) => records.pipe(map(({ offset }) => offset))),
       ),
@@ -35,7 +36,7 @@ describe('fanOut', () => {
   test('a record is acked when all have acked it', async () => {
     const partition = new TestPartition();
     const [fast, slow] = [new Work(), new Work()];
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         fanOut(processEach(fast.start), processEach(slow.start)),
       ),
@@ -53,7 +54,7 @@ describe('fanOut', () => {
 
   test('each pipeline may derive from it, and filter it', () => {
     const partition = new TestPartition();
-    const { values } = spied(
+    const { values } = watch(
       from(partition.deliver('a')).pipe(
         fanOut(
           map((record: ConsumerRecord) => record.derive({ topic: 'x' })),
@@ -69,7 +70,7 @@ describe('fanOut', () => {
 
   test('what one drops without an ack stays unacked', () => {
     const partition = new TestPartition();
-    spied(
+    watch(
       from(partition.deliver('a')).pipe(
         fanOut(
           ackEach(),
@@ -82,7 +83,7 @@ describe('fanOut', () => {
 
   test('when one fails, it comes again after all are done with it', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    const { values } = watch(from(partition.deliver('a')).pipe(fanOut(same, same)));
     values[0]!.nack('broken');
     expect(partition.nacked).toEqual([]);
     values[1]!.ack();
@@ -91,7 +92,7 @@ describe('fanOut', () => {
 
   test('one that has had enough is not asked any more', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       concat(from(partition.deliver('a', 'b')), NEVER).pipe(fanOut(take(1), same)),
     );
     expect(seen.values.map(text)).toEqual(['a', 'a', 'b']);
@@ -103,7 +104,7 @@ describe('fanOut', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
     const work = new Work();
-    const seen = spied(
+    const seen = watch(
       source.pipe(fanOut((records) => records.pipe(take(1), processEach(work.start)))),
     );
     for (const record of partition.deliver('a', 'b')) source.next(record);
@@ -117,7 +118,7 @@ describe('fanOut', () => {
   test('an error of one ends the stream and the others, and what was not started goes back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(
         fanOut(
           processEach(() => NEVER),
@@ -135,7 +136,7 @@ describe('fanOut', () => {
   });
 
   test('a pipeline that throws when it is made ends the stream', () => {
-    const seen = spied(
+    const seen = watch(
       from(new TestPartition().deliver('a')).pipe(
         fanOut(same, (): Observable<never> => {
           throw new Error('can’t');
@@ -148,7 +149,7 @@ describe('fanOut', () => {
   test('when a partition is given up, each gives back what it has not started', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    spied(
+    watch(
       concat(from(partition.deliver('a', 'b')), NEVER).pipe(
         fanOut(processEach(work.start), ackEach()),
       ),
@@ -162,7 +163,7 @@ describe('fanOut', () => {
 
   test('after the partition was lost, acks are late ones', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    const { values } = watch(from(partition.deliver('a')).pipe(fanOut(same, same)));
     partition.lose();
     for (const record of values) record.ack();
     expect(partition.ackedLate).toBe(1);
@@ -171,9 +172,9 @@ describe('fanOut', () => {
 
   test('under ack: auto, it is acked when no pipeline took it over', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
-    spied(from(partition.deliver('a')).pipe(fanOut(same, same)));
+    watch(from(partition.deliver('a')).pipe(fanOut(same, same)));
     expect(partition.committable).toBe(1);
-    spied(
+    watch(
       from(partition.deliver('b')).pipe(
         fanOut(
           same,
@@ -185,7 +186,7 @@ describe('fanOut', () => {
   });
 
   test('without pipelines it is over at once', () => {
-    const seen = spied(NEVER.pipe(fanOut()));
+    const seen = watch(NEVER.pipe(fanOut()));
     expect(seen.isComplete).toBe(true);
   });
 

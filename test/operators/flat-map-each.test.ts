@@ -4,8 +4,9 @@ import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, flatMapEach, processEach, type ConsumerRecord } from '../../src/index.js';
 import { settled } from '../support/fake-clock.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** As many copies as the record's value says, if it is a number. */
 const copies = (record: TestRecord) =>
@@ -16,7 +17,7 @@ describe('flatMapEach', () => {
 
   test('each result is a record of its own, of the same origin', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('k=2')).pipe(flatMapEach(copies)));
+    const { values } = watch(from(partition.deliver('k=2')).pipe(flatMapEach(copies)));
     expect(values.map(({ value, offset, key }) => [value, offset, String(key)])).toEqual([
       ['2.0', 0, 'k'],
       ['2.1', 0, 'k'],
@@ -25,7 +26,7 @@ describe('flatMapEach', () => {
 
   test('the origin is acked when all results are, in whatever order', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('2', '1')).pipe(flatMapEach(copies)));
+    const { values } = watch(from(partition.deliver('2', '1')).pipe(flatMapEach(copies)));
     values[2]!.ack();
     values[1]!.ack();
     expect(partition.committable).toBe(0);
@@ -35,7 +36,7 @@ describe('flatMapEach', () => {
 
   test('zero results ack at once', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('0', '0', '1')).pipe(
         flatMapEach((record) => (record.offset === 1 ? undefined : copies(record))),
       ),
@@ -47,7 +48,7 @@ describe('flatMapEach', () => {
   test('the origin is not acked before its results have all come', () => {
     const partition = new TestPartition();
     const results = new Subject<string>();
-    const { values } = spied(
+    const { values } = watch(
       concat(from(partition.deliver('a')), NEVER).pipe(flatMapEach(() => results)),
     );
     results.next('1');
@@ -62,7 +63,7 @@ describe('flatMapEach', () => {
 
   test('a record may be derived from as often as wanted; the origin is acked when all are written', () => {
     const partition = new TestPartition();
-    const { values } = spied(
+    const { values } = watch(
       from(partition.deliver('a')).pipe(
         flatMapEach((order) => [order.derive({ topic: 'x' }), order.derive({ topic: 'y' })]),
       ),
@@ -77,7 +78,7 @@ describe('flatMapEach', () => {
 
   test('when one result fails, the whole origin comes again after work on the others', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('3')).pipe(flatMapEach(copies)));
+    const { values } = watch(from(partition.deliver('3')).pipe(flatMapEach(copies)));
     values[0]!.ack();
     values[1]!.nack('broken');
     expect(partition.nacked).toEqual([]);
@@ -89,7 +90,7 @@ describe('flatMapEach', () => {
   test('what comes out of it is worked on in order, and the origin waits for all', async () => {
     const partition = new TestPartition();
     const did: unknown[] = [];
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('2', '1')).pipe(
         flatMapEach(copies),
         processEach(async ({ value }) => {
@@ -109,9 +110,9 @@ describe('flatMapEach', () => {
 
   test('under ack: auto, results that nobody took over are done', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
-    spied(from(partition.deliver('2')).pipe(flatMapEach(copies)));
+    watch(from(partition.deliver('2')).pipe(flatMapEach(copies)));
     expect(partition.committable).toBe(1);
-    spied(
+    watch(
       from(partition.deliver('2')).pipe(
         flatMapEach(copies),
         processEach(() => NEVER),
@@ -123,7 +124,7 @@ describe('flatMapEach', () => {
   test('unsubscribing ends what is under way, and the record goes back', () => {
     const partition = new TestPartition();
     const results = new Subject<string>();
-    const seen = spied(from(partition.deliver('a', 'b')).pipe(flatMapEach(() => results)));
+    const seen = watch(from(partition.deliver('a', 'b')).pipe(flatMapEach(() => results)));
     results.next('1');
     seen.subscription.unsubscribe();
     expect(results.observed).toBe(false);
@@ -136,7 +137,7 @@ describe('flatMapEach', () => {
     const partition = new TestPartition();
     let finish: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (finish = resolve));
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a')).pipe(flatMapEach(() => gate.then(() => 'late'))),
     );
     seen.subscription.unsubscribe();
@@ -148,7 +149,7 @@ describe('flatMapEach', () => {
   test('when its partition is given up, what was not started goes back', () => {
     const partition = new TestPartition();
     const results = new Subject<string>();
-    const { values } = spied(
+    const { values } = watch(
       concat(from(partition.deliver('a', 'b')), NEVER).pipe(flatMapEach(() => results)),
     );
     results.next('1');
@@ -161,7 +162,7 @@ describe('flatMapEach', () => {
 
   test('after its partition was lost, acks of results are late ones', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('1')).pipe(flatMapEach(copies)));
+    const { values } = watch(from(partition.deliver('1')).pipe(flatMapEach(copies)));
     partition.lose();
     values[0]!.ack();
     expect(partition.ackedLate).toBe(1);
@@ -176,7 +177,7 @@ describe('flatMapEach', () => {
     ]) {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(flatMapEach(fail)));
+      const seen = watch(source.pipe(flatMapEach(fail)));
       for (const record of partition.deliver('a', 'b')) source.next(record);
       expect(seen.error).toEqual(new Error('can’t'));
       expect(partition.returned).toEqual([0]);

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { mapEach, processEach, type ConsumerRecord } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 const shout = mapEach((record: TestRecord) => text(record).toUpperCase());
 
@@ -13,7 +14,7 @@ describe('mapEach', () => {
 
   test('gives another value, and leaves the rest as it was', () => {
     const [record] = new TestPartition({ topic: 'orders', partition: 3 }).deliver('k=a');
-    const [mapped] = spied(from([record!]).pipe(shout)).values;
+    const [mapped] = watch(from([record!]).pipe(shout)).values;
     expect(mapped!.value).toBe('A');
     expect(mapped).toMatchObject({ topic: 'orders', partition: 3, offset: 0, attempt: 1 });
     expect(String(mapped!.key)).toBe('k');
@@ -23,7 +24,7 @@ describe('mapEach', () => {
 
   test('acking the mapped record acks the one it was made from, in whatever order', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('a', 'b', 'c')).pipe(shout));
+    const { values } = watch(from(partition.deliver('a', 'b', 'c')).pipe(shout));
     values[1]!.ack();
     expect(partition.committable).toBe(0);
     values[0]!.ack();
@@ -35,7 +36,7 @@ describe('mapEach', () => {
   test('nacking it nacks the origin, which comes again and is mapped once', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const { values } = spied(source.pipe(mapEach((record) => `<${text(record)}>`)));
+    const { values } = watch(source.pipe(mapEach((record) => `<${text(record)}>`)));
     for (const record of partition.deliver('a')) source.next(record);
     values[0]!.nack('busy');
     expect(partition.nacked).toEqual([{ offset: 0, reason: 'busy' }]);
@@ -45,7 +46,7 @@ describe('mapEach', () => {
 
   test('over several steps: acks, results and attempts find their way back', () => {
     const partition = new TestPartition();
-    const derived = spied(
+    const derived = watch(
       from(partition.deliver('a')).pipe(
         shout,
         mapEach((record) => record.value.length),
@@ -60,7 +61,7 @@ describe('mapEach', () => {
 
   test('processEach before it leaves the ack to whoever derives after it', () => {
     const partition = new TestPartition();
-    spied(
+    watch(
       from(partition.deliver('a')).pipe(
         processEach((record) => [record]),
         mapEach((record: ConsumerRecord) => text(record)),
@@ -74,9 +75,9 @@ describe('mapEach', () => {
   test('under ack: auto, a record is taken over by what takes the mapped one over', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
     const records = partition.deliver('a', 'b');
-    spied(from(records).pipe(shout, take(1)));
+    watch(from(records).pipe(shout, take(1)));
     expect(records.map(({ isTaken }) => isTaken)).toEqual([false, false]);
-    spied(
+    watch(
       from(records.slice(1)).pipe(
         shout,
         processEach(() => new Subject<never>()),
@@ -88,7 +89,7 @@ describe('mapEach', () => {
   test('what the callback throws ends the stream, and the record goes back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(
         mapEach((_, index) => {
           if (index === 1) throw new Error('can’t');
@@ -104,7 +105,7 @@ describe('mapEach', () => {
 
   test('after its partition was lost, an ack of it is a late one', () => {
     const partition = new TestPartition();
-    const { values } = spied(from(partition.deliver('a')).pipe(shout));
+    const { values } = watch(from(partition.deliver('a')).pipe(shout));
     partition.lose();
     values[0]!.ack();
     expect(partition.ackedLate).toBe(1);

@@ -2,8 +2,9 @@ import { BehaviorSubject, concat, from, NEVER, of, Subject, take, throwError } f
 import { describe, expect, test } from 'vitest';
 import { ackEach, batchEach, pauseWhile, processEach } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 describe('pauseWhile', () => {
   describe('without a pause', () => behavesLikeAnOperator(() => pauseWhile(NEVER)));
@@ -28,7 +29,7 @@ describe('pauseWhile', () => {
   );
 
   test('a pause that never ends by itself ends when its stream completes', () => {
-    const seen = spied(from(new TestPartition().deliver('a')).pipe(pauseWhile(of(true))));
+    const seen = watch(from(new TestPartition().deliver('a')).pipe(pauseWhile(of(true))));
     expect(seen).toMatchObject({ isComplete: true });
     expect(seen.values.map(text)).toEqual(['a']);
   });
@@ -53,7 +54,7 @@ describe('pauseWhile', () => {
     const [going, staying] = [0, 1].map((partition) => new TestPartition({ partition, pipeline }));
     const isPaused = new BehaviorSubject(true);
     const records = [...going!.deliver('a'), ...staying!.deliver('b')];
-    const seen = spied(concat(from(records), NEVER).pipe(pauseWhile(isPaused)));
+    const seen = watch(concat(from(records), NEVER).pipe(pauseWhile(isPaused)));
     going!.drain();
     expect(going!.returned).toEqual([0]);
     isPaused.next(false);
@@ -75,7 +76,7 @@ describe('pauseWhile', () => {
   test('unsubscribing gives back what waits, and ends both streams', () => {
     const partition = new TestPartition();
     const [source, isPaused] = [new Subject<TestRecord>(), new BehaviorSubject(true)];
-    const seen = spied(source.pipe(pauseWhile(isPaused)));
+    const seen = watch(source.pipe(pauseWhile(isPaused)));
     for (const record of partition.deliver('a', 'b')) source.next(record);
     seen.subscription.unsubscribe();
     expect(partition.returned).toEqual([0, 1]);
@@ -86,7 +87,7 @@ describe('pauseWhile', () => {
     const partition = new TestPartition();
     const isPaused = new BehaviorSubject(true);
     const source = concat(from(partition.deliver('a', 'b')), NEVER);
-    const seen = spied(source.pipe(pauseWhile(isPaused), take(1)));
+    const seen = watch(source.pipe(pauseWhile(isPaused), take(1)));
     isPaused.next(false);
     expect(seen.isComplete).toBe(true);
     expect(partition.returned).toEqual([1]);
@@ -95,23 +96,23 @@ describe('pauseWhile', () => {
   test('an error of what pauses it ends the stream, and what waits goes back', () => {
     const partition = new TestPartition();
     const isPaused = new BehaviorSubject(true);
-    const seen = spied(concat(from(partition.deliver('a')), NEVER).pipe(pauseWhile(isPaused)));
+    const seen = watch(concat(from(partition.deliver('a')), NEVER).pipe(pauseWhile(isPaused)));
     isPaused.error(new Error('gone'));
     expect(seen.error).toEqual(new Error('gone'));
     expect(partition.returned).toEqual([0]);
-    expect(spied(NEVER.pipe(pauseWhile(throwError(() => 'x')))).error).toBe('x');
+    expect(watch(NEVER.pipe(pauseWhile(throwError(() => 'x')))).error).toBe('x');
   });
 
   test('under ack: auto, what was held back is done when it was delivered, unless taken over', () => {
     const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
     const isPaused = new BehaviorSubject(true);
-    spied(concat(from(partition.deliver('a')), NEVER).pipe(pauseWhile(isPaused)));
+    watch(concat(from(partition.deliver('a')), NEVER).pipe(pauseWhile(isPaused)));
     expect(partition.committable).toBe(0);
     isPaused.next(false);
     expect(partition.committable).toBe(1);
     isPaused.next(true);
     const later = concat(from(partition.deliver('b')), NEVER);
-    spied(
+    watch(
       later.pipe(
         pauseWhile(isPaused),
         processEach(() => NEVER),
@@ -125,7 +126,7 @@ describe('pauseWhile', () => {
     const partition = new TestPartition();
     const isPaused = new BehaviorSubject(true);
     const source = concat(from(partition.deliver('a', 'b')), NEVER);
-    const seen = spied(source.pipe(batchEach({ maxRecords: 2 }), pauseWhile(isPaused)));
+    const seen = watch(source.pipe(batchEach({ maxRecords: 2 }), pauseWhile(isPaused)));
     isPaused.next(false);
     expect(seen.values.map(({ length }) => length)).toEqual([2]);
   });

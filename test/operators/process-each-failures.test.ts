@@ -7,8 +7,9 @@ import {
   type ProcessEachOptions,
 } from '../../src/index.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
-import { spied, text, Work } from '../support/operator-spec.js';
+import { text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** A partition on a clock of its own, with what its operators tell. */
 function setUp() {
@@ -33,7 +34,7 @@ describe('retry', () => {
   test('tries again after a backoff that doubles, and tells each time', () => {
     const { clock, events, partition } = setUp();
     const { tried, project } = failing(2);
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a')).pipe(
         processEach(project, { retry: { count: 2, backoffMs: 100, backoffMaxMs: 1000 } }),
       ),
@@ -60,7 +61,7 @@ describe('retry', () => {
       () => throwError(() => new Error('no')),
     ]) {
       const { clock, partition } = setUp();
-      const seen = spied(
+      const seen = watch(
         from(partition.deliver('a')).pipe(
           processEach(
             (record, { attempt }) => (attempt < 3 ? fail() : Promise.resolve(text(record))),
@@ -81,7 +82,7 @@ describe('retry', () => {
   test('the lane waits, and others go on in its place', async () => {
     const { clock, partition } = setUp();
     const work = new Work();
-    spied(
+    watch(
       from(partition.deliver('x=1', 'x=2', 'y=3', 'y=4')).pipe(
         processEach(work.start, { order: 'key', retry: 1 }),
       ),
@@ -101,7 +102,7 @@ describe('retry', () => {
   test('fails for good when it was tried often enough', () => {
     const { clock, partition } = setUp();
     const { tried, project } = failing(Infinity);
-    const seen = spied(from(partition.deliver('a', 'b')).pipe(processEach(project, { retry: 2 })));
+    const seen = watch(from(partition.deliver('a', 'b')).pipe(processEach(project, { retry: 2 })));
     clock.advance(10_000);
     expect(tried).toEqual(['a1', 'a2', 'a3']);
     expect(seen.error).toEqual(new Error('a failed'));
@@ -112,7 +113,7 @@ describe('retry', () => {
   test('unsubscribing ends the wait, and the record goes back', () => {
     const { clock, partition } = setUp();
     const { project } = failing(Infinity);
-    const seen = spied(from(partition.deliver('a')).pipe(processEach(project, { retry: 2 })));
+    const seen = watch(from(partition.deliver('a')).pipe(processEach(project, { retry: 2 })));
     seen.subscription.unsubscribe();
     expect(partition.returned).toEqual([0]);
     expect(clock.pending).toBe(0);
@@ -122,7 +123,7 @@ describe('retry', () => {
     const { clock, pipeline, partition } = setUp();
     const other = new TestPartition({ partition: 1, pipeline });
     const { tried, project } = failing(1);
-    spied(
+    watch(
       concat(from([...partition.deliver('a', 'b'), ...other.deliver('c')]), NEVER).pipe(
         processEach(project, { retry: 2, order: 'key' }),
       ),
@@ -140,7 +141,7 @@ describe('retry', () => {
   test('when the partition is given up, what fails then is left to the next owner', async () => {
     const { clock, events, partition } = setUp();
     const work = new Work();
-    const seen = spied(
+    const seen = watch(
       concat(from(partition.deliver('a')), NEVER).pipe(processEach(work.start, { retry: 2 })),
     );
     partition.drain();
@@ -154,7 +155,7 @@ describe('retry', () => {
   test('work that was told to stop and does so ends nothing', async () => {
     const { partition } = setUp();
     const work = new Work();
-    const seen = spied(concat(from(partition.deliver('a')), NEVER).pipe(processEach(work.start)));
+    const seen = watch(concat(from(partition.deliver('a')), NEVER).pipe(processEach(work.start)));
     partition.lose();
     await work.fail('a', new Error('aborted'));
     expect(seen.error).toBeUndefined();
@@ -166,7 +167,7 @@ describe('onError', () => {
   test('skip acks the record, and tells why', () => {
     const { events, partition } = setUp();
     const { project } = failing(Infinity, (record) => text(record) === 'b');
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b', 'c')).pipe(processEach(project, { onError: 'skip' })),
     );
     expect(seen).toMatchObject({ values: ['a', 'c'], isComplete: true });
@@ -191,7 +192,7 @@ describe('onError', () => {
     const { clock, partition } = setUp();
     const { project } = failing(Infinity, (record) => text(record) === 'a');
     const failures: unknown[] = [];
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         processEach(project, {
           retry: 1,
@@ -213,7 +214,7 @@ describe('onError', () => {
   test('a function may hand the origin over, as to a dead letter', () => {
     const { partition } = setUp();
     const { project } = failing(Infinity);
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a')).pipe(
         processEach(project, { onError: ({ record }) => [record.derive({ topic: 'dead' })] }),
       ),
@@ -231,7 +232,7 @@ describe('onError', () => {
     ]) {
       const { partition } = setUp();
       const { project } = failing(Infinity);
-      const seen = spied(
+      const seen = watch(
         from(partition.deliver('a')).pipe(processEach(project, { onError: fail })),
       );
       await settled();
@@ -258,7 +259,7 @@ describe('a nacked record comes again first in its lane', () => {
     const { events, partition, pipeline } = setUp();
     const source = new Subject<TestRecord>();
     const did: string[] = [];
-    const seen = spied(
+    const seen = watch(
       source.pipe(
         processEach(
           (record, { attempt }) => {
@@ -306,7 +307,7 @@ describe('a nacked record comes again first in its lane', () => {
     const { partition } = setUp();
     const source = new Subject<TestRecord>();
     const did: string[] = [];
-    spied(
+    watch(
       source.pipe(
         processEach((record) => {
           did.push(text(record));

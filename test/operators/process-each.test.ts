@@ -17,7 +17,6 @@ import {
   throwError,
   timer,
   toArray,
-  type Observer,
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
@@ -29,68 +28,15 @@ import {
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { settled } from '../support/fake-clock.js';
+import { text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
-
-const text = (record: TestRecord) => String(record.value);
-
-/** What an observer was told, in order. */
-function spy<T>(): Observer<T> & { readonly values: T[]; error_: unknown; isComplete: boolean } {
-  return {
-    values: [] as T[],
-    error_: undefined,
-    isComplete: false,
-    next(value: T) {
-      this.values.push(value);
-    },
-    error(error: unknown) {
-      this.error_ = error;
-    },
-    complete() {
-      this.isComplete = true;
-    },
-  };
-}
-
-function spied<T>(source: Observable<T>) {
-  const seen = spy<T>();
-  const subscription = source.subscribe({
-    next: (value) => seen.next(value),
-    error: (error: unknown) => seen.error(error),
-    complete: () => seen.complete(),
-  });
-  return { seen, subscription };
-}
-
-/** Promises that the test settles, by what they are for. */
-class Work {
-  readonly started: string[] = [];
-  private readonly open = new Map<
-    string,
-    { resolve: (value: string) => void; reject: (error: unknown) => void }
-  >();
-
-  readonly start = (record: TestRecord): Promise<string> => {
-    const name = text(record);
-    this.started.push(name);
-    return new Promise((resolve, reject) => this.open.set(name, { resolve, reject }));
-  };
-
-  async finish(...names: string[]): Promise<void> {
-    for (const name of names) this.open.get(name)!.resolve(name.toUpperCase());
-    await settled();
-  }
-
-  async fail(name: string, error: unknown): Promise<void> {
-    this.open.get(name)!.reject(error);
-    await settled();
-  }
-}
+import { watch } from '../support/watching.js';
 
 describe('what is done with a record', () => {
   test('is done at once where nothing is returned, and emits nothing', () => {
     const partition = new TestPartition();
     const did: string[] = [];
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(processEach((record) => void did.push(text(record)))),
     );
     expect(did).toEqual(['a', 'b']);
@@ -101,7 +47,7 @@ describe('what is done with a record', () => {
   test('is done when its promise is fulfilled, not before', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    const { seen } = spied(from(partition.deliver('a', 'b')).pipe(processEach(work.start)));
+    const seen = watch(from(partition.deliver('a', 'b')).pipe(processEach(work.start)));
     expect(work.started).toEqual(['a']);
     expect(partition.committable).toBe(0);
     await work.finish('a');
@@ -115,7 +61,7 @@ describe('what is done with a record', () => {
   test('is done when its Observable completes, and everything that emits comes out', () => {
     const partition = new TestPartition();
     const results = new Subject<number>();
-    const { seen } = spied(from(partition.deliver('a')).pipe(processEach(() => results)));
+    const seen = watch(from(partition.deliver('a')).pipe(processEach(() => results)));
     results.next(1);
     results.next(2);
     expect(partition.committable).toBe(0);
@@ -131,7 +77,7 @@ describe('what is done with a record', () => {
       await settled();
       yield 1;
     }
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         processEach((record) => (text(record) === 'a' ? [3] : countdown())),
       ),
@@ -148,7 +94,7 @@ describe('what is done with a record', () => {
     const signals: AbortSignal[] = [];
     const attempts: number[] = [];
     const [again] = (first!.giveBack(), [first!.again(0)]);
-    spied(
+    watch(
       of(again).pipe(
         processEach((_, context) => {
           attempts.push(context.attempt);
@@ -167,7 +113,7 @@ describe('what is done with a record', () => {
   test('sees an aborted signal also where it looks only after the partition was taken away', () => {
     const partition = new TestPartition();
     let look = (): boolean => false;
-    spied(
+    watch(
       from(partition.deliver('a')).pipe(
         processEach((_, context) => {
           look = () => context.signal.aborted;
@@ -185,13 +131,13 @@ describe('what is done with a record', () => {
 
 describe('the source', () => {
   test('never: nothing happens', () => {
-    const { seen, subscription } = spied(NEVER.pipe(processEach(() => undefined)));
-    expect(seen).toMatchObject({ values: [], isComplete: false, error_: undefined });
-    subscription.unsubscribe();
+    const seen = watch(NEVER.pipe(processEach(() => undefined)));
+    expect(seen).toMatchObject({ values: [], isComplete: false, error: undefined });
+    seen.subscription.unsubscribe();
   });
 
   test('empty: completes', () => {
-    expect(spied(EMPTY.pipe(processEach(() => undefined))).seen.isComplete).toBe(true);
+    expect(watch(EMPTY.pipe(processEach(() => undefined))).isComplete).toBe(true);
   });
 
   test('failing: passes the error on, and gives back what was not started', async () => {
@@ -201,8 +147,8 @@ describe('the source', () => {
       from(partition.deliver('a', 'b', 'c')),
       throwError(() => new Error('gone')),
     );
-    const { seen } = spied(failing.pipe(processEach(work.start)));
-    expect(seen.error_).toEqual(new Error('gone'));
+    const seen = watch(failing.pipe(processEach(work.start)));
+    expect(seen.error).toEqual(new Error('gone'));
     expect(partition.returned).toEqual([1, 2]);
     await work.finish('a');
     expect(partition.committable).toBe(1);
@@ -211,7 +157,7 @@ describe('the source', () => {
   test('endless and synchronous: ends where enough was taken', () => {
     const partition = new TestPartition();
     const endless = range(0, Infinity).pipe(map((i) => partition.deliver(String(i))[0]!));
-    const { seen } = spied(
+    const seen = watch(
       endless.pipe(
         processEach((record) => of(text(record))),
         take(3),
@@ -224,7 +170,7 @@ describe('the source', () => {
   test('is unsubscribed when the stream is', () => {
     let isUnsubscribed = false;
     const source = new Observable<TestRecord>(() => () => (isUnsubscribed = true));
-    spied(source.pipe(processEach(() => undefined))).subscription.unsubscribe();
+    watch(source.pipe(processEach(() => undefined))).subscription.unsubscribe();
     expect(isUnsubscribed).toBe(true);
   });
 
@@ -235,8 +181,8 @@ describe('the source', () => {
       return from(new TestPartition().deliver('a', 'b'));
     });
     const processed = source.pipe(processEach((record) => of(text(record))));
-    expect(spied(processed).seen.values).toEqual(['a', 'b']);
-    expect(spied(processed).seen.values).toEqual(['a', 'b']);
+    expect(watch(processed).values).toEqual(['a', 'b']);
+    expect(watch(processed).values).toEqual(['a', 'b']);
     expect(count).toBe(2);
   });
 });
@@ -245,7 +191,7 @@ describe('errors', () => {
   test('what the callback throws ends the stream, and the record goes back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const { seen } = spied(
+    const seen = watch(
       source.pipe(
         processEach((record) => {
           if (text(record) === 'b') throw new Error('can’t');
@@ -253,7 +199,7 @@ describe('errors', () => {
       ),
     );
     for (const record of partition.deliver('a', 'b', 'c')) source.next(record);
-    expect(seen.error_).toEqual(new Error('can’t'));
+    expect(seen.error).toEqual(new Error('can’t'));
     expect(source.observed).toBe(false);
     expect(partition.returned).toEqual([1]);
     expect(partition.committable).toBe(1);
@@ -265,9 +211,9 @@ describe('errors', () => {
       () => throwError(() => new Error('can’t')),
     ]) {
       const partition = new TestPartition();
-      const { seen } = spied(from(partition.deliver('a')).pipe(processEach(fail)));
+      const seen = watch(from(partition.deliver('a')).pipe(processEach(fail)));
       await settled();
-      expect(seen.error_).toEqual(new Error('can’t'));
+      expect(seen.error).toEqual(new Error('can’t'));
       expect(partition.returned).toEqual([0]);
       expect(partition.committable).toBe(0);
     }
@@ -277,9 +223,9 @@ describe('errors', () => {
     for (const wrong of [5, null, true, {}]) {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const { seen } = spied(source.pipe(processEach(() => wrong as unknown as undefined)));
+      const seen = watch(source.pipe(processEach(() => wrong as unknown as undefined)));
       for (const record of partition.deliver('a', 'b')) source.next(record);
-      expect(seen.error_).toBeInstanceOf(TypeError);
+      expect(seen.error).toBeInstanceOf(TypeError);
       expect(partition.returned).toEqual([0]);
       expect(source.observed).toBe(false);
     }
@@ -288,13 +234,13 @@ describe('errors', () => {
   test('work in other lanes that is under way still counts', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b', 'c')).pipe(
         processEach(work.start, { concurrency: 3, order: 'none' }),
       ),
     );
     await work.fail('b', new Error('can’t'));
-    expect(seen.error_).toEqual(new Error('can’t'));
+    expect(seen.error).toEqual(new Error('can’t'));
     await work.finish('a', 'c');
     expect(partition.committable).toBe(1);
     expect(partition.unacked).toBe(1);
@@ -308,7 +254,7 @@ describe('errors', () => {
       const again = partition.redeliver();
       return from(again.length > 0 ? again : partition.deliver('a', 'b'));
     });
-    const { seen } = spied(
+    const seen = watch(
       source.pipe(
         processEach((record) => {
           if (failures-- > 0) throw new Error('once');
@@ -344,7 +290,7 @@ describe('order', () => {
     const work = new Work();
     const steps: string[][] = [];
     const done = new Set<string>();
-    spied(from(records).pipe(processEach(work.start, options)));
+    watch(from(records).pipe(processEach(work.start, options)));
     for (;;) {
       const running = work.started.filter((name) => !done.has(name));
       if (running.length === 0) return steps;
@@ -415,7 +361,7 @@ describe('order', () => {
     const records = [0, 1].flatMap((partition) =>
       new TestPartition({ partition, pipeline }).deliver(`${partition}`),
     );
-    spied(from(records).pipe(processEach(work.start)));
+    watch(from(records).pipe(processEach(work.start)));
     expect(work.started).toEqual(['0']);
     await work.finish('0');
     expect(work.started).toEqual(['0', '1']);
@@ -429,7 +375,7 @@ describe('order', () => {
       const records = Array.from({ length: 8 }, (_, partition) =>
         new TestPartition({ partition, pipeline }).deliver('a=1', 'b=2', 'c=3', '4'),
       ).flat();
-      const { seen } = spied(
+      const seen = watch(
         from(records).pipe(
           processEach(
             async () => {
@@ -449,7 +395,7 @@ describe('order', () => {
   test('a slow lane keeps no other waiting', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    spied(
+    watch(
       from(partition.deliver('slow=a', 'slow=b', 'x=c', 'x=d', 'x=e')).pipe(
         processEach(work.start, { concurrency: 2, order: 'key' }),
       ),
@@ -539,8 +485,8 @@ describe('unsubscribed', () => {
     const partition = new TestPartition();
     const work = new Work();
     const source = concat(from(partition.deliver('a', 'b', 'c')), NEVER);
-    const { seen, subscription } = spied(source.pipe(processEach(work.start)));
-    subscription.unsubscribe();
+    const seen = watch(source.pipe(processEach(work.start)));
+    seen.subscription.unsubscribe();
     expect(partition.returned).toEqual([1, 2]);
     expect(partition.inHand).toBe(1);
     await work.finish('a');
@@ -553,20 +499,18 @@ describe('unsubscribed', () => {
   test('a promise that is rejected later gives its record back', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    const { seen, subscription } = spied(
-      concat(from(partition.deliver('a')), NEVER).pipe(processEach(work.start)),
-    );
-    subscription.unsubscribe();
+    const seen = watch(concat(from(partition.deliver('a')), NEVER).pipe(processEach(work.start)));
+    seen.subscription.unsubscribe();
     await work.fail('a', new Error('too late'));
     expect(partition.returned).toEqual([0]);
     expect(partition.committable).toBe(0);
-    expect(seen.error_).toBeUndefined();
+    expect(seen.error).toBeUndefined();
   });
 
   test('Observables are cancelled, and their records go back', () => {
     const partition = new TestPartition();
     let isCancelled = false;
-    const { subscription } = spied(
+    const { subscription } = watch(
       from(partition.deliver('a')).pipe(
         processEach(() => new Observable<never>(() => () => (isCancelled = true))),
       ),
@@ -579,7 +523,7 @@ describe('unsubscribed', () => {
 
   test('by take() while a synchronous Observable emits: it ends there', () => {
     const partition = new TestPartition();
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         processEach(() => range(0, Infinity)),
         take(2),
@@ -594,7 +538,7 @@ describe('unsubscribed', () => {
   test('by take() before it: what was taken is worked on to the end', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    const { seen } = spied(
+    const seen = watch(
       concat(from(partition.deliver('a', 'b', 'c')), NEVER).pipe(take(2), processEach(work.start)),
     );
     await work.finish('a');
@@ -606,7 +550,7 @@ describe('unsubscribed', () => {
   test('nothing listens any more', () => {
     const partition = new TestPartition();
     const source = concat(from(partition.deliver('a')), NEVER);
-    const { subscription } = spied(source.pipe(processEach(() => NEVER)));
+    const { subscription } = watch(source.pipe(processEach(() => NEVER)));
     subscription.unsubscribe();
     partition.drain();
     expect(partition.returned).toEqual([0]);
@@ -620,7 +564,7 @@ describe('when partitions are given up', () => {
     const staying = new TestPartition({ partition: 1, pipeline });
     const work = new Work();
     const records = [...going.deliver('a0', 'b0', 'c0'), ...staying.deliver('a1', 'b1')];
-    const { seen } = spied(
+    const seen = watch(
       concat(from(records), NEVER).pipe(processEach(work.start, { concurrency: 2 })),
     );
     going.drain();
@@ -637,7 +581,7 @@ describe('when partitions are given up', () => {
     const partition = new TestPartition();
     const work = new Work();
     const records = partition.deliver('slow=a', 'slow=b', 'x=c', 'x=d', 'slow=e');
-    spied(
+    watch(
       concat(from(records), NEVER).pipe(processEach(work.start, { concurrency: 2, order: 'key' })),
     );
     await work.finish('c');
@@ -655,7 +599,7 @@ describe('when partitions are given up', () => {
     const partition = new TestPartition();
     const work = new Work();
     const records = partition.deliver('slow=a', 'slow=b', 'x=c');
-    spied(
+    watch(
       concat(from(records), NEVER).pipe(processEach(work.start, { concurrency: 2, order: 'key' })),
     );
     partition.drain();
@@ -670,7 +614,7 @@ describe('when partitions are given up', () => {
     const partition = new TestPartition();
     const work = new Work();
     const records = partition.deliver('slow=a', 'slow=b', 'x=c');
-    spied(
+    watch(
       concat(from(records), NEVER).pipe(
         processEach(work.start, { concurrency: 2, order: 'key', retry: { count: 1 } }),
       ),
@@ -685,7 +629,7 @@ describe('when partitions are given up', () => {
   test('by key: what was begun in an epoch before holds nothing back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    spied(source.pipe(processEach(() => NEVER, { concurrency: 3, order: 'key' })));
+    watch(source.pipe(processEach(() => NEVER, { concurrency: 3, order: 'key' })));
     for (const record of partition.deliver('x=a', 'y=b', 'z=c')) source.next(record);
     partition.begin(0);
     for (const record of partition.deliver('u=d', 'u=e')) source.next(record);
@@ -696,7 +640,7 @@ describe('when partitions are given up', () => {
   test('it completes where the source has, and nothing is left', async () => {
     const partition = new TestPartition();
     const work = new Work();
-    const { seen } = spied(from(partition.deliver('a', 'b')).pipe(processEach(work.start)));
+    const seen = watch(from(partition.deliver('a', 'b')).pipe(processEach(work.start)));
     partition.drain();
     expect(seen.isComplete).toBe(false);
     await work.finish('a');
@@ -707,7 +651,7 @@ describe('when partitions are given up', () => {
   test('also of a consumer that took the place of another', () => {
     const [before, after] = [new TestPartition(), new TestPartition()];
     const source = new Subject<TestRecord>();
-    spied(source.pipe(processEach(() => NEVER)));
+    watch(source.pipe(processEach(() => NEVER)));
     for (const record of before.deliver('a')) source.next(record);
     for (const record of after.deliver('b', 'c')) source.next(record);
     after.drain();
@@ -716,7 +660,7 @@ describe('when partitions are given up', () => {
 
   test('also of several consumers that are merged', () => {
     const [left, right] = [new TestPartition({ topic: 'l' }), new TestPartition({ topic: 'r' })];
-    spied(
+    watch(
       merge(from(left.deliver('a', 'b')), from(right.deliver('c', 'd')), NEVER).pipe(
         processEach(() => NEVER, { concurrency: 2 }),
       ),
@@ -733,7 +677,7 @@ describe('when partitions are given up', () => {
     const kept = new TestPartition({ partition: 1, pipeline });
     const work = new Work();
     const records = [...lost.deliver('a0', 'b0', 'c0'), ...kept.deliver('a1')];
-    const { seen } = spied(from(records).pipe(processEach(work.start)));
+    const seen = watch(from(records).pipe(processEach(work.start)));
     lost.lose();
     await work.finish('a0');
     expect(work.started).toEqual(['a0', 'a1']);
@@ -747,7 +691,7 @@ describe('when partitions are given up', () => {
     const partition = new TestPartition();
     const work = new Work();
     const source = new Subject<TestRecord>();
-    spied(source.pipe(processEach(work.start, { concurrency: 2 })));
+    watch(source.pipe(processEach(work.start, { concurrency: 2 })));
     for (const record of partition.deliver('old')) source.next(record);
     partition.begin(0);
     for (const record of partition.deliver('new')) source.next(record);
@@ -764,7 +708,7 @@ describe('a record that is nacked', () => {
   function nackingA(partition: TestPartition, options: ProcessEachOptions<TestRecord> = {}) {
     const started: string[] = [];
     const source = new Subject<TestRecord>();
-    const { seen } = spied(
+    const seen = watch(
       source.pipe(
         processEach((record) => {
           started.push(`${text(record)}${record.attempt}`);
@@ -789,7 +733,7 @@ describe('a record that is nacked', () => {
     const partition = new TestPartition();
     const work = new Work();
     const source = new Subject<TestRecord>();
-    spied(source.pipe(processEach(work.start)));
+    watch(source.pipe(processEach(work.start)));
     const [a, b, c, d] = partition.deliver('a', 'b', 'c', 'd');
     for (const record of [b!, c!]) record.nack('elsewhere');
     source.next(a!);
@@ -825,7 +769,7 @@ describe('a record that is nacked', () => {
     const partition = new TestPartition();
     const work = new Work();
     const records = partition.deliver('a', 'b', 'c');
-    const { seen } = spied(from(records).pipe(processEach(work.start)));
+    const seen = watch(from(records).pipe(processEach(work.start)));
     partition.stop();
     records[0]!.nack('busy');
     await work.finish('a');
@@ -854,7 +798,7 @@ describe('a record that is nacked', () => {
 describe('results that were derived', () => {
   test('take the origin with them: it is acked by whoever writes them', () => {
     const partition = new TestPartition();
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         processEach((record) => of(record.derive({ topic: 'invoices' }))),
       ),
@@ -868,7 +812,7 @@ describe('results that were derived', () => {
 
   test('hand it over before they are emitted: a sink may ack at once', async () => {
     const partition = new TestPartition();
-    spied(
+    watch(
       from(partition.deliver('a')).pipe(
         processEach((record) => Promise.resolve(record.derive())),
         tap((derived) => originsOf(derived)[0]!.ack()),
@@ -880,7 +824,7 @@ describe('results that were derived', () => {
 
   test('may be derived further down, while the result is emitted', () => {
     const partition = new TestPartition();
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a')).pipe(
         processEach((record) => of(record)),
         map((record: ConsumerRecord) => record.derive()),
@@ -892,7 +836,7 @@ describe('results that were derived', () => {
 
   test('don’t keep their lane waiting for the sink', () => {
     const partition = new TestPartition();
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(processEach((record) => of(record.derive()))),
     );
     expect(seen.values).toHaveLength(2);
@@ -902,7 +846,7 @@ describe('results that were derived', () => {
     const partition = new TestPartition();
     let finish: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => (finish = resolve));
-    const { subscription } = spied(
+    const { subscription } = watch(
       from(partition.deliver('a')).pipe(processEach((record) => gate.then(() => record.derive()))),
     );
     subscription.unsubscribe();
@@ -920,7 +864,7 @@ describe('large numbers', () => {
     const partition = new TestPartition();
     const work = new Work();
     const did: number[] = [];
-    const { seen } = spied(
+    const seen = watch(
       from(partition.deliver(...many(20_000))).pipe(
         processEach((record) => {
           did.push(record.offset);
@@ -945,7 +889,7 @@ describe('large numbers', () => {
         );
         let looks = 0;
         const counted = records.map((record) => countingLooks(record, () => looks++));
-        const { subscription } = spied(
+        const { subscription } = watch(
           concat(from(counted), NEVER).pipe(processEach(() => NEVER, { order })),
         );
         partition.drain();
@@ -971,7 +915,7 @@ describe('large numbers', () => {
 
 test('an Observable result that comes later is emitted as it comes', async () => {
   const partition = new TestPartition();
-  const { seen } = spied(
+  const seen = watch(
     from(partition.deliver('a')).pipe(
       processEach((record) => of(text(record)).pipe(delay(0))),
       toArray(),

@@ -2,8 +2,9 @@ import { concat, from, map, NEVER, Subject, take, toArray, type Observable } fro
 import { describe, expect, test } from 'vitest';
 import { ackEach, batchEach, processEach, processPartitioned } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 const texts = map((record: TestRecord) => text(record));
 
@@ -22,7 +23,7 @@ describe('processPartitioned', () => {
     const [p0, p1] = partitions(2);
     const records = [...p0!.deliver('a', 'b'), ...p1!.deliver('x'), ...p0!.deliver('c')];
     const made: object[] = [];
-    const seen = spied(
+    const seen = watch(
       from(records).pipe(
         processPartitioned((stream, partition) => {
           made.push(partition);
@@ -41,7 +42,7 @@ describe('processPartitioned', () => {
   test('none waits for another', async () => {
     const [p0, p1] = partitions(2);
     const work = new Work();
-    spied(
+    watch(
       from([...p0!.deliver('a', 'b'), ...p1!.deliver('x', 'y')]).pipe(
         processPartitioned((stream) => stream.pipe(processEach(work.start))),
       ),
@@ -56,7 +57,7 @@ describe('processPartitioned', () => {
   test('of so many partitions at once, if asked; others wait until one has ended', () => {
     const [p0, p1, p2] = partitions(3);
     const source = new Subject<TestRecord>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(
         processPartitioned((stream) => stream.pipe(ackEach(), texts), { concurrency: 2 }),
       ),
@@ -73,7 +74,7 @@ describe('processPartitioned', () => {
 
   test('what waits is let through before it completes with its source', () => {
     const [p0, p1] = partitions(2);
-    const seen = spied(
+    const seen = watch(
       from([...p0!.deliver('a'), ...p1!.deliver('b')]).pipe(
         processPartitioned((stream) => stream.pipe(ackEach(), texts), { concurrency: 1 }),
       ),
@@ -104,7 +105,7 @@ describe('processPartitioned', () => {
     const work = new Work();
     const source = new Subject<TestRecord>();
     let made = 0;
-    spied(
+    watch(
       source.pipe(
         processPartitioned((stream) => {
           made++;
@@ -124,7 +125,7 @@ describe('processPartitioned', () => {
   test('one that has had enough gets nothing more, and its records stay unacked', () => {
     const [p0, p1] = partitions(2);
     const source = new Subject<TestRecord>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(processPartitioned((stream) => stream.pipe(take(1), ackEach(), texts))),
     );
     for (const record of [...p0!.deliver('a', 'b'), ...p1!.deliver('x')]) source.next(record);
@@ -137,7 +138,7 @@ describe('processPartitioned', () => {
   test('what waits goes back when its partition is given up, and when it is unsubscribed', () => {
     const [p0, p1, p2] = partitions(3);
     const records = [...p0!.deliver('a'), ...p1!.deliver('b'), ...p2!.deliver('c')];
-    const seen = spied(
+    const seen = watch(
       concat(from(records), NEVER).pipe(processPartitioned((stream) => stream, { concurrency: 1 })),
     );
     p1!.drain();
@@ -159,7 +160,7 @@ describe('processPartitioned', () => {
     ]) {
       const [p0, p1] = partitions(2);
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(operator));
+      const seen = watch(source.pipe(operator));
       for (const record of [...p0!.deliver('a', 'b'), ...p1!.deliver('x')]) {
         if (source.observed) source.next(record);
       }

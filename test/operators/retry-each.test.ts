@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import type { ConsumerEvent } from '../../src/core/consumer/events.js';
 import { ConfigError, retryEach, type ConsumerRecord } from '../../src/index.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** Work that fails so often for each value, then gives it back in capitals. */
 function failing(times: Readonly<Record<string, number>>) {
@@ -38,7 +39,7 @@ describe('retryEach', () => {
   test('tries again until it succeeds, with no limit by default', async () => {
     const { partition, pass, events } = setting();
     const { tries, work } = failing({ a: 30 });
-    const seen = spied(from(partition.deliver('a')).pipe(retryEach(work, { backoffMaxMs: 1000 })));
+    const seen = watch(from(partition.deliver('a')).pipe(retryEach(work, { backoffMaxMs: 1000 })));
     for (let i = 0; i < 40; i++) await pass(1500);
     expect(seen).toMatchObject({ values: ['A'], isComplete: true });
     expect(tries).toHaveLength(31);
@@ -49,7 +50,7 @@ describe('retryEach', () => {
   test('keeps the order of the key while it waits, and others go on', async () => {
     const { partition, pass } = setting();
     const { work } = failing({ a: 1 });
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('x=a', 'x=b', 'y=c').map((record) => record)).pipe(
         retryEach(work, { order: 'key', concurrency: 3 }),
       ),
@@ -64,7 +65,7 @@ describe('retryEach', () => {
   test('fails the stream when count is used up, and the record goes back', async () => {
     const { partition, pass } = setting();
     const { tries, work } = failing({ a: 9 });
-    const seen = spied(from(partition.deliver('a')).pipe(retryEach(work, { count: 2 })));
+    const seen = watch(from(partition.deliver('a')).pipe(retryEach(work, { count: 2 })));
     for (let i = 0; i < 5; i++) await pass(1000);
     expect(seen.error).toEqual(new Error('a fails'));
     expect(tries).toHaveLength(3);
@@ -74,7 +75,7 @@ describe('retryEach', () => {
   test('asks onError when count is used up', async () => {
     const { partition, pass } = setting();
     const { work } = failing({ a: 9 });
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a', 'b')).pipe(
         retryEach(work, { count: 1, onError: ({ attempt }) => [`given up after ${attempt}`] }),
       ),
@@ -87,7 +88,7 @@ describe('retryEach', () => {
   test('gives a record that waits back when it is unsubscribed', async () => {
     const { partition, pass } = setting();
     const source = new Subject<ReturnType<TestPartition['deliver']>[number]>();
-    const seen = spied(
+    const seen = watch(
       source.pipe(retryEach(() => throwError(() => new Error('no')), { backoffMs: 500 })),
     );
     source.next(partition.deliver('a')[0]!);

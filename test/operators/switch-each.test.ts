@@ -4,15 +4,16 @@ import { originsOf } from '../../src/core/records/index.js';
 import { switchEach } from '../../src/index.js';
 import { kafkaMarbles, kafkaMarblesAsync } from '../../src/testing/index.js';
 import { settled } from '../support/fake-clock.js';
-import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 /** Work that the test ends, on records that it pushes. */
 function started(options: Parameters<typeof switchEach<Buffer | null, Buffer | null>>[1] = {}) {
   const partition = new TestPartition({ pipeline: testPipeline() });
   const source = new Subject<TestRecord>();
   const work = new Map<string, Subject<string>>();
-  const seen = spied(
+  const seen = watch(
     source.pipe(
       switchEach((record) => {
         const results = new Subject<string>();
@@ -98,7 +99,7 @@ describe('switchEach', () => {
 
   test('a derived result takes the superseded along: they are acked when it is written', () => {
     const partition = new TestPartition();
-    const seen = spied(
+    const seen = watch(
       concat(from(partition.deliver('a', 'b')), NEVER).pipe(
         switchEach((record) => (text(record) === 'a' ? NEVER : of(record.derive()))),
       ),
@@ -111,7 +112,7 @@ describe('switchEach', () => {
   test('a result of a superseded record that can’t be written doesn’t bring it back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const seen = spied(source.pipe(switchEach((record) => concat(of(record.derive()), NEVER))));
+    const seen = watch(source.pipe(switchEach((record) => concat(of(record.derive()), NEVER))));
     for (const record of partition.deliver('a', 'b')) source.next(record);
     originsOf(seen.values[0])[0]!.nack('too large');
     expect(partition.nacked).toEqual([]);
@@ -124,7 +125,7 @@ describe('switchEach', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
     const signals: AbortSignal[] = [];
-    spied(
+    watch(
       source.pipe(
         switchEach((_, { signal, attempt }) => {
           expect(attempt).toBe(1);
@@ -154,7 +155,7 @@ describe('switchEach', () => {
 
   test('completes when the source has, and the work is done', async () => {
     const work = new Work();
-    const seen = spied(from(new TestPartition().deliver('a')).pipe(switchEach(work.start)));
+    const seen = watch(from(new TestPartition().deliver('a')).pipe(switchEach(work.start)));
     expect(seen.isComplete).toBe(false);
     await work.finish('a');
     expect(seen).toMatchObject({ values: ['A'], isComplete: true });
@@ -162,7 +163,7 @@ describe('switchEach', () => {
 
   test('a record for which nothing is returned is done at once', () => {
     const partition = new TestPartition();
-    spied(from(partition.deliver('a', 'b')).pipe(switchEach(() => undefined)));
+    watch(from(partition.deliver('a', 'b')).pipe(switchEach(() => undefined)));
     expect(partition.committable).toBe(2);
   });
 
@@ -206,7 +207,7 @@ describe('switchEach', () => {
     ]) {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(operator));
+      const seen = watch(source.pipe(operator));
       for (const record of partition.deliver('a')) source.next(record);
       await settled();
       expect(seen.error).toEqual(new Error('can’t'));
@@ -244,7 +245,7 @@ describe('switchEach', () => {
   test('an unsubscribed source is not asked for more', () => {
     let isUnsubscribed = false;
     const source = new Observable<TestRecord>(() => () => (isUnsubscribed = true));
-    spied(source.pipe(switchEach(() => undefined))).subscription.unsubscribe();
+    watch(source.pipe(switchEach(() => undefined))).subscription.unsubscribe();
     expect(isUnsubscribed).toBe(true);
   });
 });

@@ -2,15 +2,16 @@ import { concat, finalize, from, map, mergeMap, NEVER, take, throwError } from '
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, processEach, tee, type ConsumerRecord } from '../../src/index.js';
-import { behavesLikeAnOperator, spied, text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 describe('tee', () => {
   behavesLikeAnOperator(() => tee(ackEach()));
 
   test('passes each record on, and drops what comes out on the side', () => {
     const partition = new TestPartition();
-    const { values, isComplete } = spied(
+    const { values, isComplete } = watch(
       from(partition.deliver('a', 'b')).pipe(
         tee(map(() => 'aside')),
         map((record) => text(record)),
@@ -23,7 +24,7 @@ describe('tee', () => {
   test('a record is acked when both have acked it, in whatever order', async () => {
     const partition = new TestPartition();
     const [side, main] = [new Work(), new Work()];
-    spied(
+    watch(
       from(partition.deliver('a', 'b')).pipe(
         tee(processEach(side.start, { concurrency: 2, order: 'none' })),
         processEach(main.start, { concurrency: 2, order: 'none' }),
@@ -40,7 +41,7 @@ describe('tee', () => {
   test('both may derive from a record', () => {
     const partition = new TestPartition();
     const aside: object[] = [];
-    const { values } = spied(
+    const { values } = watch(
       from(partition.deliver('a')).pipe(
         tee(map((record: ConsumerRecord) => aside.push(record.derive({ topic: 'x' })))),
         map((record) => record.derive({ topic: 'y' })),
@@ -54,7 +55,7 @@ describe('tee', () => {
 
   test('a record that one of them nacks comes again to both', () => {
     const partition = new TestPartition();
-    const seen = spied(from(partition.deliver('a')).pipe(tee(ackEach())));
+    const seen = watch(from(partition.deliver('a')).pipe(tee(ackEach())));
     seen.values[0]!.nack('no');
     expect(partition.nacked).toEqual([{ offset: 0, reason: 'no' }]);
     expect(partition.committable).toBe(0);
@@ -63,7 +64,7 @@ describe('tee', () => {
   test('the error of the side ends the stream', () => {
     const partition = new TestPartition();
     const error = new Error('aside');
-    const seen = spied(
+    const seen = watch(
       from(partition.deliver('a')).pipe(tee(mergeMap(() => throwError(() => error)))),
     );
     expect(seen.error).toBe(error);
@@ -72,7 +73,7 @@ describe('tee', () => {
   test('unsubscribing what follows ends the side as well', () => {
     const partition = new TestPartition();
     let isEnded = false;
-    spied(
+    watch(
       concat(partition.deliver('a', 'b'), NEVER).pipe(
         tee((records) => records.pipe(finalize(() => (isEnded = true)))),
         take(1),

@@ -3,8 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { ackEach, throttleBytes } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { FakeClock } from '../support/fake-clock.js';
-import { behavesLikeAnOperator, spied, text } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 function started(
   values: readonly string[],
@@ -14,7 +15,7 @@ function started(
   const clock = new FakeClock();
   const partition = new TestPartition({ pipeline: testPipeline({ clock }) });
   const source = concat(from(partition.deliver(...values)), NEVER);
-  const seen = spied(source.pipe(throttleBytes(bytesPerSecond, options)));
+  const seen = watch(source.pipe(throttleBytes(bytesPerSecond, options)));
   return { clock, partition, seen, got: () => seen.values.map(text).join('') };
 }
 
@@ -79,7 +80,7 @@ describe('throttleBytes', () => {
     const clock = new FakeClock();
     const partition = new TestPartition({ pipeline: testPipeline({ clock }) });
     const source = concat(from(partition.deliver('a', 'b', 'c')), NEVER);
-    const seen = spied(source.pipe(throttleBytes(1), take(2)));
+    const seen = watch(source.pipe(throttleBytes(1), take(2)));
     clock.advance(1000);
     expect(seen.isComplete).toBe(true);
     expect(partition.returned).toEqual([2]);

@@ -9,8 +9,8 @@ import {
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { committed, numbers, Seen, write } from '../support/consuming.js';
-import { spied } from '../support/operator-spec.js';
 import { Simulation } from '../support/simulation.js';
+import { watch } from '../support/watching.js';
 
 const earliest = { groupId: 'billing', autoOffsetReset: 'earliest' } as const;
 const consumerOf = (kafka: Kafka) => kafka.consumer(earliest);
@@ -18,15 +18,15 @@ const quiet = { lifecycle: NEVER };
 
 describe('untilCaughtUp', () => {
   test('never, empty, failing, endless: what the source does', () => {
-    expect(spied(NEVER.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: false });
-    expect(spied(EMPTY.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: true });
-    expect(spied(throwError(() => 'x').pipe(untilCaughtUp(quiet))).error).toBe('x');
-    expect(spied(range(0, Infinity).pipe(untilCaughtUp(quiet), take(3))).values).toEqual([0, 1, 2]);
+    expect(watch(NEVER.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: false });
+    expect(watch(EMPTY.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: true });
+    expect(watch(throwError(() => 'x').pipe(untilCaughtUp(quiet))).error).toBe('x');
+    expect(watch(range(0, Infinity).pipe(untilCaughtUp(quiet), take(3))).values).toEqual([0, 1, 2]);
   });
 
   test('listens as long as it is subscribed to', () => {
     const [source, lifecycle] = [new Subject<number>(), new Subject<ConsumerEvent>()];
-    const seen = spied(source.pipe(untilCaughtUp({ lifecycle })));
+    const seen = watch(source.pipe(untilCaughtUp({ lifecycle })));
     expect([source.observed, lifecycle.observed]).toEqual([true, true]);
     seen.subscription.unsubscribe();
     expect([source.observed, lifecycle.observed]).toEqual([false, false]);
@@ -45,7 +45,7 @@ describe('untilCaughtUp', () => {
 
   test('one that was revoked or lost is not waited for', () => {
     const lifecycle = new Subject<ConsumerEvent>();
-    const seen = spied(NEVER.pipe(untilCaughtUp({ lifecycle })));
+    const seen = watch(NEVER.pipe(untilCaughtUp({ lifecycle })));
     lifecycle.next(assigned(0, 1, 2));
     lifecycle.next(caughtUp(0));
     lifecycle.next({ ...assigned(1), type: 'revoked', recordsAbandoned: 0 });
@@ -56,7 +56,7 @@ describe('untilCaughtUp', () => {
 
   test('without partitions it waits for some', () => {
     const lifecycle = new Subject<ConsumerEvent>();
-    const seen = spied(NEVER.pipe(untilCaughtUp({ lifecycle })));
+    const seen = watch(NEVER.pipe(untilCaughtUp({ lifecycle })));
     lifecycle.next(assigned(0));
     lifecycle.next({ ...assigned(0), type: 'revoked', recordsAbandoned: 0 });
     expect(seen.isComplete).toBe(false);

@@ -3,9 +3,9 @@ import { describe, expect, test } from 'vitest';
 import { crc32c, encodeRecords } from '../../src/core/records/index.js';
 import { ackEach, processEach, untilOffsets, type ConsumerEvent } from '../../src/index.js';
 import { committed, numbers, Seen, write } from '../support/consuming.js';
-import { spied } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
+import { watch } from '../support/watching.js';
 
 const earliest = { groupId: 'billing', autoOffsetReset: 'earliest' } as const;
 /** Where a batch of format 2 has what a test changes. */
@@ -32,26 +32,26 @@ function fakeConsumer() {
 describe('untilOffsets', () => {
   test('never, empty, failing, endless: what the source does', () => {
     const until = () => untilOffsets<Buffer | null, Buffer | null>(fakeConsumer(), [at(100)]);
-    expect(spied(NEVER.pipe(until()))).toMatchObject({ isComplete: false });
-    expect(spied(EMPTY.pipe(until()))).toMatchObject({ isComplete: true });
-    expect(spied(throwError(() => 'x').pipe(until())).error).toBe('x');
+    expect(watch(NEVER.pipe(until()))).toMatchObject({ isComplete: false });
+    expect(watch(EMPTY.pipe(until()))).toMatchObject({ isComplete: true });
+    expect(watch(throwError(() => 'x').pipe(until())).error).toBe('x');
     const endless = defer(() => {
       const partition = new TestPartition();
       return range(0, Infinity).pipe(map(() => partition.deliver('a')[0]!));
     });
-    expect(spied(endless.pipe(until(), take(3))).values).toHaveLength(3);
-    expect(spied(endless.pipe(until())).values).toHaveLength(100);
+    expect(watch(endless.pipe(until(), take(3))).values).toHaveLength(3);
+    expect(watch(endless.pipe(until())).values).toHaveLength(100);
   });
 
   test('without offsets it is over at once', () => {
-    expect(spied(NEVER.pipe(untilOffsets(fakeConsumer(), []))).isComplete).toBe(true);
+    expect(watch(NEVER.pipe(untilOffsets(fakeConsumer(), []))).isComplete).toBe(true);
   });
 
   test('a partition that is there is paused until the others are', () => {
     const consumer = fakeConsumer();
     const source = new Subject<TestRecord>();
     const [p0, p1] = [0, 1].map((partition) => new TestPartition({ partition }));
-    const seen = spied(source.pipe(untilOffsets(consumer, [at(1), at(1, 1)])));
+    const seen = watch(source.pipe(untilOffsets(consumer, [at(1), at(1, 1)])));
     for (const record of p0!.deliver('a', 'b')) source.next(record);
     expect(seen.values).toHaveLength(1);
     expect(consumer.told).toEqual([['pause', { topic: 'orders', partition: 0 }]]);
@@ -72,7 +72,7 @@ describe('untilOffsets', () => {
   test('partitions without an offset come through until the end', () => {
     const source = new Subject<TestRecord>();
     const other = new TestPartition({ partition: 7 });
-    const seen = spied(source.pipe(untilOffsets(fakeConsumer(), [at(1)])));
+    const seen = watch(source.pipe(untilOffsets(fakeConsumer(), [at(1)])));
     for (const record of other.deliver('x', 'y')) source.next(record);
     expect(seen.values).toHaveLength(2);
     for (const record of new TestPartition().deliver('a')) source.next(record);
@@ -81,7 +81,7 @@ describe('untilOffsets', () => {
 
   test('unsubscribing resumes what it has paused', () => {
     const consumer = fakeConsumer();
-    const seen = spied(NEVER.pipe(untilOffsets(consumer, [at(0), at(5, 1)])));
+    const seen = watch(NEVER.pipe(untilOffsets(consumer, [at(0), at(5, 1)])));
     consumer.lifecycle.next({ type: 'position-reset', ...at(0), reason: 'committed' });
     seen.subscription.unsubscribe();
     expect(consumer.told).toEqual([

@@ -1,9 +1,9 @@
 import { from, NEVER, of } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, json, string, toTopics } from '../../src/index.js';
-import { spied } from '../support/operator-spec.js';
 import { TestPartition } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
+import { watch } from '../support/watching.js';
 
 interface Event {
   readonly user: string;
@@ -38,7 +38,7 @@ describe('toTopics', () => {
       { user: 'ben', kind: 'noise' },
       { user: 'cleo', kind: 'urgent' },
     ];
-    const seen = spied(from(events).pipe(toTopics(sim.kafka(), route, routes)));
+    const seen = watch(from(events).pipe(toTopics(sim.kafka(), route, routes)));
     await sim.until(() => seen.isComplete);
     expect(stored(sim, 'events')).toEqual([JSON.stringify(events[0]), JSON.stringify(events[2])]);
     expect(stored(sim, 'alerts')).toEqual(['alert for cleo']);
@@ -56,7 +56,7 @@ describe('toTopics', () => {
     sim.cluster.delay('Produce', 300, { broker: 2 });
     const partition = new TestPartition();
     const [a, b] = partition.deliver('a', 'b');
-    const seen = spied(
+    const seen = watch(
       of(a!.derive({ value: 'both' }), b!.derive({ value: 'none' })).pipe(
         toTopics(
           sim.kafka(),
@@ -85,7 +85,7 @@ describe('toTopics', () => {
       body.topicData.some(({ name }) => name === 'alerts') ? refusal(body.topicData) : undefined,
     );
     const producer = sim.kafka().producer();
-    const seen = spied(
+    const seen = watch(
       of(a!.derive({ value: 'x'.repeat(80) })).pipe(
         toTopics(producer, () => ['events', 'alerts'] as const, { events: {}, alerts: {} }),
       ),
@@ -98,7 +98,7 @@ describe('toTopics', () => {
 
   test('a topic without a route is an error that names it, after what was accepted', async () => {
     await using sim = await start();
-    const seen = spied(
+    const seen = watch(
       of('a', 'b').pipe(
         toTopics(sim.kafka(), (value) => (value === 'a' ? 'events' : 'elsewhere') as 'events', {
           events: { toRecord: (value: string) => ({ value }) },
@@ -113,7 +113,7 @@ describe('toTopics', () => {
   test('what route throws ends the stream', async () => {
     await using sim = await start();
     const error = new Error('no idea');
-    const seen = spied(
+    const seen = watch(
       of('a').pipe(
         toTopics(
           sim.kafka(),
@@ -130,7 +130,7 @@ describe('toTopics', () => {
 
   test('never, and unsubscribed: nothing is connected', async () => {
     await using sim = await start();
-    const seen = spied(NEVER.pipe(toTopics(sim.kafka(), () => 'events' as const, { events: {} })));
+    const seen = watch(NEVER.pipe(toTopics(sim.kafka(), () => 'events' as const, { events: {} })));
     await sim.advance(1000);
     seen.subscription.unsubscribe();
     await sim.calm();

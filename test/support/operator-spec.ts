@@ -12,31 +12,12 @@ import {
   take,
   throwError,
   type OperatorFunction,
-  type Subscription,
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import type { ConsumerRecord } from '../../src/index.js';
 import { settled } from './fake-clock.js';
 import { TestPartition, type TestRecord } from './records.js';
-
-/** What a stream has told, in order. */
-export interface Spied<T> {
-  readonly values: T[];
-  error: unknown;
-  isComplete: boolean;
-  readonly subscription: Subscription;
-}
-
-/** Subscribes and notes everything. */
-export function spied<T>(source: Observable<T>): Spied<T> {
-  const seen = { values: [] as T[], error: undefined as unknown, isComplete: false };
-  const subscription = source.subscribe({
-    next: (value) => seen.values.push(value),
-    error: (error: unknown) => (seen.error = error),
-    complete: () => (seen.isComplete = true),
-  });
-  return Object.assign(seen, { subscription });
-}
+import { watch } from './watching.js';
 
 export function text(record: { readonly value: unknown }): string {
   return String(record.value);
@@ -86,14 +67,14 @@ export function behavesLikeAnOperator(
     test('never: nothing comes, and unsubscribing ends it', () => {
       let isUnsubscribed = false;
       const source = new Observable<TestRecord>(() => () => (isUnsubscribed = true));
-      const seen = spied(source.pipe(make()));
+      const seen = watch(source.pipe(make()));
       expect(seen).toMatchObject({ values: [], isComplete: false, error: undefined });
       seen.subscription.unsubscribe();
       expect(isUnsubscribed).toBe(true);
     });
 
     test('empty: completes', () => {
-      expect(spied(EMPTY.pipe(make()))).toMatchObject({ values: [], isComplete: true });
+      expect(watch(EMPTY.pipe(make()))).toMatchObject({ values: [], isComplete: true });
     });
 
     test('an error passes through', () => {
@@ -102,7 +83,7 @@ export function behavesLikeAnOperator(
         from(new TestPartition().deliver('a')),
         throwError(() => gone),
       );
-      expect(spied(failing.pipe(make()))).toMatchObject({ error: gone, isComplete: false });
+      expect(watch(failing.pipe(make()))).toMatchObject({ error: gone, isComplete: false });
     });
 
     if (endless) {
@@ -115,7 +96,7 @@ export function behavesLikeAnOperator(
             return partition.deliver(`k${i}=${i}`)[0]!;
           }),
         );
-        const seen = spied(source.pipe(make(), take(enough)));
+        const seen = watch(source.pipe(make(), take(enough)));
         expect(seen.isComplete).toBe(true);
         expect(seen.values).toHaveLength(enough);
         expect(delivered).toBeLessThan(1000);
@@ -128,7 +109,7 @@ export function behavesLikeAnOperator(
       const outcome = async (isLater: boolean) => {
         const partition = new TestPartition();
         const records = from(partition.deliver('a=1', 'b=2', 'a=3'));
-        const seen = spied(
+        const seen = watch(
           (isLater ? records.pipe(observeOn(asyncScheduler)) : records).pipe(make()),
         );
         await expect.poll(() => seen.isComplete).toBe(true);
@@ -140,7 +121,7 @@ export function behavesLikeAnOperator(
     test('unsubscribing in the middle ends it, and what was not emitted goes back', () => {
       const partition = new TestPartition();
       const source = new Subject<TestRecord>();
-      const seen = spied(source.pipe(make()));
+      const seen = watch(source.pipe(make()));
       for (const record of partition.deliver('a=1', 'b=2')) source.next(record);
       seen.subscription.unsubscribe();
       expect(source.observed).toBe(false);
@@ -155,7 +136,7 @@ export function behavesLikeAnOperator(
         return concat(from(new TestPartition().deliver('a=1', 'b=2')), NEVER).subscribe(subscriber);
       });
       const operated = source.pipe(make());
-      const [first, second] = [spied(operated), spied(operated)];
+      const [first, second] = [watch(operated), watch(operated)];
       expect(second.values).toHaveLength(first.values.length);
       expect(subscriptions).toBe(2);
       for (const { subscription } of [first, second]) subscription.unsubscribe();
