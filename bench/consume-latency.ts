@@ -3,10 +3,10 @@ import { inChild } from './child.js';
 import { clientNames } from './clients/index.js';
 import type { ConsumeOffer } from './consume-run.js';
 import { consumerLatency } from './java.js';
-import { median } from './measure.js';
+import { latencyTable } from './latency.js';
 import type { Latency } from './produce-run.js';
-import { report, table, versionOf } from './report.js';
-import { failuresOf, measure, offersOf, RX, type Row } from './rows.js';
+import { report, versionOf } from './report.js';
+import { measure, offersOf, RX, type Row } from './rows.js';
 
 const MODULE = './consume-run.js';
 const TOPIC = 'latency';
@@ -78,17 +78,4 @@ async function compare(
   }
   enough.abort();
   return all;
-}
-
-function latencyTable(rows: readonly Row<Latency>[]): string[] {
-  const measured = rows.filter(({ failure }) => failure === undefined);
-  const cells = measured.map(({ client, way, runs }) => [
-    client,
-    way,
-    median(runs.map(({ p50Ms }) => p50Ms)).toFixed(2),
-    median(runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
-    Math.max(...runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
-  ]);
-  const head = ['client', 'API', 'p50 ms', 'p99 ms', 'worst p99 ms'];
-  return [...table(head, cells), ...failuresOf(rows)];
 }

@@ -10,6 +10,7 @@ const suites: Readonly<Record<string, () => Promise<{ run: () => Promise<void> }
   produce: () => import('./produce.js'),
   consume: () => import('./consume.js'),
   transactions: () => import('./transactions.js'),
+  'produce-latency': () => import('./produce-latency.js'),
   'consume-latency': () => import('./consume-latency.js'),
   'consume-memory': () => import('./consume-memory.js'),
   'produce-memory': () => import('./produce-memory.js'),

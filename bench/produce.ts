@@ -3,7 +3,7 @@ import type { Compression, ProducerSetup } from './clients/client.js';
 import { clientNames } from './clients/index.js';
 import { javaSettings, producerPerformance } from './java.js';
 import { median } from './measure.js';
-import type { Latency, Offer, Throughput } from './produce-run.js';
+import type { Offer, Throughput } from './produce-run.js';
 import { report, table, versionOf } from './report.js';
 import { failuresOf, measure, offersOf, RX, type Row } from './rows.js';
 
@@ -11,8 +11,6 @@ const JAVA = 'Java';
 const TOPIC = 'bench';
 const MODULE = './produce-run.js';
 const ROUND_MS = 2000;
-const RATE = 1000;
-const LATENCY_MS = 3000;
 /** The cases that there is a target for are run more often. */
 const CASES: readonly { valueBytes: number; compression: Compression; rounds: number }[] = [
   { valueBytes: 100, compression: 'none', rounds: 3 },
@@ -22,7 +20,6 @@ const CASES: readonly { valueBytes: number; compression: Compression; rounds: nu
   { valueBytes: 100, compression: 'lz4', rounds: 1 },
   { valueBytes: 100, compression: 'zstd', rounds: 1 },
 ];
-const LATENCY_ROUNDS = 2;
 
 /** Producing to a real broker, beside other clients and Java, each run in a process of its own. */
 export async function run(): Promise<void> {
@@ -40,13 +37,7 @@ export async function run(): Promise<void> {
     // What there is is kept, should a later part fail.
     report('produce', lines);
   }
-  const rows = await compareLatency(offers, { ...setup, ...LATENCY_SETUP });
-  lines.push(`### latency at ${RATE.toLocaleString('en')} records/s, 100 B, linger 0`, '');
-  lines.push(...latencyTable(rows), '');
-  report('produce', lines);
 }
-
-const LATENCY_SETUP = { valueBytes: 100, compression: 'none', goal: 'latency' } as const;
 
 function introduction(clients: readonly string[], missing: readonly string[]): string[] {
   const versions = clients
@@ -96,26 +87,6 @@ async function compareThroughput(
   return [...rows, java];
 }
 
-async function compareLatency(
-  offers: ReadonlyMap<string, Offer>,
-  setup: ProducerSetup,
-): Promise<Row<Latency>[]> {
-  const rows = [...offers.keys()].map((client): Row<Latency> => ({
-    client,
-    way: '',
-    settings: '',
-    runs: [],
-    failure: undefined,
-  }));
-  for (let round = 0; round < LATENCY_ROUNDS; round++) {
-    for (const row of rows) {
-      const args = [row.client, setup, RATE, LATENCY_MS];
-      await measure(row, { module: MODULE, call: 'latency', args });
-    }
-  }
-  return rows;
-}
-
 function throughputTable(rows: readonly Row<Throughput>[], rounds: number): string[] {
   const rate = ({ runs }: Row<Throughput>) => median(runs.map((run) => run.recordsPerSecond));
   const cpu = ({ runs }: Row<Throughput>) => median(runs.map((run) => run.cpuUsPerRecord));
@@ -158,14 +129,4 @@ function throughputTable(rows: readonly Row<Throughput>[], rounds: number): stri
 /** The others take arrays. */
 function isOneByOne({ way }: Row<Throughput>): boolean {
   return !/ of [\d,]+$/.test(way);
-}
-
-function latencyTable(rows: readonly Row<Latency>[]): string[] {
-  const measured = rows.filter(({ failure }) => failure === undefined);
-  const cells = measured.map(({ client, runs }) => [
-    client,
-    median(runs.map(({ p50Ms }) => p50Ms)).toFixed(2),
-    median(runs.map(({ p99Ms }) => p99Ms)).toFixed(2),
-  ]);
-  return [...table(['client', 'p50 ms', 'p99 ms'], cells), ...failuresOf(rows)];
 }
