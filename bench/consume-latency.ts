@@ -11,8 +11,10 @@ import { measure, offersOf, RX, type Row } from './rows.js';
 const MODULE = './consume-run.js';
 const TOPIC = 'latency';
 const RATE = 1000;
-const ROUND_MS = 4000;
-const ROUNDS = 4;
+const ROUND_MS = 5000;
+const ROUNDS = 5;
+/** The broker is faster when it has run for a while. */
+const WARM_UPS = 2;
 const MAX_PACE_MS = 900_000;
 
 /** From sending to arrival at a steady rate, beside other clients and Java, in turns. */
@@ -27,7 +29,7 @@ export async function run(): Promise<void> {
     `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine; ${RATE.toLocaleString('en')} records/s of ` +
       `100 B to ${PARTITIONS} partitions, from one producer without linger in a process of its own; one ` +
       `member in a group of its own with the defaults of its client. ${ROUNDS} runs of ` +
-      `${ROUND_MS / 1000} s each, in turns, after one that is not counted: medians, and the worst p99. ` +
+      `${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that are not counted: medians, and the worst p99. ` +
       `${versions.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
     ...(missing.length > 0 ? ['', `Not built here: ${missing.join('; ')}.`] : []),
     '',
@@ -60,8 +62,7 @@ async function compare(
   // It is ended, not awaited; were it to fail, the consumers would miss their records and say so.
   pacer.catch(() => undefined);
   const all = [...rows, java];
-  // The first one is not counted: the broker is faster when it has run for a while.
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
     const setupOf = (client: string) => ({
       bootstrapServers,
       topic: TOPIC,
@@ -73,7 +74,7 @@ async function compare(
       const args = [row.client, row.way, setupOf(row.client), ROUND_MS];
       if (row === java) row.runs.push(await consumerLatency(KAFKA, setupOf('Java'), ROUND_MS));
       else await measure(row, { module: MODULE, call: 'latency', args });
-      if (round === 0) row.runs.length = 0;
+      if (round < WARM_UPS) row.runs.length = 0;
     }
   }
   enough.abort();

@@ -8,8 +8,10 @@ import { measure, offersOf, RX, type Row } from './rows.js';
 const MODULE = './produce-run.js';
 const TOPIC = 'latency';
 const RATE = 1000;
-const ROUND_MS = 10_000;
-const ROUNDS = 3;
+const ROUND_MS = 6000;
+const ROUNDS = 5;
+/** The broker is faster when it has run for a while. */
+const WARM_UPS = 2;
 
 /** From send to acknowledgement at a steady rate, beside other clients, in turns. */
 export async function run(): Promise<void> {
@@ -22,8 +24,8 @@ export async function run(): Promise<void> {
   report('produce-latency', [
     `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine; ${RATE.toLocaleString('en')} records/s of ` +
       `100 B to ${PARTITIONS} partitions, idempotent with acks=all, no linger; from send() to its ` +
-      `acknowledgement. ${ROUNDS} runs of ${ROUND_MS / 1000} s each, in turns, after one that is not ` +
-      `counted: medians, and the worst p99. ` +
+      `acknowledgement. ${ROUNDS} runs of ${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that are ` +
+      `not counted: medians, and the worst p99. ` +
       `${versions.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
     ...(missing.length > 0 ? ['', `Not built here: ${missing.join('; ')}.`] : []),
     '',
@@ -50,14 +52,13 @@ async function compare(
     compression: 'none',
     goal: 'latency',
   } as const;
-  // The first one is not counted: the broker is faster when it has run for a while.
-  for (let round = 0; round <= ROUNDS; round++) {
+  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
     for (let i = 0; i < rows.length; i++) {
       // Each round begins with another one.
       const row = rows[(i + round) % rows.length]!;
-      const args = [row.client, setup, RATE, round === 0 ? ROUND_MS / 4 : ROUND_MS];
+      const args = [row.client, setup, RATE, ROUND_MS];
       await measure(row, { module: MODULE, call: 'latency', args });
-      if (round === 0) row.runs.length = 0;
+      if (round < WARM_UPS) row.runs.length = 0;
     }
   }
   return rows;

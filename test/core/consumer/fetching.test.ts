@@ -59,10 +59,16 @@ describe('long polls', () => {
     expect(sim.clock.monotonic()).toBe(writtenAt);
   });
 
-  it('leave before what the last one brought is delivered', async () => {
+  it.each([
+    ['leave before what the last one brought is delivered', { padding: 1000, inFlight: 1 }],
+    [
+      'leave after it where that is so little that it takes less time',
+      { padding: 100, inFlight: 0 },
+    ],
+  ])('%s', async (_, { padding, inFlight }) => {
     await using sim = await start(1);
-    for (let i = 0; i < 50; i++) fill(sim, TOPIC, 0, 3, { padding: 100 });
-    const consumer = sim.kafka().consumer({ ...auto, maxPartitionFetchBytes: 2000 });
+    for (let i = 0; i < 50; i++) fill(sim, TOPIC, 0, 3, { padding });
+    const consumer = sim.kafka().consumer({ ...auto, maxPartitionFetchBytes: 20 * padding });
     const { cluster } = insidesOf(consumer).context;
     const onTheWay: number[] = [];
     const seen = watch(consumer.records(TOPIC), () => {
@@ -70,7 +76,7 @@ describe('long polls', () => {
     });
     await sim.until(() => seen.values.length === 150);
     expect(sim.cluster.inspect().requests['Fetch']).toBeGreaterThan(5);
-    expect(new Set(onTheWay)).toEqual(new Set([1]));
+    expect(new Set(onTheWay)).toEqual(new Set([inFlight]));
   });
 
   it('wait on the broker, not in between: a paused partition takes up no connection, and is read at once when resumed', async () => {

@@ -47,7 +47,9 @@ export class FetchIntake {
     private readonly backOff: (partitions: readonly AssignedPartition[], failures: number) => void,
   ) {}
 
-  take(fetch: AnsweredFetch): void {
+  /** Returns how many bytes of records it has taken. */
+  take(fetch: AnsweredFetch): number {
+    let bytes = 0;
     const { answer, partitions } = fetch;
     const frame = this.holdFrame(answer);
     const names = namesIn(fetch.request);
@@ -58,10 +60,11 @@ export class FetchIntake {
         if (partition === undefined) continue;
         const error = brokerError(given.errorCode);
         if (error.code !== 0) this.takeError(fetch, partition, given, error);
-        else this.takePartition(partition, given, frame);
+        else bytes += this.takePartition(partition, given, frame);
       }
     }
     frame?.release();
+    return bytes;
   }
 
   /** Counts the memory of the answer, which the slices in it keep alive. */
@@ -79,11 +82,11 @@ export class FetchIntake {
     partition: AssignedPartition,
     given: PartitionAnswer,
     frame: MemoryLease | undefined,
-  ): void {
+  ): number {
     const { divergingEpoch, preferredReadReplica, records } = given;
     if (divergingEpoch.endOffset >= 0) {
       this.hooks.onDiverged(partition, divergingEpoch.endOffset, divergingEpoch.epoch);
-      return;
+      return 0;
     }
     partition.retryAt = 0;
     partition.failures = 0;
@@ -95,9 +98,8 @@ export class FetchIntake {
       const until = this.context.clock.monotonic() + this.context.options.metadataMaxAgeMs;
       partition.preferredReplica = { node: preferredReadReplica, until };
     }
-    if (records !== null && records.length > 0 && frame !== undefined) {
-      this.takeRecords(partition, given, records, frame);
-    }
+    if (records === null || records.length === 0 || frame === undefined) return 0;
+    return this.takeRecords(partition, given, records, frame);
   }
 
   private takeRecords(
@@ -105,12 +107,12 @@ export class FetchIntake {
     { abortedTransactions }: PartitionAnswer,
     records: Buffer,
     frame: MemoryLease,
-  ): void {
+  ): number {
     const { fetchOffset, topic, partition: index } = partition;
     const { nextOffset, lastLeaderEpoch, missingBytes } = scanChunk(records, fetchOffset);
     if (missingBytes > 0) {
       partition.wantedBytes = missingBytes;
-      return;
+      return 0;
     }
     const isCommittedOnly = this.context.options.isolationLevel === 'read_committed';
     const aborted = isCommittedOnly ? (abortedTransactions ?? []) : undefined;
@@ -120,6 +122,7 @@ export class FetchIntake {
     partition.fetchOffset = nextOffset;
     if (lastLeaderEpoch >= 0) partition.lastFetchedEpoch = lastLeaderEpoch;
     this.metrics.received(topic, records.length);
+    return records.length;
   }
 
   private takeError(

@@ -34,6 +34,12 @@ export type { FetchHooks } from './fetch-intake.js';
 
 const { Fetch } = apis;
 
+/**
+ * So little is delivered before more is asked for: delivering it takes no longer than sending a request,
+ * and at a low rate that is most of the time between a record's arrival and its work.
+ */
+const DELIVERED_FIRST_BYTES = 4096;
+
 /** One fetch of one broker. */
 interface Flight {
   readonly node: number;
@@ -189,6 +195,7 @@ export class Fetcher {
     for (const partition of wanted) partition.fetch = token;
     this.budget.reserve(bytes);
     const sentAt = clock.monotonic();
+    let receivedBytes = 0;
     try {
       const channel = cluster.channel(node, 'fetch');
       await channel.ready();
@@ -205,15 +212,20 @@ export class Fetcher {
       const answer = await channel.send(Fetch, version, body, timeoutMs);
       broker.failures = 0;
       this.metrics.fetched(clock.monotonic() - sentAt, answer.throttleTimeMs);
-      this.answered(flight, sent, answer);
+      receivedBytes = this.answered(flight, sent, answer);
       this.settle(flight);
     } catch (error) {
       this.failed(broker, this.settle(flight), error);
     }
     if (this.isStopped && broker.session.id !== 0) this.closeSession(node, broker.session);
-    // Before what came is delivered: the broker works on the next answer meanwhile.
-    this.pump();
-    this.hooks.onFetched();
+    if (receivedBytes <= DELIVERED_FIRST_BYTES) {
+      this.hooks.onFetched();
+      this.wake();
+    } else {
+      // The broker works on the next answer while this one is delivered.
+      this.pump();
+      this.hooks.onFetched();
+    }
   }
 
   /** Returns the partitions that the fetch still concerns. */
@@ -246,19 +258,24 @@ export class Fetcher {
     };
   }
 
-  private answered({ node, token }: Flight, { request, partitions }: Sent, answer: FetchResponse) {
+  /** Returns how many bytes of records it has brought. */
+  private answered(
+    { node, token }: Flight,
+    { request, partitions }: Sent,
+    answer: FetchResponse,
+  ): number {
     const broker = this.brokers.of(node);
     if (answer.errorCode !== 0) {
       this.refused(broker, [...partitions.values()], brokerError(answer.errorCode));
-      return;
+      return 0;
     }
     if (request.sessionEpoch !== SESSIONLESS_EPOCH) {
       broker.session = answeredSession(request, answer.sessionId);
     }
-    if (this.isStopped) return;
+    if (this.isStopped) return 0;
     // Of those that were sought, revoked or moved meanwhile, what came is out of date.
     const current = [...partitions].filter(([, partition]) => partition.fetch === token);
-    this.intake.take({ node, request, partitions: new Map(current), answer });
+    return this.intake.take({ node, request, partitions: new Map(current), answer });
   }
 
   /** The fetch as a whole was refused. */
