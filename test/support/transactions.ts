@@ -31,14 +31,20 @@ export class TransactionalLog {
     return this.append(count, {});
   }
 
-  /** Returns the offset of the marker. */
-  abort(producerId: number): number {
-    return this.end(producerId, 'abort');
+  /**
+   * @param damage what befalls the marker.
+   * @returns the offset of the marker.
+   */
+  abort(producerId: number, damage = whole): number {
+    return this.end(producerId, 'abort', damage);
   }
 
-  /** Returns the offset of the marker. */
-  commit(producerId: number): number {
-    return this.end(producerId, 'commit');
+  /**
+   * @param damage what befalls the marker.
+   * @returns the offset of the marker.
+   */
+  commit(producerId: number, damage = whole): number {
+    return this.end(producerId, 'commit', damage);
   }
 
   private append(count: number, options: Parameters<typeof encodeRecords>[1]): number[] {
@@ -48,8 +54,17 @@ export class TransactionalLog {
     return records.map((_, i) => first + i);
   }
 
-  private end(producerId: number, kind: 'abort' | 'commit'): number {
+  private end(
+    producerId: number,
+    kind: 'abort' | 'commit',
+    damage: (batch: Buffer) => Buffer,
+  ): number {
     const marker = { kind, producerId, producerEpoch: 0, coordinatorEpoch: 0, timestamp: 1000 };
-    return this.sim.cluster.append(this.topic, this.partition, encodeControlBatch(marker));
+    const batch = damage(encodeControlBatch(marker));
+    return this.sim.cluster.append(this.topic, this.partition, batch);
   }
+}
+
+function whole(batch: Buffer): Buffer {
+  return batch;
 }

@@ -118,8 +118,9 @@ export interface ConsumerOptions {
   readonly abandonOnUnsubscribe?: boolean;
   /**
    * What to do with batches that can't be read. `'skip'` emits a `skipped` event; a header that
-   * doesn't even tell where the batch ends, ends the stream all the same. Default `'fail'`. Not in
-   * Java.
+   * doesn't even tell where the batch ends, ends the stream all the same. Under `read_committed` what
+   * follows a skipped batch is fetched anew, since it may have been the marker of an aborted
+   * transaction: what is committed is delivered, what is aborted is not. Default `'fail'`. Not in Java.
    */
   readonly onCorruptRecord?: 'fail' | 'skip';
   /**

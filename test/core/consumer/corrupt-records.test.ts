@@ -1,9 +1,15 @@
+import { concatMap } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { encodeRecords, type EncodeOptions } from '../../../src/core/records/index.js';
-import { BATCH_HEADER_BYTES, LAST_OFFSET_DELTA_AT } from '../../../src/core/records/layout.js';
+import {
+  ATTRIBUTES_AT,
+  BATCH_HEADER_BYTES,
+  LAST_OFFSET_DELTA_AT,
+} from '../../../src/core/records/layout.js';
 import { updateCrc } from '../../../src/core/records/patch-batch.js';
 import { CorruptRecordError, type ConsumerOptions } from '../../../src/index.js';
 import { Simulation } from '../../support/simulation.js';
+import { TransactionalLog } from '../../support/transactions.js';
 import { fill, offsetsOf, upTo, watch } from '../../support/watching.js';
 
 const TOPIC = 'orders';
@@ -200,6 +206,97 @@ describe('a header that can’t be true', () => {
     expect(sim.eventsOf('skipped')).toMatchObject([{ offset: 2, nextOffset: 4 }]);
     await sim.advance(5000);
     expect(seen.error).toBeUndefined();
+  });
+});
+
+describe('a damaged batch among transactions, under read_committed and skip', () => {
+  const strict = { onCorruptRecord: 'skip', isolationLevel: 'read_committed' } as const;
+
+  it.each([
+    ['by themselves', 1],
+    ['all in one fetch', 100_000],
+  ])(
+    'that was the marker of an abort hides nothing the producer committed later, fetched %s',
+    async (_title, maxPartitionFetchBytes) => {
+      await using sim = await start();
+      const log = new TransactionalLog(sim, TOPIC, 0);
+      log.write(7, 2);
+      log.abort(7, flipped);
+      const kept = log.write(7, 2);
+      log.commit(7);
+      kept.push(...log.plain(1));
+      const { consumer, seen } = consume(sim, { ...strict, maxPartitionFetchBytes });
+      await sim.until(() => consumer.position(where) === 7);
+      expect(offsetsOf(seen.values)).toEqual(kept);
+      expect(sim.eventsOf('skipped')).toMatchObject([{ offset: 2, nextOffset: 3 }]);
+    },
+  );
+
+  it('that was the marker of an abort leaves what is aborted later hidden', async () => {
+    await using sim = await start();
+    const log = new TransactionalLog(sim, TOPIC, 0);
+    log.write(7, 2);
+    log.abort(7, flipped);
+    log.write(7, 2);
+    log.abort(7);
+    const kept = log.plain(1);
+    const { consumer, seen } = consume(sim, strict);
+    await sim.until(() => consumer.position(where) === 7);
+    expect(offsetsOf(seen.values)).toEqual(kept);
+  });
+
+  it('is asked for no second time: each fetch begins behind it, and completes its handle', async () => {
+    await using sim = await start();
+    const log = new TransactionalLog(sim, TOPIC, 0);
+    append(sim, 0, whole);
+    append(sim, 0, flipped);
+    const kept = [0, 1, ...log.plain(2)];
+    const consumer = sim.kafka().consumer({ ...manual, ...strict });
+    const records = consumer.fetches(TOPIC).pipe(concatMap((fetch) => fetch.records));
+    const seen = watch(records, (record) => record.ack());
+    await sim.until(() => seen.values.length === kept.length);
+    expect(offsetsOf(seen.values)).toEqual(kept);
+    expect(sim.eventsOf('skipped')).toHaveLength(1);
+  });
+});
+
+describe('a batch whose header claims to be a marker, with a wrong checksum', () => {
+  const claimsControl: Damage = (batch) => {
+    batch[ATTRIBUTES_AT + 1]! |= 0x20;
+    return batch;
+  };
+
+  it.each(['read_committed', 'read_uncommitted'] as const)(
+    'ends the stream as any other that is damaged, under %s: no record is passed over in silence',
+    async (isolationLevel) => {
+      await using sim = await start();
+      append(sim, 0, whole);
+      append(sim, 0, claimsControl);
+      append(sim, 0, whole);
+      const { seen } = consume(sim, { isolationLevel });
+      await sim.until(() => seen.error !== undefined);
+      expect(offsetsOf(seen.values)).toEqual([0, 1]);
+      expect(seen.error).toMatchObject({ context: { ...where, offset: 2 } });
+    },
+  );
+});
+
+describe('a batch of a later leader epoch that is damaged', () => {
+  it('under skip is passed over once: its epoch is not taken for that of the position', async () => {
+    await using sim = await Simulation.start({ brokers: 2, topics: { [TOPIC]: 1 } });
+    append(sim, 0, whole);
+    sim.cluster.moveLeader(TOPIC, 0, 2);
+    append(sim, 0, flipped);
+    const { consumer } = consume(sim, {
+      onCorruptRecord: 'skip',
+      isolationLevel: 'read_committed',
+    });
+    await sim.until(() => consumer.position(where) === 4);
+    await sim.advance(5000);
+    append(sim, 0, whole);
+    await sim.until(() => consumer.position(where) === 6);
+    expect(sim.eventsOf('truncated')).toEqual([]);
+    expect(sim.eventsOf('skipped')).toHaveLength(1);
   });
 });
 

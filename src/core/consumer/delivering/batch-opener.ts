@@ -5,6 +5,8 @@ import type { ByteBudget } from '../fetching/byte-budget.js';
 import { Delivery } from './delivery.js';
 import { isDeliverable, type DeliveryHooks, type Remedy } from './delivery-hooks.js';
 
+const VERIFIED: OpenOptions = { checkCrcs: false };
+
 /** Verifies and decompresses batches, each when its turn has come and there are bytes for it. */
 export class BatchOpener {
   /** Partitions that have stopped for want of bytes. */
@@ -12,7 +14,7 @@ export class BatchOpener {
 
   constructor(
     private readonly budget: ByteBudget,
-    private readonly settings: OpenOptions,
+    private readonly settings: Required<Pick<OpenOptions, 'checkCrcs'>>,
     private readonly hooks: DeliveryHooks,
   ) {}
 
@@ -50,6 +52,8 @@ export class BatchOpener {
           this.hooks.onChunkEnd(partition);
           continue;
         }
+        // Before anything is believed of what its header says.
+        if (this.settings.checkCrcs) batch.verifyCrc();
         if (batch.nextOffset <= ledger.position) continue;
         if (batch.baseOffset >= partition.endOffset && batch.magic === 2) {
           ledger.pass(partition.endOffset, batch.partitionLeaderEpoch);
@@ -61,7 +65,8 @@ export class BatchOpener {
           this.hooks.onDelivered(partition, 0);
           continue;
         }
-        const cursor = batch.cursor(this.settings);
+        // What a message of magic 0 or 1 wraps has checksums of its own.
+        const cursor = batch.cursor(batch.magic === 2 ? VERIFIED : this.settings);
         const memory =
           batch.compressionType === 'none'
             ? chunk.memory.retain()
@@ -83,11 +88,21 @@ export class BatchOpener {
       return 'stop';
     }
     const remedy = this.hooks.onCorrupt(partition, error, batch);
-    if (remedy === 'skip' && batch !== undefined) {
-      partition.closeBatch();
-      partition.ledger.pass(partition.buffer.endOf(batch), batch.partitionLeaderEpoch);
-      this.hooks.onDelivered(partition, 0);
-    }
+    if (remedy === 'skip' && batch !== undefined) this.skip(partition, batch);
     return remedy;
+  }
+
+  private skip(partition: AssignedPartition, batch: RecordBatch): void {
+    const { buffer, ledger } = partition;
+    const before = ledger.position;
+    partition.closeBatch();
+    // The epoch it names may be wrong, too, and would have the leader tell of a log that was cut off.
+    ledger.pass(buffer.endOf(batch), -1);
+    this.hooks.onDelivered(partition, 0);
+    // It may have been the marker of an aborted transaction: what follows it can't be told from what
+    // was taken back. Fetched anew from there, it comes with a list of what was aborted since.
+    if (buffer.current?.leavesOutAborted !== true || ledger.position === before) return;
+    partition.dropUndelivered();
+    this.hooks.onChunkEnd(partition);
   }
 }

@@ -35,7 +35,7 @@ export interface DeliverySettings {
   readonly isAutoAck: boolean;
   /** Records in a row before another partition has its turn. */
   readonly maxPollRecords: number;
-  readonly open: OpenOptions;
+  readonly open: Required<Pick<OpenOptions, 'checkCrcs'>>;
   /** Runs a task once the code at work now is done: as a microtask, or in virtual time. */
   readonly soon: (task: () => void) => void;
 }

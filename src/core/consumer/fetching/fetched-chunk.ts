@@ -79,6 +79,11 @@ export class FetchedChunk {
     }
   }
 
+  /** Whether what aborted transactions wrote is passed over, as batches in order tell. */
+  get leavesOutAborted(): boolean {
+    return this.aborted !== undefined;
+  }
+
   /** Whether a batch has nothing to deliver: markers, and what transactions have taken back. */
   isHidden(batch: RecordBatch): boolean {
     const isAborted = this.aborted?.isAborted(batch) === true;

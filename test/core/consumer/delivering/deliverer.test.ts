@@ -97,7 +97,12 @@ beforeEach(() => {
 });
 
 function delivererWith(hooks: DeliveryHooks, isAutoAck: boolean): Deliverer {
-  const settings = { isAutoAck, maxPollRecords: 500, open: {}, soon: queueMicrotask };
+  const settings = {
+    isAutoAck,
+    maxPollRecords: 500,
+    open: { checkCrcs: true },
+    soon: queueMicrotask,
+  };
   return new Deliverer(clock, budget, () => partitions, new Decoder({}), settings, hooks);
 }
 
