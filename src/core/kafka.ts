@@ -153,11 +153,13 @@ export class Kafka implements AsyncDisposable {
   }
 
   /**
-   * Figures about the connections, by Kafka's names, together and by broker. Those of a handle are
-   * its own: `producer.metrics()`.
+   * Figures about all connections of this client, by Kafka's names: together in `client-metrics`, by
+   * broker in `client-node-metrics.node-<id>` (`node-bootstrap-<n>` while a bootstrap server's id is
+   * not known). Those of a handle are its own: `producer.metrics()`, `consumer.metrics()`.
    *
    * @example
    * kafka.metrics()['client-metrics']?.['request-rate'];
+   * kafka.metrics()['client-node-metrics.node-1']?.['request-latency-avg'];
    */
   metrics(): Metrics {
     return this.cluster.metrics();

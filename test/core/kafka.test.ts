@@ -74,7 +74,7 @@ describe('the figures of a client', () => {
       'response-total': 2,
     });
     expect(metrics['client-metrics']!['incoming-byte-total']).toBeGreaterThan(100);
-    expect(metrics['client-node-metrics.broker-1:9092']).toMatchObject({ 'request-total': 2 });
+    expect(metrics['client-node-metrics.node-bootstrap-0']).toMatchObject({ 'request-total': 2 });
     await sim.run(kafka.close());
     expect(kafka.metrics()['client-metrics']).toMatchObject({ 'connection-count': 0 });
   });

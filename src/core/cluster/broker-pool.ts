@@ -6,8 +6,11 @@ import type { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
 import { channelClosed } from './wait.js';
 
-/** The owner of what all share. */
-export const SHARED = 0;
+/** Whose connections they are: nobody waits for what another does with his. */
+export interface Owner {
+  readonly id: number;
+  readonly traffic: ClientTraffic;
+}
 
 /**
  * The channels to the brokers of a cluster. Before there is metadata, and when it has led nowhere,
@@ -15,7 +18,7 @@ export const SHARED = 0;
  */
 export class BrokerPool {
   private readonly channels = new Map<string, BrokerChannel>();
-  private readonly environment: ChannelEnvironment;
+  private readonly environment: Omit<ChannelEnvironment, 'traffic'>;
   /** Where the brokers were that there are channels to. */
   private readonly addresses = new Map<number, string>();
   private turn: number;
@@ -24,27 +27,25 @@ export class BrokerPool {
   constructor(
     private readonly options: ClusterOptions,
     private readonly metadata: () => ClusterMetadata,
-    traffic: ClientTraffic,
+    /** The owner of what all share. */
+    private readonly shared: Owner,
     onBroken: () => void,
   ) {
     this.environment = {
-      dialer: new Dialer(options, traffic),
+      dialer: new Dialer(options),
       addressOf: (nodeId) => this.addressOf(nodeId),
       onBroken,
     };
     this.turn = Math.floor(options.clock.random() * options.bootstrapServers.length);
   }
 
-  /**
-   * The channel to a broker for a purpose; connects nothing.
-   *
-   * @param owner tells apart those who must not wait for one another.
-   */
-  channel(nodeId: number, purpose: Purpose, owner = SHARED): BrokerChannel {
+  /** The channel to a broker for a purpose; connects nothing. */
+  channel(nodeId: number, purpose: Purpose, owner = this.shared): BrokerChannel {
     const key = keyOf(nodeId, purpose, owner);
     let channel = this.channels.get(key);
     if (channel === undefined) {
-      channel = new BrokerChannel(nodeId, purpose, this.options, this.environment);
+      const environment = { ...this.environment, traffic: owner.traffic.to(nodeId) };
+      channel = new BrokerChannel(nodeId, purpose, this.options, environment);
       if (this.closeReason !== undefined) {
         channel.close(this.closeReason);
         return channel;
@@ -61,11 +62,11 @@ export class BrokerPool {
   any(): number {
     const ids = this.usableIds();
     const connected = ids.find(
-      (id) => this.channels.get(keyOf(id, 'control', SHARED))?.isReady === true,
+      (id) => this.channels.get(keyOf(id, 'control', this.shared))?.isReady === true,
     );
     if (connected !== undefined) return connected;
     const healthy = ids.filter(
-      (id) => this.channels.get(keyOf(id, 'control', SHARED))?.isFailing !== true,
+      (id) => this.channels.get(keyOf(id, 'control', this.shared))?.isFailing !== true,
     );
     const among = healthy.length > 0 ? healthy : ids;
     return among[this.turn++ % among.length]!;
@@ -105,9 +106,9 @@ export class BrokerPool {
   }
 
   /** Closes the channels of an owner for good. */
-  release(owner: number, reason: Error): void {
+  release(owner: Owner, reason: Error): void {
     for (const [key, channel] of this.channels) {
-      if (!key.endsWith(` ${owner}`)) continue;
+      if (!key.endsWith(` ${owner.id}`)) continue;
       this.channels.delete(key);
       channel.close(reason);
     }
@@ -125,6 +126,6 @@ export class BrokerPool {
   }
 }
 
-function keyOf(nodeId: number, purpose: Purpose, owner: number): string {
-  return `${nodeId} ${purpose} ${owner}`;
+function keyOf(nodeId: number, purpose: Purpose, owner: Owner): string {
+  return `${nodeId} ${purpose} ${owner.id}`;
 }

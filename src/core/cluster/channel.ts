@@ -11,6 +11,7 @@ import { backoffMs } from '../util/backoff.js';
 import type { Cancel } from '../util/clock.js';
 import { ConnectionError } from '../util/errors.js';
 import type { Dialer } from './dialer.js';
+import type { NodeTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
 import { pause } from './wait.js';
 
@@ -26,6 +27,8 @@ const PRODUCE_VERSION_OF_2_0 = 6;
 /** What a channel needs to know of the pool that it belongs to. */
 export interface ChannelEnvironment {
   readonly dialer: Dialer;
+  /** Who measures this channel's connections. */
+  readonly traffic: NodeTraffic;
   /** Where the broker is now; `undefined` once it has left the cluster. */
   addressOf(nodeId: number): Address | undefined;
   /** A connection broke that was in use: the cluster may have changed. */
@@ -144,8 +147,9 @@ export class BrokerChannel {
       if (address === undefined) {
         throw new ConnectionError(`Broker ${this.nodeId} is not part of the cluster any more`);
       }
-      const { dialer } = this.environment;
-      const session = await dialer.dial(address, this.setupTimeoutMs(), signal);
+      const { dialer, traffic } = this.environment;
+      const bounds = { setupTimeoutMs: this.setupTimeoutMs(), signal };
+      const session = await dialer.dial(address, bounds, traffic);
       if (signal.aborted) session.connection.close();
       else this.opened(session, this.nameAt(address));
     } catch (error) {
@@ -211,6 +215,7 @@ export class BrokerChannel {
 
   /** Brokers since 2.0 answer at once and expect the client to hold still; older ones hold still themselves. */
   private noteThrottling(api: Api, { throttleTimeMs = 0 }: { throttleTimeMs?: number }): void {
+    this.environment.traffic.answered(throttleTimeMs);
     if (throttleTimeMs <= 0) return;
     const produce = this.capabilities?.apis.get(apis.Produce.key)?.max ?? 0;
     const until = this.options.clock.monotonic() + throttleTimeMs;

@@ -13,7 +13,7 @@ import type { Metrics } from '../metrics/index.js';
 import type { BrokerCapabilities } from '../network/index.js';
 import { backoffMs } from '../util/backoff.js';
 import { AuthorizationError, KafkaError, TimeoutError } from '../util/errors.js';
-import { BrokerPool, SHARED } from './broker-pool.js';
+import { BrokerPool, type Owner } from './broker-pool.js';
 import type { BrokerChannel, Purpose } from './channel.js';
 import { Coordinators, type CoordinatorKind } from './coordinators.js';
 import { MetadataKeeper, type MetadataListener } from './metadata-keeper.js';
@@ -68,33 +68,36 @@ export class Cluster {
   private readonly pool: BrokerPool;
   private readonly keeper: MetadataKeeper;
   private readonly coordinators: Coordinators;
+  /** What goes over the connections of this one and of all that share them. */
   private readonly traffic: ClientTraffic;
+  /** Whose the connections are that may be blocked for long. */
+  private readonly owner: Owner;
   private readonly abort = new AbortController();
-  private nextOwner = SHARED + 1;
+  private owners = 0;
 
-  /**
-   * @param root the cluster whose knowledge and connections this one shares.
-   * @param owner whose the connections are that may be blocked for long.
-   */
+  /** @param root the cluster whose knowledge and connections this one shares. */
   constructor(
     private readonly options: ClusterOptions,
     private readonly root?: Cluster,
-    private readonly owner = SHARED,
   ) {
+    this.traffic = root?.traffic ?? new ClientTraffic(options.clock);
+    this.owner = (root ?? this).newOwner();
     if (root === undefined) {
-      this.traffic = new ClientTraffic(options.clock);
       this.pool = new BrokerPool(
         options,
         () => this.keeper.current,
-        this.traffic,
+        this.owner,
         () => this.keeper.requestIfUsed(),
       );
       this.keeper = new MetadataKeeper(options, this.pool);
       this.coordinators = new Coordinators((kind, key) => this.lookUp(kind, key));
     } else {
       ({ pool: this.pool, keeper: this.keeper, coordinators: this.coordinators } = root);
-      this.traffic = root.traffic;
     }
+  }
+
+  private newOwner(): Owner {
+    return { id: this.owners++, traffic: new ClientTraffic(this.options.clock, this.traffic) };
   }
 
   /**
@@ -102,8 +105,7 @@ export class Cluster {
    * joins block a connection, and consumers must not wait for one another. Close it when done.
    */
   forConsumer(): Cluster {
-    const root = this.root ?? this;
-    return new Cluster(this.options, root, root.nextOwner++);
+    return new Cluster(this.options, this.root ?? this);
   }
 
   /** What is known now. */
@@ -111,9 +113,10 @@ export class Cluster {
     return this.keeper.current;
   }
 
-  /** When that was told, on the monotonic clock. */
-  get metadataUpdatedAt(): number | undefined {
-    return this.keeper.updatedAt;
+  /** How long ago that was told; `NaN` when nothing was yet. */
+  get metadataAgeMs(): number {
+    const { updatedAt } = this.keeper;
+    return updatedAt === undefined ? NaN : this.options.clock.monotonic() - updatedAt;
   }
 
   /** Calls back after every update, also one that changed nothing. Returns how to stop that. */
@@ -148,12 +151,19 @@ export class Cluster {
     return this.keeper.refresh(options);
   }
 
-  /** Figures about the connections, by Kafka's names. */
+  /** Figures about all connections of the client, by Kafka's names. */
   metrics(): Metrics {
-    const { updatedAt } = this.keeper;
-    return this.traffic.snapshot(
-      updatedAt === undefined ? NaN : this.options.clock.monotonic() - updatedAt,
-    );
+    const groups = this.traffic.snapshot('client');
+    const whole = groups['client-metrics'];
+    return {
+      ...groups,
+      'client-metrics': { ...whole, 'metadata-age': this.metadataAgeMs / 1000 },
+    };
+  }
+
+  /** Figures about the connections that a handle uses: a consumer's own, or those that all share. */
+  connectionMetrics(prefix: 'consumer' | 'producer'): Metrics {
+    return this.owner.traffic.snapshot(prefix);
   }
 
   /** Asks for what is out of date, soon and once. */
@@ -169,7 +179,7 @@ export class Cluster {
   /** The way to a broker for a purpose. */
   channel(nodeId: number, purpose: Purpose): BrokerChannel {
     const isOwn = purpose === 'fetch' || purpose === 'coordinator' || purpose === 'join';
-    return this.pool.channel(nodeId, purpose, isOwn ? this.owner : SHARED);
+    return this.pool.channel(nodeId, purpose, isOwn ? this.owner : undefined);
   }
 
   /** The broker that coordinates a group or a transactional id. */

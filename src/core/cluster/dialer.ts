@@ -9,7 +9,7 @@ import {
   type Session,
 } from '../network/index.js';
 import { ConnectionError, TimeoutError, UnsupportedVersionError } from '../util/errors.js';
-import type { ClientTraffic } from './metrics.js';
+import type { NodeTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
 
 /** A broker that doesn't say within this time what it understands is taken for one before 0.10. */
@@ -19,25 +19,23 @@ const NEGOTIATION_TIMEOUT_MS = 5000;
 export class Dialer {
   private readonly old = new Map<string, BrokerCapabilities>();
 
-  constructor(
-    private readonly options: ClusterOptions,
-    private readonly traffic: ClientTraffic,
-  ) {}
+  constructor(private readonly options: ClusterOptions) {}
 
   /** A connection with what the broker can do. One attempt. */
-  async dial(address: Address, setupTimeoutMs: number, signal: AbortSignal): Promise<Session> {
-    const session = await this.open(address, setupTimeoutMs, signal);
-    this.traffic.connectionOpened();
-    session.connection.whenClosed(() => this.traffic.connectionClosed());
+  async dial(
+    address: Address,
+    bounds: { readonly setupTimeoutMs: number; readonly signal: AbortSignal },
+    traffic: NodeTraffic,
+  ): Promise<Session> {
+    const connect = this.connectionOptions(address, bounds.setupTimeoutMs, traffic);
+    const session = await this.open(connect, bounds.signal);
+    traffic.connectionOpened();
+    session.connection.whenClosed(() => traffic.connectionClosed());
     return session;
   }
 
-  private async open(
-    address: Address,
-    setupTimeoutMs: number,
-    signal: AbortSignal,
-  ): Promise<Session> {
-    const connect = this.connectionOptions(address, setupTimeoutMs);
+  private async open(connect: ConnectionOptions, signal: AbortSignal): Promise<Session> {
+    const { address } = connect;
     const known = this.old.get(formatAddress(address));
     if (known !== undefined) return this.openOld(connect, known, signal);
     try {
@@ -89,7 +87,11 @@ export class Dialer {
     }
   }
 
-  private connectionOptions(address: Address, setupTimeoutMs: number): ConnectionOptions {
+  private connectionOptions(
+    address: Address,
+    setupTimeoutMs: number,
+    traffic: NodeTraffic,
+  ): ConnectionOptions {
     const { transport, clock, clientId, requestTimeoutMs, maxResponseBytes } = this.options;
     return {
       address,
@@ -99,7 +101,7 @@ export class Dialer {
       requestTimeoutMs,
       setupTimeoutMs,
       maxResponseBytes,
-      traffic: this.traffic.to(formatAddress(address)),
+      traffic,
     };
   }
 }

@@ -1,74 +1,43 @@
-import { Sensor, type Metrics } from '../metrics/index.js';
+import { flow, occurrences, Sensor, spread, type Figures, type Metrics } from '../metrics/index.js';
 import type { TrafficObserver } from '../network/index.js';
 import type { Clock } from '../util/clock.js';
 
-class Traffic implements TrafficObserver {
-  private readonly outgoing: Sensor;
-  private readonly incoming: Sensor;
-  private readonly requestSize: Sensor;
-  private readonly latency: Sensor;
-  private readonly requests: Sensor;
-  private readonly responses: Sensor;
-
-  constructor(clock: Clock) {
-    this.outgoing = new Sensor(clock);
-    this.incoming = new Sensor(clock);
-    this.requestSize = new Sensor(clock);
-    this.latency = new Sensor(clock);
-    this.requests = new Sensor(clock);
-    this.responses = new Sensor(clock);
-  }
-
-  sent(bytes: number): void {
-    this.outgoing.record(bytes);
-    this.requestSize.record(bytes);
-    this.requests.record(1);
-  }
-
-  received(bytes: number, latencyMs: number): void {
-    this.incoming.record(bytes);
-    this.latency.record(latencyMs);
-    this.responses.record(1);
-  }
-
-  get figures(): Record<string, number> {
-    return {
-      'network-io-rate': this.requests.rate + this.responses.rate,
-      'network-io-total': this.requests.total + this.responses.total,
-      'outgoing-byte-rate': this.outgoing.rate,
-      'outgoing-byte-total': this.outgoing.total,
-      'incoming-byte-rate': this.incoming.rate,
-      'incoming-byte-total': this.incoming.total,
-      'request-rate': this.requests.rate,
-      'request-total': this.requests.total,
-      'request-size-avg': this.requestSize.avg,
-      'request-size-max': this.requestSize.max,
-      'response-rate': this.responses.rate,
-      'response-total': this.responses.total,
-      'request-latency-avg': this.latency.avg,
-      'request-latency-max': this.latency.max,
-    };
-  }
+/** Who measures what is exchanged with one broker. */
+export interface NodeTraffic extends TrafficObserver {
+  connectionOpened(): void;
+  connectionClosed(): void;
+  /** A response said how long the client is to hold still; mostly 0. */
+  answered(throttleTimeMs: number): void;
 }
 
-/** Measures the connections of one client, together and by the address of the broker. */
-export class ClientTraffic {
-  private readonly all: Traffic;
-  private readonly brokers = new Map<string, Traffic>();
+class Traffic implements NodeTraffic {
+  private readonly requests: Sensor;
+  private readonly responses: Sensor;
+  private readonly latency: Sensor;
+  private readonly throttle: Sensor;
   private readonly opened: Sensor;
   private readonly closed: Sensor;
 
-  constructor(private readonly clock: Clock) {
-    this.all = new Traffic(clock);
+  constructor(clock: Clock) {
+    this.requests = new Sensor(clock);
+    this.responses = new Sensor(clock);
+    this.latency = new Sensor(clock);
+    this.throttle = new Sensor(clock);
     this.opened = new Sensor(clock);
     this.closed = new Sensor(clock);
   }
 
-  /** Who measures a connection to this address. */
-  to(address: string): TrafficObserver {
-    let broker = this.brokers.get(address);
-    if (broker === undefined) this.brokers.set(address, (broker = new Traffic(this.clock)));
-    return new Both(this.all, broker);
+  sent(bytes: number): void {
+    this.requests.record(bytes);
+  }
+
+  received(bytes: number, latencyMs: number): void {
+    this.responses.record(bytes);
+    this.latency.record(latencyMs);
+  }
+
+  answered(throttleTimeMs: number): void {
+    this.throttle.record(throttleTimeMs);
   }
 
   connectionOpened(): void {
@@ -79,39 +48,83 @@ export class ClientTraffic {
     this.closed.record(1);
   }
 
-  /** The figures by Kafka's names. */
-  snapshot(metadataAgeMs: number): Metrics {
-    const groups: Record<string, Record<string, number>> = {
-      'client-metrics': {
-        ...this.all.figures,
-        'connection-count': this.opened.total - this.closed.total,
-        'connection-creation-rate': this.opened.rate,
-        'connection-creation-total': this.opened.total,
-        'connection-close-rate': this.closed.rate,
-        'connection-close-total': this.closed.total,
-        'metadata-age': metadataAgeMs / 1000,
-      },
+  get figures(): Figures {
+    const { requests, responses } = this;
+    return {
+      'network-io-rate': requests.frequency + responses.frequency,
+      'network-io-total': requests.count + responses.count,
+      ...flow('outgoing-byte', requests),
+      ...flow('incoming-byte', responses),
+      ...occurrences('request', requests),
+      ...spread('request-size', requests),
+      ...occurrences('response', responses),
+      ...spread('request-latency', this.latency),
+      ...spread('throttle-time', this.throttle),
+      'connection-count': this.opened.total - this.closed.total,
+      ...flow('connection-creation', this.opened),
+      ...flow('connection-close', this.closed),
     };
-    for (const [address, traffic] of this.brokers) {
-      groups[`client-node-metrics.${address}`] = traffic.figures;
-    }
-    return groups;
   }
 }
 
-class Both implements TrafficObserver {
+/** Measures the connections of one owner, together and by broker. */
+export class ClientTraffic {
+  private readonly all: Traffic;
+  private readonly nodes = new Map<number, Traffic>();
+
+  /** @param whole what this is a part of, and measures the same as well. */
   constructor(
-    private readonly first: TrafficObserver,
-    private readonly second: TrafficObserver,
-  ) {}
+    private readonly clock: Clock,
+    private readonly whole?: ClientTraffic,
+  ) {
+    this.all = new Traffic(clock);
+  }
+
+  /** Who measures a connection to a broker; those of the bootstrap servers have negative ids. */
+  to(nodeId: number): NodeTraffic {
+    return new Several(this.observersOf(nodeId));
+  }
+
+  /** The figures by Kafka's names, in groups of this prefix. */
+  snapshot(prefix: string): Metrics {
+    const groups: Record<string, Figures> = { [`${prefix}-metrics`]: this.all.figures };
+    for (const [nodeId, traffic] of this.nodes) {
+      groups[`${prefix}-node-metrics.${nameOf(nodeId)}`] = traffic.figures;
+    }
+    return groups;
+  }
+
+  private observersOf(nodeId: number): readonly Traffic[] {
+    let node = this.nodes.get(nodeId);
+    if (node === undefined) this.nodes.set(nodeId, (node = new Traffic(this.clock)));
+    return [this.all, node, ...(this.whole?.observersOf(nodeId) ?? [])];
+  }
+}
+
+function nameOf(nodeId: number): string {
+  return nodeId < 0 ? `node-bootstrap-${-1 - nodeId}` : `node-${nodeId}`;
+}
+
+class Several implements NodeTraffic {
+  constructor(private readonly observers: readonly NodeTraffic[]) {}
 
   sent(bytes: number): void {
-    this.first.sent(bytes);
-    this.second.sent(bytes);
+    for (const observer of this.observers) observer.sent(bytes);
   }
 
   received(bytes: number, latencyMs: number): void {
-    this.first.received(bytes, latencyMs);
-    this.second.received(bytes, latencyMs);
+    for (const observer of this.observers) observer.received(bytes, latencyMs);
+  }
+
+  answered(throttleTimeMs: number): void {
+    for (const observer of this.observers) observer.answered(throttleTimeMs);
+  }
+
+  connectionOpened(): void {
+    for (const observer of this.observers) observer.connectionOpened();
+  }
+
+  connectionClosed(): void {
+    for (const observer of this.observers) observer.connectionClosed();
   }
 }

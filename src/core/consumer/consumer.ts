@@ -288,10 +288,19 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   }
 
   /**
-   * Figures about what was consumed, by Kafka's names.
+   * Figures about what was consumed, by the names of Kafka and kafka-python; `docs/metrics.md` has
+   * them all. Rates are per second, times in ms; averages and maxima cover the last 30 to 60 seconds
+   * and are `NaN` where nothing happened in them.
+   *
+   * - `consumer-fetch-manager-metrics`: fetches, records and bytes, lag, buffered bytes; the same
+   *   for each topic with `.<topic>` appended, and lag for each partition with `.<topic>-<partition>`;
+   * - `consumer-coordinator-metrics`: heartbeats, joins, syncs, rebalances, commits;
+   * - `consumer-metrics`: the connections that this consumer has to itself, for fetches and for its
+   *   group; for each broker in `consumer-node-metrics.node-<id>`.
    *
    * @example
    * consumer.metrics()['consumer-fetch-manager-metrics']?.['records-lag-max'];
+   * consumer.metrics()['consumer-node-metrics.node-1']?.['request-latency-max'];
    */
   metrics(): Metrics {
     return this.measured.snapshot({
@@ -303,6 +312,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
       })),
       bufferedBytes: this.run?.budget.heldBytes ?? 0,
       peakBufferedBytes: this.run?.budget.peakBytes ?? 0,
+      connections: this.context.cluster.connectionMetrics('consumer'),
     });
   }
 

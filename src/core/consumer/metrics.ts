@@ -1,10 +1,21 @@
-import { Sensor, type Metrics } from '../metrics/index.js';
+import { GroupMetrics } from '../group/index.js';
+import {
+  flow,
+  occurrences,
+  PerTopic,
+  Sensor,
+  spread,
+  type Figures,
+  type Metrics,
+} from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 
 interface TopicSensors {
   readonly bytes: Sensor;
   readonly records: Sensor;
-  readonly fetchSize: Sensor;
+  readonly recordsPerRequest: Sensor;
+  /** Records that were delivered since a fetch was answered. */
+  sinceFetch: number;
 }
 
 /** What is not measured but looked up when metrics are asked for. */
@@ -17,133 +28,119 @@ export interface ConsumerGauges {
   }[];
   readonly bufferedBytes: number;
   readonly peakBufferedBytes: number;
+  /** Those of the connections. */
+  readonly connections: Metrics;
 }
+
+const FETCHING = 'consumer-fetch-manager-metrics';
 
 /** Measures a consumer; the names are Kafka's. */
 export class ConsumerMetrics {
-  private readonly all: TopicSensors;
-  private readonly topics = new Map<string, TopicSensors>();
-  private readonly fetchLatency: Sensor;
+  readonly group: GroupMetrics;
+  private readonly topics: PerTopic<TopicSensors>;
+  /** Those that have had records since a fetch was answered. */
+  private readonly delivering = new Set<TopicSensors>();
   private readonly fetches: Sensor;
   private readonly throttle: Sensor;
-  private readonly recordsPerRequest: Sensor;
-  private readonly commitLatency: Sensor;
   private readonly commits: Sensor;
   private readonly failedCommits: Sensor;
-  private readonly rebalances: Sensor;
-  private readonly rebalanceLatency: Sensor;
-  private sinceFetch = 0;
 
-  constructor(private readonly clock: Clock) {
-    this.all = this.topicSensors();
-    this.fetchLatency = new Sensor(clock);
-    this.fetches = new Sensor(clock);
-    this.throttle = new Sensor(clock);
-    this.recordsPerRequest = new Sensor(clock);
-    this.commitLatency = new Sensor(clock);
-    this.commits = new Sensor(clock);
-    this.failedCommits = new Sensor(clock);
-    this.rebalances = new Sensor(clock);
-    this.rebalanceLatency = new Sensor(clock);
+  constructor(clock: Clock) {
+    const sensor = () => new Sensor(clock);
+    this.group = new GroupMetrics(clock);
+    this.topics = new PerTopic(() => ({
+      bytes: sensor(),
+      records: sensor(),
+      recordsPerRequest: sensor(),
+      sinceFetch: 0,
+    }));
+    this.fetches = sensor();
+    this.throttle = sensor();
+    this.commits = sensor();
+    this.failedCommits = sensor();
   }
 
   /** A fetch was answered. */
   fetched(latencyMs: number, throttleTimeMs: number): void {
-    this.fetchLatency.record(latencyMs);
-    this.fetches.record(1);
+    this.fetches.record(latencyMs);
     this.throttle.record(throttleTimeMs);
-    this.recordsPerRequest.record(this.sinceFetch);
-    this.sinceFetch = 0;
+    for (const sensors of this.delivering) {
+      sensors.recordsPerRequest.record(sensors.sinceFetch);
+      sensors.sinceFetch = 0;
+    }
+    this.delivering.clear();
   }
 
-  /** A fetch brought bytes of a topic. */
-  received(topic: string, bytes: number): void {
-    for (const sensors of [this.all, this.of(topic)]) {
+  /** What a fetch has brought of each topic. Returns the sum. */
+  received(bytesByTopic: ReadonlyMap<string, number>): number {
+    let all = 0;
+    for (const [topic, bytes] of bytesByTopic) {
+      const [, sensors] = this.topics.of(topic);
       sensors.bytes.record(bytes);
-      sensors.fetchSize.record(bytes);
+      all += bytes;
     }
+    if (all > 0) this.topics.all.bytes.record(all);
+    return all;
   }
 
   delivered(topic: string, records: number): void {
     if (records === 0) return;
-    this.sinceFetch += records;
-    this.all.records.record(records);
-    this.of(topic).records.record(records);
+    for (const sensors of this.topics.of(topic)) {
+      sensors.records.record(records);
+      sensors.sinceFetch += records;
+      this.delivering.add(sensors);
+    }
   }
 
   committed(latencyMs: number): void {
-    this.commits.record(1);
-    this.commitLatency.record(latencyMs);
+    this.commits.record(latencyMs);
   }
 
   commitFailed(): void {
     this.failedCommits.record(1);
   }
 
-  rebalanced(latencyMs: number): void {
-    this.rebalances.record(1);
-    this.rebalanceLatency.record(latencyMs);
-  }
-
-  snapshot({ partitions, bufferedBytes, peakBufferedBytes }: ConsumerGauges): Metrics {
-    const lags = partitions.map(({ lag }) => lag).filter((lag) => lag >= 0);
-    const groups: Record<string, Record<string, number>> = {
-      'consumer-fetch-manager-metrics': {
-        ...figuresOf(this.all),
-        'fetch-latency-avg': this.fetchLatency.avg,
-        'fetch-latency-max': this.fetchLatency.max,
-        'fetch-rate': this.fetches.rate,
-        'fetch-total': this.fetches.total,
-        'fetch-throttle-time-avg': this.throttle.avg,
-        'fetch-throttle-time-max': this.throttle.max,
-        'records-per-request-avg': this.recordsPerRequest.avg,
-        'records-lag-max': lags.length === 0 ? NaN : Math.max(...lags),
-        'buffered-bytes': bufferedBytes,
-        'buffered-bytes-max': peakBufferedBytes,
-      },
+  snapshot(gauges: ConsumerGauges): Metrics {
+    const { partitions } = gauges;
+    return {
+      ...gauges.connections,
+      [FETCHING]: this.fetchFigures(gauges),
       'consumer-coordinator-metrics': {
-        'commit-latency-avg': this.commitLatency.avg,
-        'commit-latency-max': this.commitLatency.max,
-        'commit-rate': this.commits.rate,
-        'commit-total': this.commits.total,
+        ...this.group.figures,
+        ...spread('commit-latency', this.commits),
+        ...occurrences('commit', this.commits),
         'failed-commit-total': this.failedCommits.total,
         'assigned-partitions': partitions.length,
-        'rebalance-total': this.rebalances.total,
-        'rebalance-latency-avg': this.rebalanceLatency.avg,
-        'rebalance-latency-max': this.rebalanceLatency.max,
       },
+      ...this.topics.snapshot(FETCHING, figuresOf),
+      ...Object.fromEntries(
+        partitions.map(({ topic, partition, lag, unacked }) => [
+          `${FETCHING}.${topic}-${partition}`,
+          { 'records-lag': lag < 0 ? NaN : lag, 'records-unacked': unacked },
+        ]),
+      ),
     };
-    for (const [topic, sensors] of this.topics) {
-      groups[`consumer-fetch-manager-metrics.${topic}`] = figuresOf(sensors);
-    }
-    for (const { topic, partition, lag, unacked } of partitions) {
-      groups[`consumer-fetch-manager-metrics.${topic}-${partition}`] = {
-        'records-lag': lag < 0 ? NaN : lag,
-        'records-unacked': unacked,
-      };
-    }
-    return groups;
   }
 
-  private of(topic: string): TopicSensors {
-    let sensors = this.topics.get(topic);
-    if (sensors === undefined) this.topics.set(topic, (sensors = this.topicSensors()));
-    return sensors;
-  }
-
-  private topicSensors(): TopicSensors {
-    const sensor = () => new Sensor(this.clock);
-    return { bytes: sensor(), records: sensor(), fetchSize: sensor() };
+  private fetchFigures({ partitions, bufferedBytes, peakBufferedBytes }: ConsumerGauges): Figures {
+    const lags = partitions.map(({ lag }) => lag).filter((lag) => lag >= 0);
+    return {
+      ...figuresOf(this.topics.all),
+      ...occurrences('fetch', this.fetches),
+      ...spread('fetch-latency', this.fetches),
+      ...spread('fetch-throttle-time', this.throttle),
+      'records-lag-max': lags.length === 0 ? NaN : Math.max(...lags),
+      'buffered-bytes': bufferedBytes,
+      'buffered-bytes-max': peakBufferedBytes,
+    };
   }
 }
 
-function figuresOf({ bytes, records, fetchSize }: TopicSensors): Record<string, number> {
+function figuresOf({ bytes, records, recordsPerRequest }: TopicSensors): Figures {
   return {
-    'bytes-consumed-rate': bytes.rate,
-    'bytes-consumed-total': bytes.total,
-    'records-consumed-rate': records.rate,
-    'records-consumed-total': records.total,
-    'fetch-size-avg': fetchSize.avg,
-    'fetch-size-max': fetchSize.max,
+    ...flow('bytes-consumed', bytes),
+    ...flow('records-consumed', records),
+    ...spread('fetch-size', bytes),
+    'records-per-request-avg': recordsPerRequest.avg,
   };
 }

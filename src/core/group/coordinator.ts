@@ -13,6 +13,7 @@ import type {
   LeaveRequest,
   SyncRequest,
 } from './machine.js';
+import type { GroupMetrics } from './metrics.js';
 import type { GroupOptions } from './options.js';
 
 /** Longer than the coordinator waits for the slowest member. */
@@ -31,6 +32,7 @@ export interface CoordinatorOptions {
   /** How long the coordinator waits for members; brokers before 0.10.1 take the session timeout. */
   readonly rebalanceTimeoutMs: number;
   readonly signal: AbortSignal;
+  readonly metrics: GroupMetrics;
   readonly onRetry: (api: string, reason: KafkaError) => void;
 }
 
@@ -42,7 +44,14 @@ export class Coordinator {
   ) {}
 
   /** Rejects when no answer will come. */
-  send(request: GroupRequest): Promise<Answer> {
+  async send(request: GroupRequest): Promise<Answer> {
+    const answered = this.options.metrics.sent(request);
+    const answer = await this.exchange(request);
+    answered(answer);
+    return answer;
+  }
+
+  private exchange(request: GroupRequest): Promise<Answer> {
     switch (request.type) {
       case 'join':
         return this.join(request);

@@ -161,7 +161,7 @@ export class GroupMember implements Member {
 
   private startRun(choice: ProtocolChoice, topics: readonly string[], regex?: string): void {
     if (this.isOver) return;
-    const { cluster, clock, options, handler } = this.context;
+    const { cluster, clock, options, handler, metrics } = this.context;
     const { assignors, topics: lookup } = this;
     const isClassic = choice.protocol === 'classic';
     const rebalanceProtocol = commonProtocol(options.groupId, assignors);
@@ -174,6 +174,7 @@ export class GroupMember implements Member {
       rebalanceProtocol,
       rebalanceTimeoutMs,
       signal: this.abort.signal,
+      metrics,
       onRetry: (api, reason) => this.emitRetry(api, reason),
     });
     // The rebalance began up to a heartbeat before this member heard of it.
@@ -196,6 +197,7 @@ export class GroupMember implements Member {
       clock,
       options,
       coordinator,
+      metrics,
       calls,
       topics: lookup,
       assignors,

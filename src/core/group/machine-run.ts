@@ -9,6 +9,7 @@ import { assignorFailed, type Coordinator } from './coordinator.js';
 import type { GroupEvent } from './events.js';
 import type { HandlerCalls } from './handler-calls.js';
 import type { Effect, GroupRequest, Input, MembershipView, Step } from './machine.js';
+import type { GroupMetrics } from './metrics.js';
 import type { GroupOptions } from './options.js';
 import { shareOut } from './share-out.js';
 import type { Topics } from './topics.js';
@@ -43,6 +44,7 @@ export interface MachineRunParts {
   readonly clock: Clock;
   readonly options: GroupOptions;
   readonly coordinator: Coordinator;
+  readonly metrics: GroupMetrics;
   readonly calls: HandlerCalls;
   readonly topics: Topics;
   readonly assignors: readonly Assignor[];
@@ -67,6 +69,8 @@ export class MachineRun {
   private watched: readonly string[] = [];
   private unresolved: readonly string[] = [];
   private isResolving = false;
+  /** When the member lost its place, or began to look for one; `undefined` while it has one. */
+  private unsettledAt: number | undefined;
   private readonly stopWatching: () => void;
 
   constructor(private readonly parts: MachineRunParts) {
@@ -86,7 +90,9 @@ export class MachineRun {
     this.isReducing = true;
     try {
       for (let next = this.inputs.shift(); next !== undefined; next = this.inputs.shift()) {
-        for (const effect of this.parts.machine.dispatch(next)) this.carryOut(effect);
+        const effects = this.parts.machine.dispatch(next);
+        this.measure();
+        for (const effect of effects) this.carryOut(effect);
       }
     } finally {
       this.isReducing = false;
@@ -98,6 +104,15 @@ export class MachineRun {
     this.isStopped = true;
     this.stopTimers();
     this.stopWatching();
+  }
+
+  private measure(): void {
+    const { clock, metrics } = this.parts;
+    if (!this.view.isJoined) this.unsettledAt ??= clock.monotonic();
+    else if (this.unsettledAt !== undefined) {
+      metrics.rebalanced(clock.monotonic() - this.unsettledAt);
+      this.unsettledAt = undefined;
+    }
   }
 
   private carryOut(effect: Effect): void {

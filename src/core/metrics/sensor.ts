@@ -15,6 +15,8 @@ interface Sample {
 export class Sensor {
   /** Sum of everything that was ever recorded. */
   total = 0;
+  /** How often anything was ever recorded. */
+  count = 0;
   private readonly samples: Sample[] = [];
   private readonly createdAt: number;
 
@@ -28,15 +30,17 @@ export class Sensor {
     sample.sum += value;
     if (value > sample.max) sample.max = value;
     this.total += value;
+    this.count++;
   }
 
   /** Sum per second. */
   get rate(): number {
-    const now = this.clock.monotonic();
-    const recent = this.recent(now);
-    const since = recent[0]?.startedAt ?? this.createdAt;
-    const seconds = Math.max(now - since, 1000) / 1000;
-    return recent.reduce((sum, sample) => sum + sample.sum, 0) / seconds;
+    return this.perSecond(({ sum }) => sum);
+  }
+
+  /** How often per second. */
+  get frequency(): number {
+    return this.perSecond(({ count }) => count);
   }
 
   /** Mean of what was recorded; `NaN` when nothing was, as in Kafka. */
@@ -50,6 +54,14 @@ export class Sensor {
   get max(): number {
     const recent = this.recent(this.clock.monotonic());
     return recent.length === 0 ? NaN : Math.max(...recent.map(({ max }) => max));
+  }
+
+  private perSecond(figure: (sample: Sample) => number): number {
+    const now = this.clock.monotonic();
+    const recent = this.recent(now);
+    const since = recent[0]?.startedAt ?? this.createdAt;
+    const seconds = Math.max(now - since, 1000) / 1000;
+    return recent.reduce((sum, sample) => sum + figure(sample), 0) / seconds;
   }
 
   private current(): Sample {

@@ -1,4 +1,4 @@
-import { Sensor, type Metrics } from '../metrics/index.js';
+import { flow, PerTopic, Sensor, spread, type Figures, type Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 import type { Batch } from './batch.js';
 
@@ -18,12 +18,13 @@ export interface ProducerGauges {
   readonly bufferedBytes: number;
   readonly bufferMemory: number;
   readonly blockedSends: number;
+  /** Those of the connections. */
+  readonly connections: Metrics;
 }
 
 /** Measures a producer, batch by batch; the names are Kafka's. */
 export class ProducerMetrics {
-  private readonly all: TopicSensors;
-  private readonly topics = new Map<string, TopicSensors>();
+  private readonly topics: PerTopic<TopicSensors>;
   private readonly batchSize: Sensor;
   private readonly queueTime: Sensor;
   private readonly latency: Sensor;
@@ -33,14 +34,21 @@ export class ProducerMetrics {
   private readonly batchSplits: Sensor;
 
   constructor(private readonly clock: Clock) {
-    this.all = this.topicSensors();
-    this.batchSize = new Sensor(clock);
-    this.queueTime = new Sensor(clock);
-    this.latency = new Sensor(clock);
-    this.throttle = new Sensor(clock);
-    this.recordsPerRequest = new Sensor(clock);
-    this.recordSize = new Sensor(clock);
-    this.batchSplits = new Sensor(clock);
+    const sensor = () => new Sensor(clock);
+    this.topics = new PerTopic(() => ({
+      recordsSent: sensor(),
+      bytes: sensor(),
+      compression: sensor(),
+      retries: sensor(),
+      errors: sensor(),
+    }));
+    this.batchSize = sensor();
+    this.queueTime = sensor();
+    this.latency = sensor();
+    this.throttle = sensor();
+    this.recordsPerRequest = sensor();
+    this.recordSize = sensor();
+    this.batchSplits = sensor();
   }
 
   /** A request leaves with these batches. */
@@ -53,7 +61,7 @@ export class ProducerMetrics {
       this.batchSize.record(bytes);
       this.recordSize.record(batch.largestRecordBytes);
       if (batch.attempts === 1) this.queueTime.record(now - batch.createdAt);
-      for (const sensors of [this.all, this.of(batch.topic)]) {
+      for (const sensors of this.topics.of(batch.topic)) {
         sensors.recordsSent.record(batch.recordCount);
         sensors.bytes.record(bytes);
         sensors.compression.record(bytes / batch.builder.sizeBytes);
@@ -69,82 +77,51 @@ export class ProducerMetrics {
   }
 
   retried(topic: string, records: number): void {
-    this.all.retries.record(records);
-    this.of(topic).retries.record(records);
+    for (const { retries } of this.topics.of(topic)) retries.record(records);
   }
 
   failed(topic: string, records: number): void {
-    this.all.errors.record(records);
-    this.of(topic).errors.record(records);
+    for (const { errors } of this.topics.of(topic)) errors.record(records);
   }
 
   split(): void {
     this.batchSplits.record(1);
   }
 
-  snapshot(gauges: ProducerGauges): Metrics {
-    const groups: Record<string, Record<string, number>> = {
+  snapshot({ connections, ...gauges }: ProducerGauges): Metrics {
+    const { all } = this.topics;
+    return {
+      ...connections,
       'producer-metrics': {
-        ...figuresOf(this.all),
-        'batch-size-avg': this.batchSize.avg,
-        'batch-size-max': this.batchSize.max,
-        'batch-split-rate': this.batchSplits.rate,
-        'record-queue-time-avg': this.queueTime.avg,
-        'record-queue-time-max': this.queueTime.max,
-        'request-latency-avg': this.latency.avg,
-        'request-latency-max': this.latency.max,
-        'produce-throttle-time-avg': this.throttle.avg,
-        'produce-throttle-time-max': this.throttle.max,
+        ...connections['producer-metrics'],
+        ...figuresOf(all),
+        'compression-rate-avg': all.compression.avg,
+        ...spread('batch-size', this.batchSize),
+        ...flow('batch-split', this.batchSplits),
+        ...spread('record-queue-time', this.queueTime),
+        ...spread('request-latency', this.latency),
+        ...spread('produce-throttle-time', this.throttle),
         'records-per-request-avg': this.recordsPerRequest.avg,
-        'record-size-avg': this.all.bytes.total / this.all.recordsSent.total,
-        'record-size-max': this.recordSize.max,
+        ...spread('record-size', this.recordSize),
         'requests-in-flight': gauges.requestsInFlight,
         'metadata-age': gauges.metadataAgeMs / 1000,
         'buffer-total-bytes': gauges.bufferMemory,
         'buffer-available-bytes': Math.max(0, gauges.bufferMemory - gauges.bufferedBytes),
         'waiting-threads': gauges.blockedSends,
       },
-    };
-    for (const [topic, sensors] of this.topics) {
-      groups[`producer-topic-metrics.${topic}`] = figuresOf(sensors);
-    }
-    return groups;
-  }
-
-  private of(topic: string): TopicSensors {
-    let sensors = this.topics.get(topic);
-    if (sensors === undefined) this.topics.set(topic, (sensors = this.topicSensors()));
-    return sensors;
-  }
-
-  private topicSensors(): TopicSensors {
-    const sensor = () => new Sensor(this.clock);
-    return {
-      recordsSent: sensor(),
-      bytes: sensor(),
-      compression: sensor(),
-      retries: sensor(),
-      errors: sensor(),
+      ...this.topics.snapshot('producer-topic-metrics', (sensors) => ({
+        ...figuresOf(sensors),
+        'compression-rate': sensors.compression.avg,
+      })),
     };
   }
 }
 
-function figuresOf({
-  recordsSent,
-  bytes,
-  compression,
-  retries,
-  errors,
-}: TopicSensors): Record<string, number> {
+function figuresOf({ recordsSent, bytes, retries, errors }: TopicSensors): Figures {
   return {
-    'record-send-rate': recordsSent.rate,
-    'record-send-total': recordsSent.total,
-    'byte-rate': bytes.rate,
-    'byte-total': bytes.total,
-    'compression-rate-avg': compression.avg,
-    'record-retry-rate': retries.rate,
-    'record-retry-total': retries.total,
-    'record-error-rate': errors.rate,
-    'record-error-total': errors.total,
+    ...flow('record-send', recordsSent),
+    ...flow('byte', bytes),
+    ...flow('record-retry', retries),
+    ...flow('record-error', errors),
   };
 }

@@ -50,11 +50,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   private readonly sends: SendQueue;
 
   /** @internal Made by `kafka.producer()`. */
-  constructor(
-    cluster: Cluster,
-    private readonly clock: Clock,
-    options: ProducerOptions & SerializerOptions<K, V>,
-  ) {
+  constructor(cluster: Cluster, clock: Clock, options: ProducerOptions & SerializerOptions<K, V>) {
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
     this.lifecycle = this.events.asObservable();
@@ -183,20 +179,28 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   }
 
   /**
-   * Figures about what was sent, by Kafka's names.
+   * Figures about what was sent, by the names of Kafka and kafka-python; `docs/metrics.md` has them
+   * all. Rates are per second, times in ms; averages and maxima cover the last 30 to 60 seconds and
+   * are `NaN` where nothing happened in them.
+   *
+   * - `producer-metrics`: records, batches, requests and memory of this producer, and the
+   *   connections that it shares with the client's other producers;
+   * - `producer-topic-metrics.<topic>`: what was sent to a topic;
+   * - `producer-node-metrics.node-<id>`: those connections by broker.
    *
    * @example
    * producer.metrics()['producer-metrics']?.['record-send-rate'];
+   * producer.metrics()['producer-node-metrics.node-1']?.['request-latency-max'];
    */
   metrics(): Metrics {
-    const { engine, clock } = this;
-    const { metadataUpdatedAt } = engine.cluster;
+    const { engine } = this;
     return engine.metrics.snapshot({
       requestsInFlight: engine.requestsInFlight,
-      metadataAgeMs: metadataUpdatedAt === undefined ? NaN : clock.monotonic() - metadataUpdatedAt,
+      metadataAgeMs: engine.cluster.metadataAgeMs,
       bufferedBytes: engine.accumulator.bufferedBytes,
       bufferMemory: engine.options.bufferMemory,
       blockedSends: this.sends.blocked,
+      connections: engine.cluster.connectionMetrics('producer'),
     });
   }
 

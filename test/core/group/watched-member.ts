@@ -1,6 +1,7 @@
 import { Cluster } from '../../../src/core/cluster/index.js';
 import {
   createMember,
+  GroupMetrics,
   PartitionSet,
   type GroupEvent,
   type GroupHandler,
@@ -38,9 +39,11 @@ export class WatchedMember implements GroupHandler, AsyncDisposable {
   constructor(private readonly given: WatchedMemberOptions) {
     const kafka = resolveKafkaOptions(given.kafka);
     this.cluster = new Cluster({ ...kafka, onEvent: () => undefined });
+    const clock = given.kafka.clock ?? systemClock;
     this.member = createMember({
       cluster: this.cluster,
-      clock: given.kafka.clock ?? systemClock,
+      clock,
+      metrics: new GroupMetrics(clock),
       options: groupOptions(given.group),
       subscription: given.subscription,
       handler: this,

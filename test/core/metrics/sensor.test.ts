@@ -11,6 +11,16 @@ describe('a sensor', () => {
     expect(sensor).toMatchObject({ rate: 3, avg: 3, max: 6, total: 9 });
   });
 
+  it('tells how often something was recorded as well', () => {
+    const clock = new FakeClock();
+    const sensor = new Sensor(clock);
+    for (const value of [1, 2, 6]) sensor.record(value);
+    clock.advance(2000);
+    expect(sensor).toMatchObject({ frequency: 1.5, count: 3 });
+    clock.advance(60_000);
+    expect(sensor).toMatchObject({ frequency: 0, count: 3 });
+  });
+
   it('forgets what is older than a minute, but for the sum', () => {
     const clock = new FakeClock();
     const sensor = new Sensor(clock);

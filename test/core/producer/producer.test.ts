@@ -505,34 +505,13 @@ describe('a producer tells', () => {
     expect(partitions[1]).toMatchObject({ topic: TOPIC, partition: 1, offlineReplicas: [] });
   });
 
-  it('its figures by the names of kafka-python', async () => {
+  it('its figures, together and by topic', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
     const producer = sim.kafka().producer();
     await sim.run(
       Promise.all([1, 2, 3].map((i) => producer.send({ topic: TOPIC, value: `${i}` }))),
     );
     const all = producer.metrics();
-    expect(Object.keys(all['producer-metrics']!)).toEqual(
-      expect.arrayContaining([
-        'batch-size-avg',
-        'batch-size-max',
-        'byte-rate',
-        'compression-rate-avg',
-        'metadata-age',
-        'produce-throttle-time-avg',
-        'produce-throttle-time-max',
-        'record-error-rate',
-        'record-queue-time-avg',
-        'record-queue-time-max',
-        'record-retry-rate',
-        'record-send-rate',
-        'record-size-avg',
-        'record-size-max',
-        'records-per-request-avg',
-        'request-latency-avg',
-        'requests-in-flight',
-      ]),
-    );
     expect(all['producer-metrics']).toMatchObject({
       'record-send-total': 3,
       'record-error-total': 0,

@@ -49,22 +49,24 @@ export class FetchIntake {
 
   /** Returns how many bytes of records it has taken. */
   take(fetch: AnsweredFetch): number {
-    let bytes = 0;
+    const bytesByTopic = new Map<string, number>();
     const { answer, partitions } = fetch;
     const frame = this.holdFrame(answer);
     const names = namesIn(fetch.request);
     for (const { topic, topicId, partitions: answers } of answer.responses) {
       const name = topic === '' ? (names.get(topicId) ?? '') : topic;
+      let topicBytes = 0;
       for (const given of answers) {
         const partition = partitions.get(keyOf({ topic: name, partition: given.partitionIndex }));
         if (partition === undefined) continue;
         const error = brokerError(given.errorCode);
         if (error.code !== 0) this.takeError(fetch, partition, given, error);
-        else bytes += this.takePartition(partition, given, frame);
+        else topicBytes += this.takePartition(partition, given, frame);
       }
+      if (topicBytes > 0) bytesByTopic.set(name, topicBytes);
     }
     frame?.release();
-    return bytes;
+    return this.metrics.received(bytesByTopic);
   }
 
   /** Counts the memory of the answer, which the slices in it keep alive. */
@@ -121,7 +123,6 @@ export class FetchIntake {
     partition.wantedBytes = 0;
     partition.fetchOffset = nextOffset;
     if (lastLeaderEpoch >= 0) partition.lastFetchedEpoch = lastLeaderEpoch;
-    this.metrics.received(topic, records.length);
     return records.length;
   }
 

@@ -1,4 +1,9 @@
-import { createMember, type GroupHandler, type Member } from '../../group/index.js';
+import {
+  createMember,
+  type GroupHandler,
+  type GroupMetrics,
+  type Member,
+} from '../../group/index.js';
 import type { Subscription, TopicPartition } from '../../group/index.js';
 import type { ConsumerContext } from '../context.js';
 import { nameOf } from '../errors.js';
@@ -29,6 +34,7 @@ export function memberFor(
   source: RunSource,
   handler: GroupHandler,
   sizes: TopicSizes,
+  metrics: GroupMetrics,
 ): Member {
   const { cluster, clock, options } = context;
   if (source.type === 'partitions') return fixedAssignment(source.ranges, handler);
@@ -42,5 +48,6 @@ export function memberFor(
     options: { ...options, groupId, rebalanceTimeoutMs },
     subscription: source,
     handler,
+    metrics,
   });
 }

@@ -280,7 +280,6 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
     await this.commitAcked(owned, commitBy);
     const still = owned.filter((partition) => this.holdings.has(partition));
     const recordsAbandoned = this.drop(still);
-    this.run.metrics.rebalanced(clock.monotonic() - startedAt);
     this.context.emit({
       type: 'revoked',
       partitions: removed.map(plainPartition),
@@ -512,7 +511,8 @@ export class ConsumerRun implements GroupHandler, PartitionListener, DeliveryHoo
   }
 
   private newMember(): Member {
-    return memberFor(this.context, this.run.source, this, this.topicSizes);
+    const { source, metrics } = this.run;
+    return memberFor(this.context, source, this, this.topicSizes, metrics.group);
   }
 }
 
