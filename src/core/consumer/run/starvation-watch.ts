@@ -18,7 +18,7 @@ export class StarvationWatch {
 
   constructor(
     private readonly context: ConsumerContext,
-    private readonly pipeline: () => Pipeline,
+    private readonly pipeline: Pipeline,
     private readonly hooks: StarvationHooks,
   ) {}
 
@@ -28,9 +28,9 @@ export class StarvationWatch {
   }
 
   check(): void {
-    if (this.isTold || !this.pipeline().holdsBack) return;
+    if (this.isTold || !this.pipeline.holdsBack) return;
     const starvation = this.look();
-    if (starvation !== undefined) this.pipeline().starved(starvation);
+    if (starvation !== undefined) this.pipeline.starved(starvation);
   }
 
   /** Why nothing more can come now; `undefined` while more may. */
