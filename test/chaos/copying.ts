@@ -22,6 +22,10 @@ export interface CopyingOptions {
 
 export interface CopyingReport {
   readonly found: number;
+  /** Records that are not there at all. */
+  readonly lost: number;
+  /** Records that are there again. */
+  readonly doubled: number;
   readonly aborted: number;
   readonly brokersDown: number;
   readonly copiersDown: number;
@@ -101,18 +105,16 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
   await Promise.all(copiers.map((copier) => copier.leave()));
   await wire.close();
   const read = await java.readAll(bootstrapServers, 'to', { 'isolation.level': 'read_committed' });
+  const verdict = verify(
+    read.map(({ partition, value }) => ({ partition, value: String(value) })),
+    records,
+  );
   return {
-    found: read.length,
+    ...verdict,
     aborted: copiers.reduce((sum, copier) => sum + copier.aborted, 0),
     brokersDown,
     copiersDown: rounds - brokersDown,
-    complaints: [
-      ...copiers.flatMap(({ misdeeds }) => misdeeds),
-      ...verify(
-        read.map(({ partition, value }) => ({ partition, value: String(value) })),
-        records,
-      ),
-    ],
+    complaints: [...copiers.flatMap(({ misdeeds }) => misdeeds), ...verdict.complaints],
   };
 }
 
@@ -127,7 +129,10 @@ async function fill(java: JavaClients, bootstrapServers: string, records: number
 }
 
 /** Each once, in the order of its partition. */
-function verify(found: readonly { partition: number; value: string }[], records: number): string[] {
+function verify(
+  found: readonly { partition: number; value: string }[],
+  records: number,
+): Pick<CopyingReport, 'found' | 'lost' | 'doubled' | 'complaints'> {
   const complaints: string[] = [];
   const next = Array.from({ length: PARTITIONS }, () => 0);
   for (const { partition, value } of found) {
@@ -136,8 +141,11 @@ function verify(found: readonly { partition: number; value: string }[], records:
       complaints.push(`partition ${partition} has ${value} where ${expected} belongs`);
     }
   }
-  if (found.length !== records) complaints.push(`${found.length} records instead of ${records}`);
-  return complaints;
+  const distinct = new Set(found.map(({ value }) => value)).size;
+  const lost = records - distinct;
+  const doubled = found.length - distinct;
+  if (lost !== 0 || doubled !== 0) complaints.push(`${lost} are lost, ${doubled} are there again`);
+  return { found: found.length, lost, doubled, complaints };
 }
 
 async function bringBrokerDown(

@@ -3,8 +3,12 @@
  * load, for as long as wanted.
  *
  *     npm run chaos -- [brokers | members | copiers] [--rounds 20] [--seed 7]
+ *
+ * Members and copiers take turns with both protocols, and copiers are two and then three, unless
+ * `--protocol classic`, `--assignor cooperative-sticky` or `--copiers 4` pick one.
  */
 import { parseArgs } from 'node:util';
+import type { BuiltInAssignor } from '../../src/index.js';
 import { startKafka } from '../support/kafka/cluster.js';
 import { killBrokers } from './brokers-killed.js';
 import { copyWhileKilling } from './copying.js';
@@ -14,12 +18,19 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: {
     rounds: { type: 'string', default: '20' },
+    protocol: { type: 'string' },
+    assignor: { type: 'string' },
+    copiers: { type: 'string' },
     seed: { type: 'string', default: String(Math.trunc(Math.random() * 2 ** 31)) },
   },
 });
 const seed = Number(values.seed);
 const rounds = Number(values.rounds);
 const [what = 'brokers'] = positionals;
+const groupProtocols = (['classic', 'consumer'] as const).filter(
+  (protocol) => values.protocol === undefined || values.protocol === protocol,
+);
+const crews = values.copiers === undefined ? [2, 3] : [Number(values.copiers)];
 const tell = (line: string) => console.log(`${new Date().toISOString().slice(11, 19)} ${line}`);
 
 async function brokers(): Promise<readonly string[]> {
@@ -33,10 +44,11 @@ async function members(): Promise<readonly string[]> {
   await using kafka = await startKafka({ version: '4.3', properties: alertBroker });
   const { bootstrapServers } = kafka;
   const complaints: string[] = [];
-  for (const groupProtocol of ['classic', 'consumer'] as const) {
+  for (const groupProtocol of groupProtocols) {
     const topic = `chaos-${groupProtocol}`;
     await kafka.createTopic(topic, { partitions: 6 });
-    const options = { bootstrapServers, topic, groupProtocol, seed, rounds, tell };
+    const assignor = values.assignor as BuiltInAssignor | undefined;
+    const options = { bootstrapServers, topic, groupProtocol, assignor, seed, rounds, tell };
     const report = await killMembers(options);
     console.log(groupProtocol, report);
     complaints.push(...report.complaints);
@@ -46,8 +58,8 @@ async function members(): Promise<readonly string[]> {
 
 async function copiers(): Promise<readonly string[]> {
   const complaints: string[] = [];
-  for (const groupProtocol of ['classic', 'consumer'] as const) {
-    for (const count of [2, 3]) {
+  for (const groupProtocol of groupProtocols) {
+    for (const count of crews) {
       const records = rounds * 3000;
       const options = { seed, rounds, records, groupProtocol, copiers: count, tell };
       const report = await copyWhileKilling(options);

@@ -1,5 +1,11 @@
 import { interval, map, mergeMap, range, Subject, takeUntil } from 'rxjs';
-import { createKafka, toTopic, type ConsumerOptions, type Kafka } from '../../src/index.js';
+import {
+  createKafka,
+  toTopic,
+  type BuiltInAssignor,
+  type ConsumerOptions,
+  type Kafka,
+} from '../../src/index.js';
 import { waitUntil } from '../support/kafka/readiness.js';
 import { audit, type Place } from './audit.js';
 import { Dice } from './dice.js';
@@ -22,6 +28,8 @@ export interface MembersChaosOptions {
   /** A topic of its own. */
   readonly topic: string;
   readonly groupProtocol: 'classic' | 'consumer';
+  /** Of a classic group; the seed picks one otherwise. */
+  readonly assignor?: BuiltInAssignor | undefined;
   readonly seed: number;
   /** How many members are killed or leave, one after the other. */
   readonly rounds: number;
@@ -88,14 +96,17 @@ export async function killMembers(options: MembersChaosOptions): Promise<Members
   };
 }
 
-function optionsOf({ topic, groupProtocol }: MembersChaosOptions, dice: Dice): ConsumerOptions {
+function optionsOf(
+  { topic, groupProtocol, assignor }: MembersChaosOptions,
+  dice: Dice,
+): ConsumerOptions {
   const all = { groupId: `${topic}-group`, groupProtocol, autoCommitIntervalMs: 500 };
   if (groupProtocol === 'consumer') return all;
   return {
     ...all,
     sessionTimeoutMs: SESSION_TIMEOUT_MS,
     heartbeatIntervalMs: HEARTBEAT_MS,
-    partitionAssignmentStrategy: [dice.pick(['range', 'cooperative-sticky'])],
+    partitionAssignmentStrategy: [assignor ?? dice.pick(['range', 'cooperative-sticky'])],
   };
 }
 
