@@ -29,7 +29,7 @@ describe('Kafka 4.3 with transaction.version 1', () => {
 });
 
 /** Lines that differ from their neighbours in nothing but transactions. */
-describe.each(['2.0', '0.11'])('Kafka %s', (version) => {
+describe.each(['2.5', '2.0', '0.11'])('Kafka %s', (version) => {
   transactingContract(useCluster(version, realCluster));
 });
 

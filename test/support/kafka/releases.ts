@@ -49,6 +49,7 @@ export const releases: readonly Release[] = [
   zk('1.1.1', '2.12'),
   zk('2.0.1', '2.12', { artifacts: [...reload4j, 'org.apache.zookeeper:zookeeper:3.4.12'] }),
   zk('2.4.1', '2.13'),
+  zk('2.5.1', '2.13'),
   zk('2.8.2', '2.13'),
   { ...kraft('3.3.2'), mode: 'kraft-static', artifacts: reload4j },
   {
