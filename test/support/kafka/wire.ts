@@ -335,12 +335,13 @@ export class Wire {
   private async metadata(topics: readonly string[]) {
     const body = { topics: topics.map((name) => ({ name })) };
     const failures: unknown[] = [];
-    for (const address of this.bootstrapServers.split(',')) {
+    const addresses = this.bootstrapServers.split(',');
+    // Each may have been down since it was asked last: the second time it is connected to anew.
+    for (const address of [...addresses, ...addresses]) {
       const client = this.client(address);
       try {
         return await (await client).request('Metadata', body);
       } catch (error) {
-        // It may have been killed: another try connects anew.
         this.clients.delete(address);
         failures.push(error);
       }
