@@ -198,6 +198,20 @@ describe('transactional', () => {
     expect(committed(sim.cluster, 'g', 'in', 0)).toBe(4);
   });
 
+  it('commits when what project returned completes early: what was taken until then is done', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const seen = watch(
+      copying(sim.kafka(), { maxRecords: 4, maxWaitMs: 20_000 }, (records, context) =>
+        copy(records.pipe(take(1)), context),
+      ),
+    );
+    await sim.until(() => committed(sim.cluster, 'g', 'in', 0) === 4);
+    expect(seen.values.every(({ results }) => results === 1)).toBe(true);
+    expect(taken(seen.values)).toBe(4);
+    expect((await written(sim))[0]).toBe('0:0');
+  });
+
   it('lets project work asynchronously, with operators of both kinds, in any order', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 8);
@@ -563,6 +577,29 @@ describe('rule 30', () => {
     await sim.until(() => taken(stuck.values) + taken(other.values) === 6);
     expect(taken(other.values)).toBe(3);
     expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
+  });
+});
+
+describe('partitions that are lost', () => {
+  it('abort the transaction that has records of them, and are the next owner’s', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    let began = 0;
+    const seen = watch(
+      copying(sim.kafka(), { maxRecords: 3 }, (records, context) =>
+        began++ === 0
+          ? merge(copy(records, context) as Observable<never>, NEVER)
+          : copy(records, context),
+      ),
+    );
+    await sim.until(() => began === 1);
+    await sim.advance(100);
+    const [member] = sim.cluster.inspect().groups['g']!.members;
+    sim.cluster.expireMember('g', member!.memberId);
+    await sim.until(() => taken(seen.values) === 3);
+    expect(sim.eventsOf('lost')).toHaveLength(1);
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+    expect(await written(sim)).toEqual(values(0, 3));
   });
 });
 

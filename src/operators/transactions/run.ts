@@ -7,6 +7,7 @@ import { Pipelines } from '../passing/pipelines.js';
 import { TransactionLane, type TransactionResult } from './lane.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
 import { PartitionLane } from './partition-lane.js';
+import { refusalOf } from './whole-records.js';
 
 type Owner = ConsumerRecord['owner'];
 
@@ -86,6 +87,11 @@ export class TransactionalRun<K, V> implements PipelineListener {
   private next(record: ConsumerRecord<K, V>): void {
     if (this.isStopped) {
       record.giveBack();
+      return;
+    }
+    const refusal = refusalOf(record);
+    if (refusal !== undefined) {
+      this.fail(refusal);
       return;
     }
     const complaint = this.complaintAbout(record);

@@ -1,6 +1,19 @@
-import { concatMap, map, take, takeWhile, throwError, type Observable } from 'rxjs';
+import {
+  concatMap,
+  concatWith,
+  firstValueFrom,
+  ignoreElements,
+  map,
+  Subject,
+  take,
+  takeWhile,
+  tap,
+  throwError,
+  type Observable,
+} from 'rxjs';
 import { expect, test } from 'vitest';
 import {
+  FencedError,
   fromTopics,
   transactional,
   UnsupportedVersionError,
@@ -125,6 +138,43 @@ export function operatorContract(setup: ContractSetup): void {
     await untilAll(copy(kafka, both, ids(name)));
     expect(await committedValues(setup, both.to)).toEqual(expected);
   });
+
+  test.runIf(hasGroupTransactions)(
+    'of two with the same id the older fails with FencedError, and changes nothing (rule 32)',
+    async () => {
+      const both = await topics();
+      await using older = setup.connect();
+      await using newer = setup.connect();
+      const name = uniqueTopic('id');
+      const groupId = `${both.from}-group`;
+      const resume = new Subject<void>();
+      const began = new Subject<void>();
+      const fenced = collect(
+        fromTopics(older, both.from, { groupId, autoOffsetReset: 'earliest' }).pipe(
+          transactional(older, { transactionalId: name, onAbort: 'retry' }, (records) =>
+            records.pipe(
+              map((record) => record.derive({ topic: both.to, value: 'of the older' })),
+              tap({ complete: () => began.next() }),
+              concatWith(resume.pipe(take(1), ignoreElements())),
+            ),
+          ),
+        ),
+      );
+      const outcome = fenced.catch((error: unknown) => error);
+      await firstValueFrom(began);
+      const successor = newer.producer({ transactionalId: name });
+      await successor.initTransactions();
+      resume.next();
+      expect(await outcome).toBeInstanceOf(FencedError);
+      expect(await committedValues(setup, both.to)).toEqual([]);
+      const partitions = [0, 1, 2].map((partition) => ({ topic: both.from, partition }));
+      const offsets = await newer.consumer({ groupId }).committed(partitions);
+      expect(offsets.map(({ offset }) => offset).filter((offset) => offset > 0)).toEqual([]);
+      await successor.close();
+      await untilAll(copy(newer, both, ids(name)));
+      expect(await committedValues(setup, both.to)).toEqual(expected);
+    },
+  );
 
   test.runIf(!hasGroupTransactions)(
     'needs an id for each partition, and says so (rule 33)',

@@ -42,6 +42,8 @@ export interface RecordHome {
   readonly source: RecordSource;
   readonly leaderEpoch: number;
   readonly signal: AbortSignal;
+  /** Whether its records are parts of others, which are settled when all of their parts are. */
+  readonly isPart: boolean;
   ack(sequence: number): void;
   /** @returns whether that very record is to be delivered again, here or to its next owner. */
   nack(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): boolean;
@@ -55,6 +57,7 @@ export interface RecordHome {
  * memory until all of them are acked.
  */
 export class Delivery implements RecordHome {
+  readonly isPart = false;
   private unacked = 0;
   private isWhole = false;
   private isReleased = false;

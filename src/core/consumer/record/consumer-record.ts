@@ -295,6 +295,16 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return this.delivery.owner.isDraining;
   }
 
+  /** @internal Whether it was acked, nacked or given back. */
+  get isSettled(): boolean {
+    return this.sequence === SETTLED;
+  }
+
+  /** @internal Whether it is one of the parts that another record was divided into. */
+  get isPart(): boolean {
+    return this.delivery.isPart;
+  }
+
   /** @internal Whom operators that hold it back listen to. */
   get pipeline(): Pipeline {
     return this.delivery.owner.pipeline;

@@ -10,6 +10,7 @@ import { Relay, type Outcome } from './relay.js';
 export class Parts<K, V> implements Outcome {
   /** Never by itself: what is awaited is the last of the parts. */
   readonly isNacked = false;
+  readonly isOfParts = true;
   private readonly home: Relay;
   private unsettled = 1;
   private failure: { readonly reason: unknown } | undefined;

@@ -14,6 +14,8 @@ export interface Outcome {
   readonly isNacked: boolean;
   /** What a result of the record reports to, where that is not the record itself. */
   originFor?(record: AnyRecord): Origin;
+  /** Whether a record divided into parts waits for it, and for others. */
+  readonly isOfParts?: boolean;
 }
 
 /** Where records lie that stand for another one: with it, but their outcome goes elsewhere. */
@@ -46,6 +48,10 @@ export class Relay implements RecordHome {
 
   get signal(): AbortSignal {
     return this.origin.signal;
+  }
+
+  get isPart(): boolean {
+    return this.outcome.isOfParts === true || this.origin.isPart;
   }
 
   ack(): void {

@@ -1,0 +1,39 @@
+import { ConsumerRecord } from '../../core/consumer/index.js';
+import { KafkaError } from '../../core/util/errors.js';
+
+/**
+ * Why something can't be part of a transaction; it goes back then. A transaction stores offsets, and an
+ * offset has no parts: with some of a record's parts committed and others not, it would be passed too
+ * early or too late.
+ */
+export function refusalOf(value: unknown): KafkaError | undefined {
+  if (!(value instanceof ConsumerRecord)) return notARecord();
+  if (value.isSettled) return settled(value);
+  if (!value.isPart) return undefined;
+  value.giveBack();
+  return divided(value);
+}
+
+function notARecord(): KafkaError {
+  return new KafkaError(
+    'transactional takes records, as the source or mapEach() emits them, and got something else: ' +
+      'derive within project, and flatten batches with mergeMap((batch) => batch.records)',
+    { code: 'NOT_A_RECORD' },
+  );
+}
+
+function settled({ topic, partition, offset }: ConsumerRecord<unknown, unknown>): KafkaError {
+  return new KafkaError(
+    `transactional got the record at ${topic}-${partition} offset ${offset} when it was acked, nacked ` +
+      'or given back already: only the transaction can say when it is done',
+    { code: 'RECORD_SETTLED', context: { topic, partition, offset } },
+  );
+}
+
+function divided({ topic, partition, offset }: ConsumerRecord<unknown, unknown>): KafkaError {
+  return new KafkaError(
+    `transactional got a part of the record at ${topic}-${partition} offset ${offset}, and can only ` +
+      'commit the whole: put flatMapEach(), fanOut() or tee() into project',
+    { code: 'RECORD_DIVIDED', context: { topic, partition, offset } },
+  );
+}
