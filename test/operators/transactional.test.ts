@@ -683,6 +683,49 @@ describe('rule 32', () => {
     expect([...seen].every((id) => /^app-[0-9a-z]+$/.test(id))).toBe(true);
   });
 
+  it('with a prefix and a static member’s id the id is the same each time: a successor goes on at once', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const options = { transactionalIdPrefix: 'app', groupInstanceId: 'one' };
+    const member = { groupInstanceId: 'one' };
+    const crashing = sim.kafka();
+    const first = watch(
+      source(crashing, member).pipe(
+        transactional(crashing, options, (records, context) =>
+          merge(copy(records, context) as Observable<never>, NEVER),
+        ),
+      ),
+    );
+    await sim.until(() => sim.eventsOf('transaction-begun').length === 1);
+    await sim.advance(200);
+    sim.cluster.drop('EndTxn', 100, { when: 'before' });
+    const closed = crashing.close({ timeoutMs: 0 });
+    await sim.run(closed);
+    sim.cluster.clearFaults();
+    const startedAt = sim.clock.monotonic();
+    const next = sim.kafka();
+    const second = watch(source(next, member).pipe(transactional(next, options, copy)));
+    await sim.until(() => taken(second.values) === 4);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(20_000);
+    expect(second.values[0]!.transactionalId).toMatch(/^app-one/);
+    expect(first.values).toEqual([]);
+    expect(await written(sim)).toEqual(values(0, 4));
+  });
+
+  it('refuses records of another member than the one it is named after', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 1);
+    const kafka = sim.kafka();
+    const options = { transactionalIdPrefix: 'app', groupInstanceId: 'one' };
+    for (const member of [{ groupInstanceId: 'two' }, {}]) {
+      const seen = watch(source(kafka, member).pipe(transactional(kafka, options, copy)));
+      await sim.until(() => seen.error !== undefined);
+      expect(seen.error).toBeInstanceOf(ConfigError);
+      expect(String(seen.error)).toContain('groupInstanceId');
+      await sim.advance(60_000);
+    }
+  });
+
   it('takes records of one group: mixing is a typed error, and so is no group', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 2);
@@ -704,6 +747,11 @@ describe('rule 32', () => {
     [{}, 'transactionalId'],
     [{ transactionalId: 'a', transactionalIdPrefix: 'b' }, 'transactionalId'],
     [{ transactionalId: 'a', transactionalIdPer: 'partition' }, 'transactionalIdPrefix'],
+    [{ transactionalId: 'a', groupInstanceId: 'b' }, 'transactionalIdPrefix'],
+    [
+      { transactionalIdPrefix: 'a', transactionalIdPer: 'partition', groupInstanceId: 'b' },
+      'groupInstanceId',
+    ],
     [{ transactionalId: 'a', maxRecords: 0 }, 'maxRecords'],
     [{ transactionalId: 'a', acks: 1 }, 'acks'],
     [{ transactionalId: 'a', onAbort: 'ignore' }, 'onAbort'],

@@ -57,11 +57,15 @@ export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2
   /** The id of the one instance that runs; what a static member has. Whoever begins with it fences its predecessor. */
   readonly transactionalId?: string;
   /**
-   * What the ids of the instances begin with. By default each subscription adds a random suffix: then
-   * what a crashed one left behind ends with `transactionTimeoutMs`. Give a `transactionalId` where
-   * each instance has a name of its own, and it ends at once.
+   * What the ids of the instances begin with. `groupInstanceId` follows, or else something random for
+   * each subscription: then what a crashed one left behind ends with `transactionTimeoutMs`.
    */
   readonly transactionalIdPrefix?: string;
+  /**
+   * The `groupInstanceId` of the source, a name that this running instance has for itself and keeps: as
+   * it follows the prefix, whoever begins with it anew ends at once what its predecessor left behind.
+   */
+  readonly groupInstanceId?: string;
   /**
    * `'partition'`: an id, and a producer, for each input partition, as it is needed before Kafka 2.5:
    * `prefix-topic-partition`. All members of the group need the same prefix then: whoever gets a
@@ -85,6 +89,7 @@ const isText = (value: unknown) => typeof value === 'string' && value !== '';
 const rules = {
   transactionalId: custom<string | undefined>(undefined, 'a text that is not empty', isText),
   transactionalIdPrefix: custom<string | undefined>(undefined, 'a text that is not empty', isText),
+  groupInstanceId: custom<string | undefined>(undefined, 'a text that is not empty', isText),
   transactionalIdPer: oneOf<'instance' | 'partition'>('instance', 'instance', 'partition'),
   maxRecords: integer(1000, { min: 1 }),
   maxWaitMs: integer(100, { max: MAX_INT32 }),
@@ -133,7 +138,7 @@ type OwnOptions = ResolvedOptions<typeof rules>;
 
 function checkGivenProducer(
   { engine }: Producer,
-  { transactionalId, transactionalIdPrefix, transactionalIdPer }: OwnOptions,
+  { transactionalId, transactionalIdPrefix, transactionalIdPer, groupInstanceId }: OwnOptions,
   producer: object,
 ): void {
   if (engine.transactions === undefined) {
@@ -145,7 +150,7 @@ function checkGivenProducer(
     const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
     throw badOption('transactional', 'transactionalIdPer', 'partition', complaint);
   }
-  const extra = { transactionalId, transactionalIdPrefix, ...producer };
+  const extra = { transactionalId, transactionalIdPrefix, groupInstanceId, ...producer };
   const [name] = Object.entries(extra).find(([, value]) => value !== undefined) ?? [];
   if (name === undefined) return;
   throw new ConfigError(
@@ -154,7 +159,7 @@ function checkGivenProducer(
 }
 
 function checkOwnProducer(
-  { transactionalId, transactionalIdPrefix, transactionalIdPer }: OwnOptions,
+  { transactionalId, transactionalIdPrefix, transactionalIdPer, groupInstanceId }: OwnOptions,
   producer: ProducerOptions,
 ): void {
   const what = 'transactional';
@@ -165,6 +170,13 @@ function checkOwnProducer(
   if (transactionalIdPer === 'partition' && transactionalIdPrefix === undefined) {
     const complaint = 'needs a transactionalIdPrefix to which the partition can be added';
     throw badOption(what, 'transactionalIdPer', transactionalIdPer, complaint);
+  }
+  if (
+    groupInstanceId !== undefined &&
+    (transactionalIdPrefix === undefined || transactionalIdPer === 'partition')
+  ) {
+    const complaint = "needs a transactionalIdPrefix in front of it, and ids per 'instance'";
+    throw badOption(what, 'groupInstanceId', groupInstanceId, complaint);
   }
   const given = { ...producer, transactionalId: transactionalId ?? transactionalIdPrefix! };
   checkProducerOptions(what, given, [...Object.keys(rules), ...SERIALIZERS]);

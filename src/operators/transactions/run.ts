@@ -6,6 +6,7 @@ import { KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
 import { Pipelines } from '../passing/pipelines.js';
 import { TransactionLane, type TransactionResult } from './lane.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
+import { complaintAboutInstance } from './instance.js';
 import { PartitionLane } from './partition-lane.js';
 import { refusalOf } from './whole-records.js';
 
@@ -109,7 +110,12 @@ export class TransactionalRun<K, V> implements PipelineListener {
   private complaintAbout({ pipeline }: ConsumerRecord<K, V>): KafkaError | undefined {
     const groupId = pipeline.host.group?.groupId;
     if (groupId === undefined) return noGroup();
-    pipeline.storesOffsets ??= this;
+    if (pipeline.storesOffsets === undefined) {
+      pipeline.storesOffsets = this;
+      const { member } = pipeline.host.group!;
+      const complaint = complaintAboutInstance(this.options.groupInstanceId, member);
+      if (complaint !== undefined) return complaint;
+    }
     if (pipeline.storesOffsets !== this) return usedTwice(groupId);
     this.groupId ??= groupId;
     return groupId === this.groupId ? undefined : mixedGroups(this.groupId, groupId);
@@ -156,7 +162,8 @@ export class TransactionalRun<K, V> implements PipelineListener {
     const { transactionalId, transactionalIdPrefix } = this.options;
     if (transactionalId !== undefined || this.target instanceof Producer)
       return transactionalId ?? '';
-    const suffix = Math.floor(this.target.clock.random() * 2 ** 48).toString(36);
+    const { groupInstanceId } = this.options;
+    const suffix = groupInstanceId ?? Math.floor(this.target.clock.random() * 2 ** 48).toString(36);
     return `${transactionalIdPrefix}-${suffix}`;
   }
 
