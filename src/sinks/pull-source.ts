@@ -28,7 +28,6 @@ export class PullSource<T> {
   }
 
   static canPull(source: unknown): boolean {
-    if (typeof source === 'string') return true;
     if (typeof source !== 'object' || source === null) return false;
     return Symbol.asyncIterator in source || Symbol.iterator in source || isWebStream(source);
   }

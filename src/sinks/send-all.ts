@@ -6,7 +6,7 @@ import {
   type SerializerOptions,
   type SinkEngine,
 } from '../core/producer/index.js';
-import { badOption } from '../core/util/options.js';
+import { badOption, checkIsObject } from '../core/util/options.js';
 import { PullSource, type Pullable } from './pull-source.js';
 import { SinkRun, type OnFailure, type SendFailure } from './sink-run.js';
 import { checkChoice, checkTarget, openTarget, topicFunction, type SinkTarget } from './target.js';
@@ -58,6 +58,7 @@ export function sendAll<T, K, V, R>(
   source: Pullable<T>,
   options: SendAllOptions<T, K, V, R> = {},
 ): Observable<Receipt<T> | SendFailure<T> | R> {
+  checkIsObject('sendAll', options);
   const {
     keySerializer,
     valueSerializer,
@@ -90,14 +91,23 @@ export function sendAll<T, K, V, R>(
       overflow: 'error',
       subscriber,
     });
-    const pulled = new PullSource(source);
-    run.onEnough(() => pulled.stop());
-    pump(pulled, engine, (value) => run.accept(value)).then(
+    pull(source, run, engine).then(
       () => run.finish(undefined),
       (error: unknown) => run.finish({ error }),
     );
     return () => run.leave(false);
   });
+}
+
+/** Opens a source, which may throw as it is opened, and empties it. */
+async function pull<T>(
+  source: Pullable<T>,
+  run: SinkRun<T, unknown>,
+  engine: SinkEngine,
+): Promise<void> {
+  const pulled = new PullSource(source);
+  run.onEnough(() => pulled.stop());
+  await pump(pulled, engine, (value) => run.accept(value));
 }
 
 /** Moves values while there is room, and lets the event loop turn in between. */

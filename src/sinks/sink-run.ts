@@ -166,21 +166,22 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
     const { engine, toRecord, topicOf } = this.setup;
     if (!engine.hasRoom && !engine.isClosed) return false;
     let token: T | Derived<T> = value;
+    let record: SinkRecord;
+    let topic: string;
+    this.outcomesLeft++;
     try {
-      const record = toRecord(value);
+      record = toRecord(value);
       const origins = (record as unknown) === value ? undefined : originsOf(record);
       if (origins !== undefined && origins.length > 0) token = new Derived(value, origins);
-      const topic = topicOf(value);
-      this.outcomesLeft++;
-      if (engine.submit(topic, record, this, token)) return true;
-      this.outcomesLeft--;
-      return false;
+      topic = topicOf(value);
     } catch (cause) {
       // Its own record's fault, like that of a serializer.
-      this.outcomesLeft++;
       this.failed(token, noRecord(cause));
       return true;
     }
+    if (engine.submit(topic, record, this, token)) return true;
+    this.outcomesLeft--;
+    return false;
   }
 
   private hold(value: T): void {

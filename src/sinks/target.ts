@@ -34,8 +34,8 @@ export function openTarget(target: SinkTarget, options: ProducerOptions): OpenTa
 }
 
 /**
- * Checks the options of the producer that each subscription will make. Where one is given, there can
- * be none.
+ * Checks where a sink is to write, and the options of the producer that each subscription will make.
+ * Where one is given, there can be none.
  *
  * @param own the options of the sink itself, which were taken out before.
  */
@@ -46,6 +46,10 @@ export function checkTarget(
   own: readonly string[],
 ): void {
   if (!isProducer(target)) {
+    if (typeof (target as Partial<Kafka> | undefined | null)?.producer !== 'function') {
+      const complaint = 'must be what createKafka() or kafka.producer() returned';
+      throw badOption(sink, 'target', target, complaint);
+    }
     checkProducerOptions(sink, options, own);
     return;
   }
@@ -81,5 +85,5 @@ export function topicFunction<T>(
 }
 
 function isProducer(target: SinkTarget): target is SinkProducer {
-  return 'engine' in target;
+  return typeof target === 'object' && (target as object | null) !== null && 'engine' in target;
 }

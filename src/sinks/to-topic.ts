@@ -7,6 +7,7 @@ import {
   type Receipt,
   type SerializerOptions,
 } from '../core/producer/index.js';
+import { checkIsObject } from '../core/util/options.js';
 import { feed } from './feed.js';
 import { SinkRun, type OnFailure, type Overflow, type SendFailure } from './sink-run.js';
 import {
@@ -100,6 +101,7 @@ export function toTopic<T, K, V, R>(
   topic: string | ((value: T) => string),
   options: ToTopicOptions<T, K, V, R> & ProducerOptions = {},
 ): OperatorFunction<T, Receipt<T> | SendFailure<T> | R> {
+  checkIsObject('toTopic', options);
   const {
     keySerializer,
     valueSerializer,

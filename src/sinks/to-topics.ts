@@ -4,7 +4,7 @@ import { serializerOf, type Receipt } from '../core/producer/index.js';
 import { originsOf, shareOrigins, withOrigins } from '../core/records/index.js';
 import type { Serializer, SerializeFunction } from '../core/serde/index.js';
 import { KafkaError } from '../core/util/errors.js';
-import { badOption } from '../core/util/options.js';
+import { badOption, checkIsObject, checkNames } from '../core/util/options.js';
 import type { Overflow } from './sink-run.js';
 import type { SinkTarget } from './target.js';
 import { toTopic, type OwnProducerOptions, type SinkRecord } from './to-topic.js';
@@ -107,6 +107,8 @@ function unmarked(record: SinkRecord, value: unknown): SinkRecord {
   return { key, value: content, headers, partition, timestamp };
 }
 
+const ROUTE_OPTIONS: readonly string[] = ['keySerializer', 'valueSerializer', 'toRecord'];
+
 interface ResolvedRoute<T> {
   readonly key: SerializeFunction<never>;
   readonly value: SerializeFunction<never>;
@@ -114,7 +116,9 @@ interface ResolvedRoute<T> {
 }
 
 function resolveRoutes<T>(routes: Routes<T>): ReadonlyMap<string, ResolvedRoute<T>> {
+  checkIsObject('toTopics', routes);
   const entries = Object.entries(routes).map(([topic, route]) => {
+    checkNames(`toTopics, route ${topic}`, route, ROUTE_OPTIONS);
     const { toRecord = (value: T) => value as SinkRecord } = route;
     if (typeof toRecord !== 'function') {
       throw badOption('toTopics', `${topic}.toRecord`, toRecord, 'must be a function');

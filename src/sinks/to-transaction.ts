@@ -8,6 +8,7 @@ import {
   type Transaction,
 } from '../core/producer/index.js';
 import { KafkaError } from '../core/util/errors.js';
+import { badOption, checkIsObject } from '../core/util/options.js';
 import { feed } from './feed.js';
 import { SinkRun } from './sink-run.js';
 
@@ -43,6 +44,10 @@ export function toTransaction<T extends OutgoingRecord<K, V>, K = unknown, V = u
   txn: Transaction<never, never> | Transaction,
   options: SerializerOptions<K, V> = {},
 ): OperatorFunction<T, Receipt<T>> {
+  if (typeof (txn as { engine?: unknown } | undefined)?.engine !== 'object') {
+    throw badOption('toTransaction', 'txn', txn, 'must be a Transaction, as in transaction()');
+  }
+  checkIsObject('toTransaction', options);
   const { keySerializer, valueSerializer } = options;
   const serializers = serializersOf('toTransaction', keySerializer, valueSerializer);
   return (source) =>

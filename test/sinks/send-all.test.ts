@@ -1,7 +1,7 @@
 import { Readable } from 'node:stream';
 import { lastValueFrom, toArray, type Observable } from 'rxjs';
-import { describe, expect, it } from 'vitest';
-import { sendAll } from '../../src/index.js';
+import { describe, expect, it, vi } from 'vitest';
+import { sendAll, type Producer } from '../../src/index.js';
 import { Simulation } from '../support/simulation.js';
 
 const TOPIC = 'lines';
@@ -136,6 +136,22 @@ describe('sendAll', () => {
     expect(seen.end).toEqual(new Error('disk'));
   });
 
+  it('leaves nothing behind when the source throws as it is opened', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    const source: Iterable<never> = {
+      [Symbol.iterator]() {
+        throw new Error('locked');
+      },
+    };
+    const made = vi.spyOn(kafka, 'producer');
+    await expect(sim.run(lastValueFrom(sendAll(kafka, TOPIC, source)))).rejects.toThrow('locked');
+    expect(made.mock.results).toHaveLength(1);
+    const producer = made.mock.results[0]!.value as Producer;
+    const sent = producer.send({ topic: TOPIC, value: 'v' });
+    await expect(sent).rejects.toMatchObject({ code: 'PRODUCER_CLOSED' });
+  });
+
   it('ends its source when a record can not be sent', async () => {
     await using sim = await start();
     let isEnded = false;
@@ -208,6 +224,9 @@ describe('sendAll', () => {
     await using sim = await start();
     expect(() => sendAll(sim.kafka(), TOPIC, 5 as never)).toThrow(/source is 5.*toTopic/);
     expect(() => sendAll(sim.kafka(), TOPIC, null as never)).toThrow(/source/);
+    expect(() => sendAll(sim.kafka(), TOPIC, 'big.log' as never)).toThrow(/source is 'big.log'/);
+    expect(() => sendAll('localhost' as never, TOPIC, [])).toThrow(/target is 'localhost'/);
+    expect(() => sendAll(sim.kafka(), TOPIC, [], null as never)).toThrow(/sendAll: the options/);
     expect(() => sendAll(sim.kafka(), TOPIC, [], { lingerMs: -1 })).toThrow(/sendAll.*lingerMs/);
   });
 });

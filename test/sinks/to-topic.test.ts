@@ -17,7 +17,13 @@ import {
 } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import { withOrigins } from '../../src/core/records/provenance.js';
-import { KafkaError, toTopic, type Receipt, type SendFailure } from '../../src/index.js';
+import {
+  ConfigError,
+  KafkaError,
+  toTopic,
+  type Receipt,
+  type SendFailure,
+} from '../../src/index.js';
 import { rejectionOf, Simulation } from '../support/simulation.js';
 
 const TOPIC = 'orders';
@@ -199,7 +205,20 @@ describe('toTopic', () => {
     expect(() => toTopic(kafka, TOPIC, misspelt)).toThrow(/did you mean valueSerializer/);
     const producer = kafka.producer();
     expect(() => toTopic(producer, TOPIC, { lingerMs: 1 } as never)).toThrow(/lingerMs.*producer/);
+    for (const options of [null, 'json', 7]) {
+      expect(() => toTopic(kafka, TOPIC, options as never)).toThrow(ConfigError);
+    }
   });
+
+  it.each([undefined, null, 'localhost:9092', 7, {}, Promise.resolve()])(
+    'refuses %j as the place to write to, where it is made, saying what to give',
+    (target) => {
+      expect(() => toTopic(target as never, TOPIC)).toThrow(ConfigError);
+      expect(() => toTopic(target as never, TOPIC)).toThrow(
+        /createKafka\(\) or kafka\.producer\(\)/,
+      );
+    },
+  );
 });
 
 describe('a topic of which nobody knows where it is', () => {
@@ -336,6 +355,42 @@ describe('a record that can not be sent', () => {
     expect(values(sim)).toEqual(['v1', 'v3']);
     expect(seen.values).toContainEqual(expect.objectContaining({ origin: 2 }));
   });
+});
+
+describe('a value that throws when it is looked at', () => {
+  const hostile = (partition: number) => ({
+    partition,
+    get value(): string {
+      throw new Error('not now');
+    },
+  });
+
+  it('fails alone, and the stream ends', async () => {
+    await using sim = await start();
+    const source = of(record(1), hostile(0), record(2));
+    const seen = await sim.run(
+      lastValueFrom(source.pipe(toTopic(sim.kafka(), TOPIC, { onError: 'emit' }), toArray())),
+    );
+    const failures = seen.filter((each) => 'error' in each);
+    expect(failures).toMatchObject([
+      { error: { code: 'INVALID_RECORD_INPUT', cause: new Error('not now') } },
+    ]);
+    expect(values(sim)).toEqual(['v1', 'v2']);
+  });
+
+  it.each([Symbol('orders'), {}, () => TOPIC, Promise.resolve(TOPIC)])(
+    'nor do others suffer from a topic that is no name: %s',
+    async (topic) => {
+      await using sim = await start();
+      const topicOf = ({ value }: { value: string }) => (value === 'v2' ? (topic as never) : TOPIC);
+      const sink = toTopic(sim.kafka(), topicOf, { onError: 'emit' });
+      const seen = await sim.run(lastValueFrom(from([1, 2, 3].map(record)).pipe(sink, toArray())));
+      expect(seen.filter((each) => 'error' in each)).toMatchObject([
+        { error: { code: 'INVALID_RECORD_INPUT' }, origin: { value: 'v2' } },
+      ]);
+      expect(values(sim)).toEqual(['v1', 'v3']);
+    },
+  );
 });
 
 describe('what a record was derived from', () => {

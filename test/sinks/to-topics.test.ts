@@ -150,6 +150,17 @@ describe('toTopics', () => {
     expect(() => toTopics(kafka, () => 'events', { events: {} }, { lingerMs: -1 })).toThrow(
       /lingerMs/,
     );
+    expect(() => toTopics(kafka, () => 'events', null as never)).toThrow(ConfigError);
+    for (const route of [null, 7]) {
+      expect(() => toTopics(kafka, () => 'events', { events: route as never })).toThrow(
+        /toTopics, route events/,
+      );
+    }
+    const misspelt = { valueSerialiser: String } as never;
+    expect(() => toTopics(kafka, () => 'events', { events: misspelt })).toThrow(
+      /route events.*did you mean valueSerializer/,
+    );
+    expect(() => toTopics(null as never, () => 'events', { events: {} })).toThrow(/createKafka/);
   });
 });
 

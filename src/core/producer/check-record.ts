@@ -2,7 +2,19 @@ import type { Serialized } from '../serde/index.js';
 import type { HeaderList, ProducerRecord } from './record.js';
 
 const FORM = 'a record is an object such as { key, value, headers }';
-const HINT = 'to send plain values, give toRecord, as in (value) => ({ value })';
+const HINT = 'a sink makes records of plain values with toRecord, as in (value) => ({ value })';
+const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
+
+/** Why no broker would take a topic by that name; `undefined` for nothing. */
+export function complaintAboutTopic(topic: unknown): string | undefined {
+  if (topic === undefined || topic === null || topic === '') return 'it names no topic';
+  if (typeof topic !== 'string') return `a topic is named by a string, not by ${describe(topic)}`;
+  if (LEGAL_TOPIC.test(topic)) return undefined;
+  return (
+    `'${topic}' is not a legal topic name, which is of at most 249 letters and digits, '.', '_' ` +
+    `and '-', and neither '.' nor '..'`
+  );
+}
 
 /**
  * What is wrong with the form of a record, whoever wrote it without types; `undefined` for nothing.
@@ -14,7 +26,7 @@ export function complaintAbout(record: unknown): string | undefined {
   }
   const { key, value, headers, timestamp } = record as ProducerRecord;
   if (value === undefined && key === undefined && headers === undefined) {
-    return `${FORM}, and this has neither; ${HINT}, or set value to null for a tombstone`;
+    return `${FORM}, and this has none of them; ${HINT}; for a tombstone set value to null`;
   }
   if (timestamp !== undefined && (!Number.isSafeInteger(timestamp) || timestamp < 0)) {
     return `the timestamp must be a whole number of milliseconds since 1970, not ${describe(timestamp)}`;
@@ -25,7 +37,11 @@ export function complaintAbout(record: unknown): string | undefined {
 /** What a serializer returned, if it is something that can be sent. */
 export function serialized(result: unknown): Serialized {
   if (typeof result === 'string' || result === null || result instanceof Uint8Array) return result;
-  throw new TypeError(`the serializer returned ${describe(result)}, not bytes, text or null`);
+  const isUncalled = typeof result === 'object' && 'serialize' in result;
+  const hint = isUncalled ? '; it is to be called, as in json()' : '';
+  throw new TypeError(
+    `the serializer returned ${describe(result)}, not bytes, text or null${hint}`,
+  );
 }
 
 /** Headers of either form as an ordered list. */

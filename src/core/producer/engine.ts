@@ -6,7 +6,7 @@ import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
 import { Accumulator, type EncodedRecord } from './accumulator.js';
 import type { Batch } from './batch.js';
-import { complaintAbout, headerList, serialized } from './check-record.js';
+import { complaintAbout, complaintAboutTopic, headerList, serialized } from './check-record.js';
 import {
   invalidRecord,
   metadataTimedOut,
@@ -14,6 +14,7 @@ import {
   producerError,
   recordTooLarge,
   serializationFailure,
+  unknowable,
 } from './errors.js';
 import type { ProducerEvent } from './events.js';
 import { IdentityHolder, type Identities } from './identity.js';
@@ -27,7 +28,6 @@ import type { SinkEngine } from './sink-engine.js';
 import { TransactionManager } from './transactions/manager.js';
 import { WaitingTopic } from './waiting-topic.js';
 
-const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 /** Room that a record takes besides its key, value and headers: at most. */
 const MAX_OVERHEAD_BYTES = 100;
 
@@ -134,7 +134,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       submitter.failed(token, refusal);
       return true;
     }
-    const encoded = this.encode(topic, record, submitter, token);
+    const encoded = this.read(topic, record, submitter, token);
     if (encoded instanceof KafkaError) this.refuse(submitter, token, encoded);
     else this.place(topic, encoded);
     return true;
@@ -238,6 +238,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** A topic's partitions, once a broker has told. */
   async metadataOf(topic: string): Promise<TopicMetadata> {
+    const complaint = complaintAboutTopic(topic);
+    if (complaint !== undefined) throw unknowable(complaint);
     const found = await this.lookUp(topic);
     const error = brokerError(found.errorCode);
     if (error.code !== 0) throw producerError(topic, error, { topic });
@@ -303,6 +305,22 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     );
   }
 
+  /** Takes a record in hand that may be anything, also something that throws as it is looked at. */
+  private read(
+    topic: string,
+    record: Unaddressed,
+    submitter: Submitter,
+    token: unknown,
+  ): EncodedRecord | KafkaError {
+    if (typeof topic !== 'string') return invalidRecord('', complaintAboutTopic(topic)!);
+    try {
+      return this.encode(topic, record, submitter, token);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
+    }
+  }
+
   private encode(
     topic: string,
     record: Unaddressed,
@@ -358,10 +376,8 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       return;
     }
     if (this.accumulator.topicMetadata(topic) === undefined) {
-      if (typeof topic !== 'string' || !LEGAL_TOPIC.test(topic)) {
-        const given = topic as string | undefined;
-        const complaint =
-          given === undefined ? 'it names no topic' : `'${given}' is not a legal topic name`;
+      const complaint = complaintAboutTopic(topic);
+      if (complaint !== undefined) {
         this.refuse(record.submitter, record.token, invalidRecord('', complaint));
         return;
       }
@@ -381,7 +397,9 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
         this.sender.wake();
       if (lingerMs > 0) this.sender.wakeAt(this.clock.monotonic() + lingerMs);
     } else if (typeof outcome !== 'string') {
-      const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && !isFresh;
+      // A partitioner was told how many there are; what is no number of a partition never will be.
+      const isNumber = Number.isInteger(record.partition) && record.partition! >= 0;
+      const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && isNumber && !isFresh;
       if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
       else this.refuse(record.submitter, record.token, outcome);
     }

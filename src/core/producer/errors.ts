@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { BrokerError } from '../protocol/index.js';
 import {
   AuthorizationError,
@@ -49,12 +50,25 @@ export function recordTooLarge(topic: string, bytes: number, limit: number): Kaf
   );
 }
 
-export function invalidPartition(topic: string, partition: unknown, count: number): KafkaError {
-  const range = count === 0 ? 'it has none' : `it has 0 to ${count - 1}`;
+/** @param count how many the topic has, where that is known. */
+export function invalidPartition(topic: string, partition: unknown, count?: number): KafkaError {
+  const range =
+    count === undefined
+      ? 'partitions are numbers'
+      : count === 0
+        ? 'it has none'
+        : `it has 0 to ${count - 1}`;
   return new KafkaError(
-    `Cannot produce to ${topic}: there is no partition ${String(partition)}; ${range}`,
+    `Cannot produce to ${topic}: there is no partition ${inspect(partition, { depth: 0 })}; ${range}`,
     { code: 'INVALID_PARTITION', context: { topic } },
   );
+}
+
+/** What was asked of a topic that there can't be. */
+export function unknowable(complaint: string): KafkaError {
+  return new KafkaError(`Cannot look up the partitions of a topic: ${complaint}`, {
+    code: 'INVALID_TOPIC_EXCEPTION',
+  });
 }
 
 export function invalidRecord(topic: string, complaint: string, cause?: unknown): KafkaError {

@@ -3,6 +3,7 @@ import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
 import { originsOf } from '../records/index.js';
 import type { Clock } from '../util/clock.js';
+import { checkIsObject } from '../util/options.js';
 import { ProducerEngine } from './engine.js';
 import type { ProducerEvent } from './events.js';
 import { resolveProducerOptions, type ProducerOptions } from './options.js';
@@ -51,6 +52,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   /** @internal Made by `kafka.producer()`. */
   constructor(cluster: Cluster, clock: Clock, options: ProducerOptions & SerializerOptions<K, V>) {
+    checkIsObject('producer', options);
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
     this.lifecycle = this.events.asObservable();

@@ -28,11 +28,7 @@ export function resolveOptions<R extends OptionRules>(
   given: Readonly<Record<string, unknown>>,
   others: readonly string[] = [],
 ): ResolvedOptions<R> {
-  checkIsObject(what, given);
-  for (const name of Object.keys(given)) {
-    if (Object.hasOwn(rules, name)) continue;
-    throw unknownOption(what, name, [...others, ...Object.keys(rules)]);
-  }
+  checkNames(what, given, Object.keys(rules), others);
   const resolved: Record<string, unknown> = {};
   for (const [name, rule] of Object.entries(rules)) {
     const value = given[name];
@@ -61,6 +57,23 @@ export function badOption(
 export function checkIsObject(what: string, given: unknown): void {
   if (typeof given === 'object' && given !== null) return;
   throw new ConfigError(`${what}: the options are ${show(given)}, but they must be an object`);
+}
+
+/**
+ * Checks that there is no option that nobody knows.
+ *
+ * @param others names to tell of besides, which are checked elsewhere.
+ */
+export function checkNames(
+  what: string,
+  given: object,
+  names: readonly string[],
+  others: readonly string[] = [],
+): void {
+  checkIsObject(what, given);
+  for (const name of Object.keys(given)) {
+    if (!names.includes(name)) throw unknownOption(what, name, [...others, ...names]);
+  }
 }
 
 function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {

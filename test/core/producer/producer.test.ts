@@ -263,6 +263,24 @@ describe('a partition', () => {
     ]);
   });
 
+  it('that can not be is refused without asking for the topic again', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 2 } });
+    const producer = sim.kafka().producer();
+    await sim.run(producer.send({ topic: TOPIC, value: 'known' }));
+    const before = requests(sim, 'Metadata');
+    const mistaken = [-1, 0.5, '0', null].map((partition) =>
+      rejectionOf(producer.send({ topic: TOPIC, partition: partition as never, value: 'v' })),
+    );
+    const errors = await sim.run(Promise.all(mistaken));
+    expect(errors.map((error) => (error as KafkaError).message)).toEqual([
+      expect.stringContaining('no partition -1; it has 0 to 1'),
+      expect.stringContaining('no partition 0.5;'),
+      expect.stringContaining("no partition '0';"),
+      expect.stringContaining('no partition null;'),
+    ]);
+    expect(requests(sim, 'Metadata')).toBe(before);
+  });
+
   it('is not mixed up by a partitioner that sends records itself', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 1, audit: 1 } });
     const producer = sim.kafka().producer({
@@ -504,6 +522,19 @@ describe('a producer tells', () => {
     expect(partitions).toHaveLength(2);
     expect(partitions[1]).toMatchObject({ topic: TOPIC, partition: 1, offlineReplicas: [] });
   });
+
+  it.each([undefined, null, '', 'a b', 7, Symbol('orders')])(
+    'at once that there is no topic %s, and goes on with others',
+    async (topic) => {
+      await using sim = await Simulation.start({ topics: { [TOPIC]: 2 } });
+      const producer = sim.kafka().producer();
+      expect(await rejectionOf(producer.partitionsFor(topic as never))).toMatchObject({
+        code: 'INVALID_TOPIC_EXCEPTION',
+      });
+      expect(sim.cluster.inspect().requests).toEqual({});
+      expect(await sim.run(producer.partitionsFor(TOPIC))).toHaveLength(2);
+    },
+  );
 
   it('its figures, together and by topic', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });

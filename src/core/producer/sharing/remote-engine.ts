@@ -3,8 +3,14 @@ import type { Serialized } from '../../serde/index.js';
 import type { Clock } from '../../util/clock.js';
 import { KafkaError } from '../../util/errors.js';
 import { Queue } from '../../util/queue.js';
-import { complaintAbout, headerList, serialized } from '../check-record.js';
-import { invalidRecord, producerClosed, serializationFailure } from '../errors.js';
+import { complaintAbout, complaintAboutTopic, headerList, serialized } from '../check-record.js';
+import {
+  invalidPartition,
+  invalidRecord,
+  producerClosed,
+  serializationFailure,
+  unknowable,
+} from '../errors.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Submitter } from '../record.js';
 import type { SinkEngine } from '../sink-engine.js';
@@ -59,7 +65,7 @@ export class RemoteEngine implements SinkEngine {
     token: unknown,
   ): boolean {
     if (!this.hasRoom && !this.isClosed) return false;
-    const shared = this.isClosed ? producerClosed() : this.serialize(topic, record, submitter);
+    const shared = this.isClosed ? producerClosed() : this.read(topic, record, submitter);
     if (shared instanceof KafkaError) {
       submitter.failed(token, shared);
       return true;
@@ -86,6 +92,8 @@ export class RemoteEngine implements SinkEngine {
 
   async partitionsFor(topic: string): Promise<readonly PartitionInfo[]> {
     if (this.isClosed) throw producerClosed();
+    const complaint = complaintAboutTopic(topic);
+    if (complaint !== undefined) throw unknowable(complaint);
     const answer = await this.call((call) => ({ type: 'partitions', call, topic }));
     if (answer.type !== 'partitions') throw producerClosed();
     if (answer.error !== undefined) throw reviveError(answer.error);
@@ -112,6 +120,22 @@ export class RemoteEngine implements SinkEngine {
     );
   }
 
+  /** What can't cross to the other thread is refused here: it would take those beside it along. */
+  private read(
+    topic: string,
+    record: Omit<ProducerRecord, 'topic'>,
+    submitter: Submitter,
+  ): SharedRecord | KafkaError {
+    const complaint = complaintAboutTopic(topic);
+    if (complaint !== undefined) return invalidRecord('', complaint);
+    try {
+      return this.serialize(topic, record, submitter);
+    } catch (cause) {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
+    }
+  }
+
   private serialize(
     topic: string,
     record: Omit<ProducerRecord, 'topic'>,
@@ -120,6 +144,9 @@ export class RemoteEngine implements SinkEngine {
     const complaint = complaintAbout(record);
     if (complaint !== undefined) return invalidRecord(topic, complaint);
     const { key, value, headers, partition, timestamp } = record;
+    if (partition !== undefined && typeof partition !== 'number') {
+      return invalidPartition(topic, partition);
+    }
     let part: 'key' | 'value' = 'key';
     try {
       const keyBytes =

@@ -1,6 +1,7 @@
 import type { MessagePort } from 'node:worker_threads';
+import { badOption } from '../../util/options.js';
 import { Queue } from '../../util/queue.js';
-import type { Producer } from '../producer.js';
+import { Producer } from '../producer.js';
 import type { Submitter } from '../record.js';
 import {
   shareError,
@@ -9,6 +10,7 @@ import {
   type ToProducer,
   type ToWorker,
 } from './messages.js';
+import { isPort, PORT } from './port.js';
 
 /**
  * Lets a worker thread use a producer of this thread, through one end of a `MessageChannel`. Call it
@@ -25,6 +27,15 @@ import {
  * new Worker('./crunch.js', { workerData: { port: port2 }, transferList: [port2] });
  */
 export function serveProducer(producer: Producer, port: MessagePort): () => void {
+  if (!(producer instanceof Producer)) {
+    throw badOption(
+      'serveProducer',
+      'producer',
+      producer,
+      'must be what kafka.producer() returned',
+    );
+  }
+  if (!isPort(port)) throw badOption('serveProducer', 'port', port, PORT);
   const service = new ProducerService(producer, port);
   const receive = (message: ToProducer) => service.receive(message);
   port.on('message', receive);

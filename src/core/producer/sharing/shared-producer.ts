@@ -1,11 +1,12 @@
 import type { MessagePort } from 'node:worker_threads';
 import { originsOf } from '../../records/index.js';
 import { systemClock, type Clock } from '../../util/clock.js';
-import { custom, integer, resolveOptions } from '../../util/options.js';
+import { badOption, checkIsObject, custom, integer, resolveOptions } from '../../util/options.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Receipt } from '../record.js';
 import { SendQueue } from '../send-queue.js';
 import { SERIALIZERS, serializersOf, type SerializerOptions } from '../serializers.js';
+import { isPort, PORT } from './port.js';
 import { RemoteEngine } from './remote-engine.js';
 
 /** How a worker uses a producer of another thread. */
@@ -38,6 +39,8 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
 
   /** @internal Made by {@link connectProducer}. */
   constructor(port: MessagePort, options: SharedProducerOptions & SerializerOptions<K, V>) {
+    checkIsObject('connectProducer', options);
+    if (!isPort(port)) throw badOption('connectProducer', 'port', port, PORT);
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveOptions('connectProducer', rules, { ...rest }, SERIALIZERS);
     this.engine = new RemoteEngine(port, resolved.clock, resolved);

@@ -2,6 +2,7 @@ import { MessageChannel, Worker } from 'node:worker_threads';
 import { from, lastValueFrom, toArray } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
+  ConfigError,
   connectProducer,
   createKafka,
   SerializationError,
@@ -87,6 +88,40 @@ describe('a producer of another thread', () => {
       await remote.close();
       const late = await rejectionOf(remote.send({ topic: TOPIC, value: 'v' }));
       expect(late).toMatchObject({ code: 'PRODUCER_CLOSED' });
+    }));
+
+  it.each([
+    { what: 'topic', record: { topic: Symbol(TOPIC) } },
+    { what: 'topic', record: { topic: () => TOPIC } },
+    { what: 'partition', record: { topic: TOPIC, partition: () => 0 } },
+    { what: 'partition', record: { topic: TOPIC, partition: Symbol('0') } },
+  ])('fails alone a record whose $what can not cross threads', ({ record }) =>
+    withCluster(async (cluster, producer) => {
+      const { remote } = shared(producer);
+      const outcomes = await Promise.allSettled([
+        remote.send({ topic: TOPIC, value: 'a' }),
+        remote.send({ value: 'b', ...record } as never),
+        remote.send({ topic: TOPIC, value: 'c' }),
+      ]);
+      expect(outcomes).toMatchObject([
+        { status: 'fulfilled' },
+        { status: 'rejected', reason: { code: expect.stringMatching(/^INVALID_/) as string } },
+        { status: 'fulfilled' },
+      ]);
+      expect(values(cluster)).toEqual(['a', 'c']);
+      await remote.close();
+    }),
+  );
+
+  it('is refused where something else is given for the producer or the port', () =>
+    withCluster((_, producer) => {
+      const { port1, port2 } = new MessageChannel();
+      expect(() => serveProducer({} as never, port1)).toThrow(ConfigError);
+      expect(() => serveProducer(producer, undefined as never)).toThrow(/port.*MessageChannel/);
+      expect(() => connectProducer({} as never)).toThrow(/port.*MessageChannel/);
+      expect(() => connectProducer(port2, null as never)).toThrow(ConfigError);
+      port1.close();
+      return Promise.resolve();
     }));
 
   it('takes no more than its own bufferMemory, and makes others wait', () =>
