@@ -42,7 +42,9 @@ type AnyRecord = ConsumerRecord<unknown, unknown>;
  * A letter is the record as it was stored, key, value and headers, with headers that say where it came
  * from (`dead-letter.topic`, `.partition`, `.offset`, `.timestamp`), how often it was tried
  * (`.attempt`), and why it failed (`.error`, and `.code` where the error has one): all text. What is
- * emitted in place of a result is the letter's receipt. A batch becomes a letter for each record.
+ * emitted in place of a result is the letter's receipt. A batch becomes a letter for each record. Behind
+ * {@link retryTopics} a record comes from the last retry topic; its `retry.*` headers, which the letter
+ * keeps, name the topic that it was in at first.
  *
  * Given `kafka`, it makes a producer while letters are on the way, and closes it when none is; where
  * failures are frequent, give it a producer.

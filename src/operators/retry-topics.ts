@@ -46,6 +46,10 @@ import type { WorkResult } from './processing/work.js';
  * where it came from (`retry.topic`, `.partition`, `.offset`, `.timestamp`): all text. `attempt` counts
  * over all of them. Each time is told by a `record-retried` event. The topics must be there.
  *
+ * What comes to `onError` is the record of the last retry topic. So a dead letter has both: in
+ * `dead-letter.topic` and the others where it lay when it failed for good, which is the last retry
+ * topic, and in `retry.topic` and the others its origin.
+ *
  * **Guarantees.** A record is acked when its retry record is acknowledged, not before. It is not tried
  * again before it is due, by the clock of whoever reads it. Until then its partition waits, with one
  * timer and at most one batch in memory; nothing of it is in hand, so that it is neither stalled nor

@@ -1,97 +1,34 @@
-import { from, NEVER, take, type Observable } from 'rxjs';
+import { from, NEVER, take } from 'rxjs';
 import { describe, expect, test, vi } from 'vitest';
 import {
   ConfigError,
-  deadLetter,
   fromTopics,
   retryHeaders,
   retryTopics,
   type Consumer,
-  type ConsumerRecord,
   type Kafka,
-  type ProcessContext,
   type RetryTopic,
-  type RetryTopicsOptions,
 } from '../../src/index.js';
 import { committed, membersOf, Seen, write } from '../support/consuming.js';
-import { text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline } from '../support/records.js';
-import { Simulation } from '../support/simulation.js';
-
-const SHORT = { topic: 'orders.retry.10s', delayMs: 10_000 };
-const LONG = { topic: 'orders.retry.10m', delayMs: 600_000 };
-const DEAD = 'orders.dead';
-const RETRIES = 'billing.retries';
-
-type AnyRecord = ConsumerRecord<Buffer | null, Buffer | null>;
-
-/** When each record was worked on, in ms from the start, and which attempt it was. */
-class Tries {
-  readonly seen: [name: string, atMs: number, attempt: number][] = [];
-  private readonly start: number;
-
-  constructor(
-    private readonly sim: Simulation,
-    /** How often each record fails that fails at all. */
-    private readonly failures: Readonly<Record<string, number>>,
-  ) {
-    this.start = sim.clock.now();
-  }
-
-  readonly work = (record: AnyRecord, { attempt }: ProcessContext): string[] => {
-    const name = text(record);
-    this.seen.push([name, this.sim.clock.now() - this.start, attempt]);
-    if (attempt <= (this.failures[name] ?? 0)) throw new Error(`no ${name}`);
-    return [name];
-  };
-
-  of(name: string): number[] {
-    return this.seen.filter(([each]) => each === name).map(([, atMs]) => atMs);
-  }
-}
-
-function start(partitions = 1): Promise<Simulation> {
-  const topics = { orders: partitions, [SHORT.topic]: partitions, [LONG.topic]: partitions };
-  return Simulation.start({ topics: { ...topics, [DEAD]: 1 } });
-}
-
-const inGroup = {
-  groupId: 'billing',
-  autoOffsetReset: 'earliest',
-  autoCommitIntervalMs: 20,
-} as const;
-
-function optionsOf(kafka: Kafka): RetryTopicsOptions<Buffer | null, Buffer | null, unknown> {
-  return {
-    consumer: { groupId: RETRIES, autoCommitIntervalMs: 20 },
-    onError: deadLetter(kafka, { topic: DEAD }),
-  };
-}
-
-function working(kafka: Kafka, tries: Tries, topics: readonly RetryTopic[] = [SHORT, LONG]) {
-  return retryTopics(kafka, topics, optionsOf(kafka), tries.work);
-}
-
-/** The whole, on a client. */
-function billing(kafka: Kafka, tries: Tries): Observable<unknown> {
-  return fromTopics(kafka, 'orders', inGroup).pipe(working(kafka, tries));
-}
-
-function headersIn(sim: Simulation, topic: string, partition = 0): Record<string, string>[] {
-  return sim.cluster
-    .records(topic, partition)
-    .map(({ headers }) =>
-      Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
-    );
-}
-
-function valuesIn(sim: Simulation, topic: string): string[] {
-  return sim.cluster.records(topic).map(({ value }) => String(value));
-}
+import {
+  billing,
+  DEAD,
+  headersIn,
+  inGroup,
+  LONG,
+  optionsOf,
+  RETRIES,
+  SHORT,
+  startRetrying,
+  Tries,
+  valuesIn,
+  working,
+} from '../support/retrying.js';
 
 describe('retryTopics', () => {
   test('what fails is tried again after each delay, and becomes a dead letter after the last', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const tries = new Tries(sim, { once: 1, twice: 2, never: Infinity });
     const seen = new Seen(billing(sim.kafka(), tries));
     await sim.until(() => membersOf(sim.cluster, RETRIES) === 1);
@@ -122,7 +59,7 @@ describe('retryTopics', () => {
   });
 
   test('a retry record is the record as stored, with when it is due, the attempts and its origin', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const partition = new TestPartition({
       pipeline: testPipeline({ clock: sim.clock }),
       partition: 3,
@@ -151,7 +88,7 @@ describe('retryTopics', () => {
   });
 
   test('the headers tell of the origin also in the second topic, once', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const tries = new Tries(sim, { bad: 2 });
     write(sim.cluster, 'orders', 0, 'good', 'bad');
     new Seen(billing(sim.kafka(), tries));
@@ -171,7 +108,7 @@ describe('retryTopics', () => {
   });
 
   test('a record is acked after its retry record is, not before', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const partition = new TestPartition({ pipeline: testPipeline({ clock: sim.clock }) });
     sim.cluster.delay('Produce', 300);
     const tries = new Tries(sim, { bad: 9 });
@@ -186,7 +123,7 @@ describe('retryTopics', () => {
   });
 
   test('a retry record that can not be written ends the stream, and the record goes back', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const partition = new TestPartition({ pipeline: testPipeline({ clock: sim.clock }) });
     sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
     const tries = new Tries(sim, { bad: 9 });
@@ -198,7 +135,7 @@ describe('retryTopics', () => {
   });
 
   test('what waits is not delivered before it is due, holds nothing up, and is neither starved nor stalled', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const tries = new Tries(sim, { later: 1 });
     const kafka = sim.kafka();
     const options = {
@@ -227,7 +164,7 @@ describe('retryTopics', () => {
   });
 
   test('a partition that waits is fetched no further, and keeps one batch', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const tries = new Tries(sim, {});
     const producer = sim.kafka().producer();
     const dueAt = sim.clock.now() + LONG.delayMs;
@@ -258,7 +195,7 @@ describe('retryTopics', () => {
   });
 
   test('unsubscribing while something waits leaves it where it is, for whoever subscribes next', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const tries = new Tries(sim, { later: 1 });
     write(sim.cluster, 'orders', 0, 'later');
     const seen = new Seen(billing(sim.kafka(), tries));
@@ -281,7 +218,7 @@ describe('retryTopics', () => {
   });
 
   test('a source that completes is the end, when what was begun is done', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     write(sim.cluster, 'orders', 0, 'bad', 'good', 'more');
     const tries = new Tries(sim, { bad: 9 });
     const kafka = sim.kafka();
@@ -294,7 +231,7 @@ describe('retryTopics', () => {
   });
 
   test('loses nothing when members come and go while records wait', async () => {
-    await using sim = await start(2);
+    await using sim = await startRetrying(2);
     const names = Array.from({ length: 20 }, (_, i) => `r${i}`);
     for (const [i, name] of names.entries()) write(sim.cluster, 'orders', i % 2, `k${i}=${name}`);
     const tries = new Tries(sim, Object.fromEntries(names.map((name, i) => [name, i % 4])));
@@ -325,7 +262,7 @@ describe('retryTopics', () => {
     ['fail', { error: new Error('no bad') }],
     ['skip', { error: undefined }],
   ] as const)('onError: %s holds after the last topic', async (onError, outcome) => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     write(sim.cluster, 'orders', 0, 'bad');
     const kafka = sim.kafka();
     const tries = new Tries(sim, { bad: 9 });
@@ -338,7 +275,7 @@ describe('retryTopics', () => {
   });
 
   test('says at once what can not work', async () => {
-    await using sim = await start();
+    await using sim = await startRetrying();
     const kafka = sim.kafka();
     const good = optionsOf(kafka);
     const make = (topics: unknown, options: unknown) => () =>

@@ -23,7 +23,7 @@ export class FakeClock implements Clock {
 
   /** @param seed what the lots are drawn from. */
   constructor(
-    private readonly startMs = 1_700_000_000_000,
+    private startMs = 1_700_000_000_000,
     seed = 1,
   ) {
     this.state = seed >>> 0;
@@ -77,6 +77,11 @@ export class FakeClock implements Clock {
   /** Lets time pass while nothing gets its turn, as a long computation does. */
   block(ms: number): void {
     this.elapsed += ms;
+  }
+
+  /** The time of day is corrected, which timers don't feel. */
+  setBack(ms: number): void {
+    this.startMs -= ms;
   }
 
   private next(): Timer | undefined {
