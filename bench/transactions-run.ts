@@ -3,6 +3,8 @@ import { map } from 'rxjs';
 import { createKafka, fromTopics, toTopic, transactional } from '../src/index.js';
 import { peer } from './clients/peer.js';
 
+const BATCH_BYTES = 64 * 1024;
+
 export interface CopySetup {
   readonly bootstrapServers: string;
   readonly from: string;
@@ -10,6 +12,8 @@ export interface CopySetup {
   readonly groupId: string;
   readonly records: number;
   readonly transactionSize: number;
+  /** Transactions at a time. */
+  readonly concurrency?: number;
 }
 
 /** What one process has measured. */
@@ -52,6 +56,7 @@ class Meter {
 /** `transactional`, with a window that fits two transactions. */
 export async function rxTransactional(setup: CopySetup): Promise<Copied> {
   const { bootstrapServers, from, to, groupId, records, transactionSize } = setup;
+  const { concurrency = 1 } = setup;
   const kafka = createKafka({ bootstrapServers });
   const meter = new Meter(records);
   fromTopics(kafka, from, {
@@ -63,7 +68,12 @@ export async function rxTransactional(setup: CopySetup): Promise<Copied> {
     .pipe(
       transactional(
         kafka,
-        { transactionalIdPrefix: groupId, maxRecords: transactionSize },
+        {
+          transactionalIdPrefix: groupId,
+          maxRecords: transactionSize,
+          concurrency,
+          batchSize: BATCH_BYTES,
+        },
         (incoming) => incoming.pipe(map((record) => record.derive({ topic: to }))),
       ),
     )
@@ -84,7 +94,7 @@ export async function rxPlain(setup: CopySetup): Promise<Copied> {
   fromTopics(kafka, from, { groupId, autoOffsetReset: 'earliest' })
     .pipe(
       map((record) => record.derive()),
-      toTopic(kafka, to),
+      toTopic(kafka, to, { batchSize: BATCH_BYTES }),
     )
     .subscribe({
       next: () => meter.add(1),

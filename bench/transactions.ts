@@ -9,6 +9,7 @@ import type { Copied, CopySetup } from './transactions-run.js';
 const MODULE = './transactions-run.js';
 const VALUE_BYTES = 100;
 const ROUNDS = 3;
+const CONCURRENCY = 3;
 /** Fewer where transactions are small: they take as long. */
 const CASES = [
   { transactionSize: 100, records: 60_000 },
@@ -18,6 +19,7 @@ const CASES = [
 
 interface CopyRow extends Row<Copied> {
   readonly call: 'rxTransactional' | 'rxPlain' | 'kafkajs';
+  readonly concurrency?: number;
 }
 
 /** Copying by transactions of several sizes, beside a copy without, kafkajs and Java. */
@@ -28,7 +30,7 @@ export async function run(): Promise<void> {
     `Kafka ${KAFKA} (transaction.version 2) in a JVM of 1 GiB on the same machine, one broker; a topic ` +
       `of ${PARTITIONS} partitions with values of ${VALUE_BYTES} B is copied to another by one member. ` +
       'Each run is a process and a group of its own; its first tenth warms up. Runs are interleaved, ' +
-      `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, else defaults; ` +
+      `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, batchSize 64 KiB; ` +
       `kafkajs ${versionOf('kafkajs')}: a transaction for so many records of a batch, so of one ` +
       'partition; Java: TransactionalMessageCopier, of one partition, with the start of the JVM.',
     '',
@@ -53,9 +55,12 @@ export async function run(): Promise<void> {
 let groups = 0;
 
 async function compare(setup: Omit<CopySetup, 'groupId'>): Promise<CopyRow[]> {
-  const row = (client: string, way: string, call: CopyRow['call'] | 'java') =>
-    ({ client, way, call, settings: '', runs: [], failure: undefined }) as unknown as CopyRow;
+  const row = (client: string, way: string, call: CopyRow['call'] | 'java', concurrency = 1) => {
+    const rest = { settings: '', runs: [], failure: undefined };
+    return { client, way, call, concurrency, ...rest } as unknown as CopyRow;
+  };
   const rows = [
+    row(RX, `transactional, concurrency ${CONCURRENCY}`, 'rxTransactional', CONCURRENCY),
     row(RX, 'transactional', 'rxTransactional'),
     row(RX, 'toTopic, no transactions', 'rxPlain'),
     row('kafkajs', 'eachBatch', 'kafkajs'),
@@ -63,7 +68,8 @@ async function compare(setup: Omit<CopySetup, 'groupId'>): Promise<CopyRow[]> {
   const java = row('Java', 'TransactionalMessageCopier', 'java');
   for (let round = 0; round < ROUNDS; round++) {
     for (const each of rows) {
-      const args = [{ ...setup, groupId: `bench-${++groups}` }];
+      const { concurrency } = each;
+      const args = [{ ...setup, concurrency, groupId: `bench-${++groups}` }];
       await measure(each, { module: MODULE, call: each.call, args });
     }
     if (java.failure !== undefined) continue;
@@ -88,15 +94,17 @@ function summary(rows: readonly CopyRow[]): string[] {
   const cells = rows
     .filter(({ failure }) => failure === undefined)
     .map((row) => [row.client, row.way, `${(rate(row) / 1000).toFixed(1)} k`, cpu(row).toFixed(1)]);
-  const [ours, plain, kafkajs] = rows;
-  const ratio = (other: CopyRow | undefined) =>
-    other === undefined || other.runs.length === 0
+  const [concurrent, single, plain, kafkajs] = rows;
+  const ratio = (ours: CopyRow | undefined, other: CopyRow | undefined) =>
+    ours === undefined || other === undefined || other.runs.length === 0
       ? '(not measured)'
-      : `${(rate(ours!) / rate(other)).toFixed(2)} x`;
+      : `${(rate(ours) / rate(other)).toFixed(2)} x`;
   return [
     ...table(['client', 'way', 'records/s', 'CPU us/record'], cells),
     '',
-    `transactional: ${ratio(kafkajs)} kafkajs, ${ratio(plain)} the copy without transactions.`,
+    `transactional: ${ratio(single, kafkajs)} kafkajs, ${ratio(single, plain)} the copy without ` +
+      `transactions; with concurrency ${CONCURRENCY}: ${ratio(concurrent, kafkajs)} and ` +
+      `${ratio(concurrent, plain)}.`,
     ...failuresOf(rows),
   ];
 }

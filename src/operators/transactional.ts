@@ -31,6 +31,9 @@ import { TransactionalRun } from './transactions/run.js';
  * transaction all the same, and so is everything when its result completes early. `ack()` means
  * nothing within it; `nack()` aborts.
  *
+ * With `concurrency` several are under way at a time, of different partitions, so that one is worked
+ * on while another is committed; a partition's records are in one transaction after the other.
+ *
  * **Guarantees.** With a source of `isolationLevel: 'read_committed'` and readers that are so, each
  * record is reflected once in what is written, in order for each partition, through rebalances,
  * crashes and fencing. The partitions' offsets are stored by these transactions alone. When partitions

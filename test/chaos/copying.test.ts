@@ -65,7 +65,11 @@ class Copier {
         transactional(
           kafka,
           {
-            transactionalId: this.id,
+            ...dice.pick([
+              { transactionalId: this.id },
+              { transactionalIdPrefix: this.id },
+              { transactionalIdPrefix: this.id, concurrency: 3 },
+            ]),
             maxRecords: 1 + dice.below(20),
             maxWaitMs: dice.pick([0, 10, 200]),
             lingerMs: dice.pick([0, 5]),

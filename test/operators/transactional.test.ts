@@ -680,7 +680,7 @@ describe('rule 32', () => {
       seen.add(results.values[0]!.transactionalId);
     }
     expect(seen.size).toBe(3);
-    expect([...seen].every((id) => /^app-[0-9a-z]+$/.test(id))).toBe(true);
+    expect([...seen].every((id) => /^app-[0-9a-z]+-0$/.test(id))).toBe(true);
   });
 
   it('with a prefix and a static member’s id the id is the same each time: a successor goes on at once', async () => {
@@ -753,6 +753,12 @@ describe('rule 32', () => {
       'groupInstanceId',
     ],
     [{ transactionalId: 'a', maxRecords: 0 }, 'maxRecords'],
+    [{ transactionalId: 'a', concurrency: 2 }, 'concurrency'],
+    [
+      { transactionalIdPrefix: 'a', transactionalIdPer: 'partition', concurrency: 2 },
+      'concurrency',
+    ],
+    [{ transactionalIdPrefix: 'a', concurrency: 0 }, 'concurrency'],
     [{ transactionalId: 'a', acks: 1 }, 'acks'],
     [{ transactionalId: 'a', onAbort: 'ignore' }, 'onAbort'],
     [{ transactionalId: 'a', linger: 1 }, 'linger'],

@@ -25,6 +25,16 @@ interface Shipment {
   readonly batch: Batch;
 }
 
+/** A request that was sent. */
+interface Sent {
+  readonly shipments: readonly Shipment[];
+  /** Of topics, by id. */
+  readonly names: ReadonlyMap<string, string>;
+  readonly sentAt: number;
+  /** It makes partitions part of the transaction. */
+  readonly isAdding: boolean;
+}
+
 /**
  * The producer's run loop: looks what can be sent, and sends it. It runs when a batch becomes full,
  * a linger or backoff ends, a connection becomes usable, or an answer comes.
@@ -153,7 +163,9 @@ export class Sender {
 
   private sendTo(nodeId: number, ready: readonly PartitionQueue[], now: number): void {
     const channel = this.context.cluster.channel(nodeId, 'produce');
-    let waiting = ready;
+    const { transactions } = this.context;
+    // What was sent to another broker may keep it.
+    let waiting = ready.filter((queue) => transactions?.maySend(queue) !== false);
     if (channel.isReady) {
       while (waiting.length > 0 && this.hasRoomOn(channel)) {
         this.ship(nodeId, channel, this.load(waiting));
@@ -239,6 +251,7 @@ export class Sender {
   private ship(nodeId: number, channel: BrokerChannel, loaded: readonly Shipment[]): void {
     const { acks, requestTimeoutMs } = this.context.options;
     let shipments = loaded;
+    let isAdding = false;
     try {
       const version = this.chooseVersion(channel, shipments);
       shipments = this.inFormat(shipments, version);
@@ -250,7 +263,7 @@ export class Sender {
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
       const { transactions } = this.context;
-      transactions?.sent();
+      isAdding = transactions?.sent(shipments.map(({ queue }) => queue)) === true;
       const body = {
         ...(transactions !== undefined && { transactionalId: transactions.transactionalId }),
         acks,
@@ -267,13 +280,15 @@ export class Sender {
       this.requestsInFlight++;
       for (const { batch } of shipments) batch.isAwaited = true;
       channel.send(Produce, version, body, requestTimeoutMs).then(
-        (response) => this.answered(shipments, names, response, sentAt),
+        (response) => this.answered({ shipments, names, sentAt, isAdding }, response),
         (error: unknown) => {
           this.requestsInFlight--;
+          if (isAdding) transactions!.added([]);
           this.unanswered(shipments, error);
         },
       );
     } catch (error) {
+      if (isAdding) this.context.transactions!.added([]);
       this.unanswered(shipments, error);
     }
   }
@@ -343,10 +358,8 @@ export class Sender {
   }
 
   private answered(
-    shipments: readonly Shipment[],
-    names: ReadonlyMap<string, string>,
+    { shipments, names, sentAt, isAdding }: Sent,
     response: ResponseOf<typeof Produce>,
-    sentAt: number,
   ): void {
     this.requestsInFlight--;
     const { metrics, readAhead, clock } = this.context;
@@ -361,12 +374,25 @@ export class Sender {
         this.learnLeader(topic, partition, response);
       }
     }
+    if (isAdding) this.noteAdded(shipments, answers);
     for (const { queue, batch } of shipments) {
       const answer = answers.get(`${queue.topic} ${queue.partition}`);
       if (answer === undefined) this.outcomes.unanswered(queue, batch, leftOut(batch));
       else this.outcomes.act(queue, batch, answer);
     }
     this.drain();
+  }
+
+  private noteAdded(
+    shipments: readonly Shipment[],
+    answers: ReadonlyMap<string, BatchAnswer>,
+  ): void {
+    const queues = shipments.map(({ queue }) => queue);
+    this.context.transactions!.added(
+      queues.filter(
+        ({ topic, partition }) => answers.get(`${topic} ${partition}`)?.errorCode === 0,
+      ),
+    );
   }
 
   /** New leaders come with the refusal of the old ones (KIP-951). */

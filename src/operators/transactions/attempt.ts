@@ -1,9 +1,10 @@
-import { from, ReplaySubject, type Subscription } from 'rxjs';
+import { from, ReplaySubject, tap, type Subscription } from 'rxjs';
 import {
   ShownRecords,
   type ConsumerRecord,
   type OffsetToCommit,
   type Outcome,
+  type Pipeline,
 } from '../../core/consumer/index.js';
 import type { Transaction } from '../../core/producer/index.js';
 import type { Cancel, Clock } from '../../core/util/clock.js';
@@ -21,11 +22,16 @@ export type AttemptEnd =
     }
   | { readonly type: 'aborted'; readonly error: unknown };
 
+/** What a transaction stores for the members whose records it has. */
+type StoredOffsets = ReadonlyMap<Pipeline, readonly OffsetToCommit[]>;
+
 export interface AttemptSetup<K, V> {
   readonly clock: Clock;
   readonly options: ResolvedTransactionalOptions;
   readonly project: TransactionProject<K, V, unknown, unknown>;
   readonly batch: TransactionBatch<K, V>;
+  /** Whether the transaction stores the offset of a partition. */
+  readonly isOurs: (owner: ConsumerRecord<K, V>['owner']) => boolean;
   /** Counts from 1. */
   readonly attempt: number;
   /** No record joins any more: there are as many as there may be. */
@@ -49,6 +55,7 @@ export class Attempt<K, V> implements Outcome {
   private output: Subscription | undefined;
   private cancelDeadline: Cancel = () => undefined;
   private results = 0;
+  private offsets: Promise<StoredOffsets> | undefined;
   private phase: 'projecting' | 'committing' | 'over' = 'projecting';
   private tellEnd!: (end: AttemptEnd) => void;
   /** Never rejects. */
@@ -84,12 +91,16 @@ export class Attempt<K, V> implements Outcome {
     try {
       const context = { attempt, signal: this.abort.signal };
       const results = from(project(this.input.asObservable(), context));
-      const sink = toTransaction(this.txn, options.serializers);
-      const output = results.pipe(sink).subscribe({
-        next: () => this.results++,
-        error: (error: unknown) => this.stop(error),
-        complete: () => void this.commit(),
-      });
+      const output = results
+        .pipe(
+          tap({ complete: () => this.noteResults() }),
+          toTransaction(this.txn, options.serializers),
+        )
+        .subscribe({
+          next: () => this.results++,
+          error: (error: unknown) => this.stop(error),
+          complete: () => void this.commit(),
+        });
       this.output = output;
       // It may have ended, or have been stopped, as it was subscribed to.
       if (this.isOver) output.unsubscribe();
@@ -148,12 +159,19 @@ export class Attempt<K, V> implements Outcome {
     this.abort.abort();
   }
 
+  /** No record joins any more: the offsets are stored while the results are written. */
+  private noteResults(): void {
+    if (this.phase !== 'projecting') return;
+    this.setup.onResults();
+    this.offsets = this.sendOffsets();
+    this.offsets.catch((error: unknown) => this.stop(error));
+  }
+
   private async commit(): Promise<void> {
     if (this.phase !== 'projecting') return;
-    const { batch, onResults } = this.setup;
-    onResults();
+    const { batch } = this.setup;
     try {
-      const offsets = await this.sendOffsets();
+      const offsets = await this.offsets!;
       // Asked once more: what was revoked meanwhile is for others to do.
       if (!batch.isOwned) throw new PartitionsRevoked();
       if (this.isOver) return;
@@ -175,15 +193,12 @@ export class Attempt<K, V> implements Outcome {
     return this.phase === 'over';
   }
 
-  private async sendOffsets() {
-    const { batch, options } = this.setup;
+  private async sendOffsets(): Promise<StoredOffsets> {
+    const { batch, isOurs } = this.setup;
     const stored = new Map(
-      [...batch.pipelines].map((pipeline) => {
-        const { group } = pipeline.host;
-        const isOne = options.transactionalIdPer === 'partition';
-        const only = isOne ? batch.records[0]?.owner : undefined;
-        return [pipeline, group!.offsets(only)] as const;
-      }),
+      [...batch.pipelines].map(
+        (pipeline) => [pipeline, pipeline.host.group!.offsets(isOurs)] as const,
+      ),
     );
     for (const [{ host }, offsets] of stored) {
       const { member, groupId } = host.group!;

@@ -7,6 +7,7 @@ import { Attempt, PartitionsRevoked, type AttemptEnd } from './attempt.js';
 import { TransactionBatch } from './batch.js';
 import type { AfterAbort, ResolvedTransactionalOptions, TransactionProject } from './options.js';
 import { isPassing, rootOf } from './passing.js';
+import type { Turns } from './turns.js';
 
 /** A transaction that was committed. */
 export interface TransactionResult {
@@ -27,12 +28,16 @@ interface LaneSetup<K, V> {
   readonly project: TransactionProject<K, V, unknown, unknown>;
   readonly subscriber: Subscriber<TransactionResult>;
   readonly onFailed: (error: unknown) => void;
+  /** A transaction has ended, one way or the other. */
+  readonly onRest: (lane: TransactionLane<K, V>) => void;
+  /** Whether the offsets of a partition are for this lane to store. */
+  readonly isOurs: (lane: TransactionLane<K, V>, owner: ConsumerRecord<K, V>['owner']) => boolean;
 }
 
 const RETRY_MS = 100;
 const RETRY_MAX_MS = 10_000;
 
-/** Cuts records into transactions of one producer, one after the other. */
+/** Cuts records into transactions, one after the other, by which some producers take turns. */
 export class TransactionLane<K, V> {
   private waiting: ConsumerRecord<K, V>[] = [];
   private batch: TransactionBatch<K, V> | undefined;
@@ -48,7 +53,7 @@ export class TransactionLane<K, V> {
   private cancelBackoff: Cancel = () => undefined;
 
   constructor(
-    private readonly producer: Producer,
+    private readonly turns: Turns,
     private readonly setup: LaneSetup<K, V>,
   ) {}
 
@@ -65,6 +70,7 @@ export class TransactionLane<K, V> {
         this.stop();
       }
       this.batch = undefined;
+      this.setup.onRest(this);
     }
     for (const record of this.waiting.splice(0)) record.giveBack();
   }
@@ -182,13 +188,20 @@ export class TransactionLane<K, V> {
   private async transact(batch: TransactionBatch<K, V>): Promise<void> {
     let { project } = this.setup;
     for (let attempt = 1; ; attempt++) {
-      const end = await this.tryOnce(batch, project, attempt);
+      const producer = this.turns.take();
+      const end = await this.tryOnce(producer, batch, project, attempt);
+      this.turns.giveBack(producer);
+      const { phase, transactionalId } = producer.engine.transactions!;
       if (end.type === 'committed') {
-        this.committed(batch, end, attempt);
+        const { results, offsets } = end;
+        const records = batch.records.length;
+        batch.ack();
+        const result = { transactionalId, records, results, offsets, attempts: attempt };
+        this.setup.subscriber.next(result);
         return;
       }
       this.cut();
-      if (this.isStopped) throw end.error;
+      if (this.isStopped || phase === 'FATAL_ERROR') throw end.error;
       const next = this.afterAbort(batch, end.error, attempt);
       if (next === 'fail') throw end.error;
       if (next !== 'retry') project = () => from(next);
@@ -199,13 +212,14 @@ export class TransactionLane<K, V> {
   }
 
   private async tryOnce(
+    producer: Producer,
     batch: TransactionBatch<K, V>,
     project: TransactionProject<K, V, unknown, unknown>,
     attempt: number,
   ): Promise<AttemptEnd> {
     const { clock, options } = this.setup;
     try {
-      const txn = await this.producer.beginTransaction();
+      const txn = await producer.beginTransaction();
       if (this.isStopped) {
         await txn.abort();
         return { type: 'aborted', error: new PartitionsRevoked() };
@@ -215,6 +229,7 @@ export class TransactionLane<K, V> {
         options,
         project,
         batch,
+        isOurs: (owner) => this.setup.isOurs(this, owner),
         attempt,
         isFull: this.isFull,
         onResults: () => this.cut(),
@@ -229,23 +244,11 @@ export class TransactionLane<K, V> {
     }
   }
 
-  private committed(
-    batch: TransactionBatch<K, V>,
-    { results, offsets }: Extract<AttemptEnd, { type: 'committed' }>,
-    attempts: number,
-  ): void {
-    const { transactionalId } = this.producer.engine.transactions!;
-    const records = batch.records.length;
-    batch.ack();
-    this.setup.subscriber.next({ transactionalId, records, results, offsets, attempts });
-  }
-
   private afterAbort(
     { records }: TransactionBatch<K, V>,
     error: unknown,
     attempt: number,
   ): AfterAbort {
-    if (this.producer.engine.transactions!.phase === 'FATAL_ERROR') return 'fail';
     if (error instanceof PartitionsRevoked) return 'retry';
     const { onAbort } = this.setup.options;
     const passes = isPassing(error);

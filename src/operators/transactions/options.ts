@@ -54,16 +54,23 @@ export type AfterAbort<K2 = unknown, V2 = unknown> =
 
 export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2 = unknown>
   extends SerializerOptions<K2, V2>, Omit<ProducerOptions, 'transactionalId'> {
-  /** The id of the one instance that runs; what a static member has. Whoever begins with it fences its predecessor. */
+  /**
+   * The id of the one instance that runs; what a static member has. Whoever begins with it fences its
+   * predecessor. A transaction then waits for the markers of the one before, some 20 ms: with a prefix,
+   * producers take turns.
+   */
   readonly transactionalId?: string;
   /**
    * What the ids of the instances begin with. `groupInstanceId` follows, or else something random for
-   * each subscription: then what a crashed one left behind ends with `transactionTimeoutMs`.
+   * each subscription: then what a crashed one left behind ends with `transactionTimeoutMs`. There are
+   * `concurrency` + 2 producers that take turns, each with an id of its own (`prefix-name-0` and so on),
+   * and a `bufferMemory` of its own, which it uses as it needs it.
    */
   readonly transactionalIdPrefix?: string;
   /**
    * The `groupInstanceId` of the source, a name that this running instance has for itself and keeps: as
-   * it follows the prefix, whoever begins with it anew ends at once what its predecessor left behind.
+   * it follows the prefix, whoever begins with it anew ends at once what its predecessor left behind,
+   * as long as `concurrency` is no less.
    */
   readonly groupInstanceId?: string;
   /**
@@ -73,6 +80,12 @@ export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2
    * (KIP-447).
    */
   readonly transactionalIdPer?: 'instance' | 'partition';
+  /**
+   * How many transactions may be under way at a time, of different partitions: a partition's records
+   * are in one after the other. Needs a `transactionalIdPrefix`, for each has an id of its own.
+   * Default 1.
+   */
+  readonly concurrency?: number;
   /** Records that a transaction takes at most. Default 1,000. The consumer's window bounds it, too. */
   readonly maxRecords?: number;
   /** How long a transaction takes records from its first on, in ms. Default 100. */
@@ -91,6 +104,7 @@ const rules = {
   transactionalIdPrefix: custom<string | undefined>(undefined, 'a text that is not empty', isText),
   groupInstanceId: custom<string | undefined>(undefined, 'a text that is not empty', isText),
   transactionalIdPer: oneOf<'instance' | 'partition'>('instance', 'instance', 'partition'),
+  concurrency: integer(1, { min: 1 }),
   maxRecords: integer(1000, { min: 1 }),
   maxWaitMs: integer(100, { max: MAX_INT32 }),
   projectTimeoutMs: integer(30_000, { min: 1, max: MAX_INT32 }),
@@ -138,7 +152,13 @@ type OwnOptions = ResolvedOptions<typeof rules>;
 
 function checkGivenProducer(
   { engine }: Producer,
-  { transactionalId, transactionalIdPrefix, transactionalIdPer, groupInstanceId }: OwnOptions,
+  {
+    transactionalId,
+    transactionalIdPrefix,
+    transactionalIdPer,
+    groupInstanceId,
+    concurrency,
+  }: OwnOptions,
   producer: object,
 ): void {
   if (engine.transactions === undefined) {
@@ -150,6 +170,10 @@ function checkGivenProducer(
     const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
     throw badOption('transactional', 'transactionalIdPer', 'partition', complaint);
   }
+  if (concurrency > 1) {
+    const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
+    throw badOption('transactional', 'concurrency', concurrency, complaint);
+  }
   const extra = { transactionalId, transactionalIdPrefix, groupInstanceId, ...producer };
   const [name] = Object.entries(extra).find(([, value]) => value !== undefined) ?? [];
   if (name === undefined) return;
@@ -159,7 +183,13 @@ function checkGivenProducer(
 }
 
 function checkOwnProducer(
-  { transactionalId, transactionalIdPrefix, transactionalIdPer, groupInstanceId }: OwnOptions,
+  {
+    transactionalId,
+    transactionalIdPrefix,
+    transactionalIdPer,
+    groupInstanceId,
+    concurrency,
+  }: OwnOptions,
   producer: ProducerOptions,
 ): void {
   const what = 'transactional';
@@ -177,6 +207,13 @@ function checkOwnProducer(
   ) {
     const complaint = "needs a transactionalIdPrefix in front of it, and ids per 'instance'";
     throw badOption(what, 'groupInstanceId', groupInstanceId, complaint);
+  }
+  if (
+    concurrency > 1 &&
+    (transactionalIdPrefix === undefined || transactionalIdPer === 'partition')
+  ) {
+    const complaint = "needs a transactionalIdPrefix, for more than one id, and ids per 'instance'";
+    throw badOption(what, 'concurrency', concurrency, complaint);
   }
   const given = { ...producer, transactionalId: transactionalId ?? transactionalIdPrefix! };
   checkProducerOptions(what, given, [...Object.keys(rules), ...SERIALIZERS]);

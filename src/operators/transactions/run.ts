@@ -1,5 +1,6 @@
 import { Subscription, type Observable, type Subscriber } from 'rxjs';
 import type { ConsumerRecord, PipelineListener } from '../../core/consumer/index.js';
+import type { Clock } from '../../core/util/clock.js';
 import type { Kafka } from '../../core/kafka.js';
 import { Producer } from '../../core/producer/index.js';
 import { KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
@@ -8,7 +9,12 @@ import { TransactionLane, type TransactionResult } from './lane.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
 import { complaintAboutInstance } from './instance.js';
 import { PartitionLane } from './partition-lane.js';
+import { Spread } from './spread.js';
+import { Turns } from './turns.js';
 import { refusalOf } from './whole-records.js';
+
+/** So many producers rest while the markers of their last transactions are written. */
+const RESTING = 2;
 
 type Owner = ConsumerRecord['owner'];
 
@@ -18,7 +24,7 @@ export class TransactionalRun<K, V> implements PipelineListener {
   private readonly upstream = new Subscription();
   private readonly producers = new Set<Producer>();
   private readonly running = new Set<Promise<void>>();
-  private single: TransactionLane<K, V> | undefined;
+  private shared: Spread<TransactionLane<K, V>> | undefined;
   private readonly byPartition = new Map<Owner, PartitionLane<K, V>>();
   private groupId: string | undefined;
   private failure: { readonly error: unknown } | undefined;
@@ -39,12 +45,17 @@ export class TransactionalRun<K, V> implements PipelineListener {
   async start(source: Observable<ConsumerRecord<K, V>>): Promise<void> {
     try {
       if (this.options.transactionalIdPer === 'instance') {
-        const producer = this.producerFor(this.transactionalId());
-        await producer.initTransactions();
-        const { transactions } = producer.engine;
+        const producers = this.transactionalIds().map((id) => this.producerFor(id));
+        await Promise.all(producers.map((producer) => producer.initTransactions()));
+        const { transactions } = producers[0]!.engine;
         if (transactions?.support?.hasMemberOffsets === false) throw needsPartitions();
-        this.single = this.laneOf(producer);
-        this.keep(this.single.run());
+        const turns = new Turns(producers);
+        const { clock } = producers[0]!.engine;
+        const lanes = Array.from({ length: this.options.concurrency }, () =>
+          this.newLane(turns, clock, (lane, owner) => this.shared!.claims(lane, owner)),
+        );
+        this.shared = new Spread(lanes);
+        for (const lane of lanes) this.keep(lane.run());
       }
     } catch (error) {
       this.fail(error);
@@ -103,7 +114,7 @@ export class TransactionalRun<K, V> implements PipelineListener {
     }
     record.takeOver();
     this.pipelines.note(record.pipeline);
-    if (this.single !== undefined) this.single.push(record);
+    if (this.shared !== undefined) this.shared.laneOf(record.owner).push(record);
     else this.partitionLane(record).push(record);
   }
 
@@ -129,7 +140,11 @@ export class TransactionalRun<K, V> implements PipelineListener {
     const producer = this.producerFor(
       `${this.options.transactionalIdPrefix}-${topic}-${partition}`,
     );
-    const lane = new PartitionLane(owner, producer, this.laneOf(producer));
+    const lane = new PartitionLane(
+      owner,
+      producer,
+      this.newLane(new Turns([producer]), producer.engine.clock, (_, each) => each === owner),
+    );
     this.byPartition.set(owner, lane);
     this.keep(
       lane
@@ -143,28 +158,35 @@ export class TransactionalRun<K, V> implements PipelineListener {
   }
 
   private *lanes(): Iterable<TransactionLane<K, V> | PartitionLane<K, V>> {
-    if (this.single !== undefined) yield this.single;
+    if (this.shared !== undefined) yield* this.shared.lanes;
     yield* [...this.byPartition.values()];
   }
 
-  private laneOf(producer: Producer): TransactionLane<K, V> {
+  private newLane(
+    turns: Turns,
+    clock: Clock,
+    isOurs: (lane: TransactionLane<K, V>, owner: Owner) => boolean,
+  ): TransactionLane<K, V> {
     const { options, project, subscriber } = this;
-    return new TransactionLane<K, V>(producer, {
-      clock: producer.engine.clock,
+    return new TransactionLane(turns, {
+      clock,
       options,
       project,
       subscriber,
+      isOurs,
       onFailed: (error) => this.fail(error),
+      onRest: (lane) => this.shared?.release(lane),
     });
   }
 
-  private transactionalId(): string {
-    const { transactionalId, transactionalIdPrefix } = this.options;
+  private transactionalIds(): readonly string[] {
+    const { transactionalId, transactionalIdPrefix, concurrency } = this.options;
     if (transactionalId !== undefined || this.target instanceof Producer)
-      return transactionalId ?? '';
+      return [transactionalId ?? ''];
     const { groupInstanceId } = this.options;
     const suffix = groupInstanceId ?? Math.floor(this.target.clock.random() * 2 ** 48).toString(36);
-    return `${transactionalIdPrefix}-${suffix}`;
+    const count = concurrency + RESTING;
+    return Array.from({ length: count }, (_, i) => `${transactionalIdPrefix}-${suffix}-${i}`);
   }
 
   private producerFor(transactionalId: string): Producer {

@@ -25,6 +25,8 @@ export interface DeliveryOwner {
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** Being given up: work that was not started is to be returned. */
   readonly isDraining: boolean;
+  /** The offset after what was delivered. */
+  readonly position: number;
   /** Up to where consumers may read; -1 when unknown. */
   endOfLog(isCommittedOnly: boolean): number;
   /** Whom operators that hold records back listen to. */

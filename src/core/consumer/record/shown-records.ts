@@ -56,6 +56,10 @@ class ShownOwner implements DeliveryOwner {
     return this.origin.signal;
   }
 
+  get position(): number {
+    return this.origin.position;
+  }
+
   endOfLog(isCommittedOnly: boolean): number {
     return this.origin.endOfLog(isCommittedOnly);
   }

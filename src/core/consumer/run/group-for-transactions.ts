@@ -32,12 +32,12 @@ export class GroupForTransactions {
    * partition of which nothing was ever committed is among them, so that its next owner can't skip
    * by `latest`.
    *
-   * @param only the partition that it is about; default all.
+   * @param isOurs whether the transaction is to store the offset of a partition.
    */
-  offsets(only?: DeliveryOwner): OffsetToCommit[] {
+  offsets(isOurs: (owner: DeliveryOwner) => boolean): OffsetToCommit[] {
     return this.hooks.partitions().flatMap((each) => {
       if (!each.hasPosition || each.ledger.isFenced) return [];
-      if (only !== undefined && each !== only) return [];
+      if (!isOurs(each)) return [];
       const { topic, partition, committedOffset, ledger } = each;
       const { offset, leaderEpoch } = ledger.joinedPosition;
       return offset === committedOffset ? [] : [{ topic, partition, offset, leaderEpoch }];

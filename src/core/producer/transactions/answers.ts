@@ -112,7 +112,7 @@ function succeeded(
       const isAwaited = operations.length < state.operations.length;
       const next = sendNext({ ...state, operations });
       const sent = isAwaited ? [{ type: 'offsets-sent', id } as const] : [];
-      return { ...next, effects: [...sent, ...next.effects] };
+      return { ...next, effects: [...sent, ...next.effects, { type: 'wake' }] };
     }
     case 'end':
       return ended({ ...state, identity: identity ?? state.identity });

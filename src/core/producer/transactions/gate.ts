@@ -8,8 +8,10 @@ export interface TransactionGate {
   readonly protocol: TransactionProtocol;
   /** Whether the next batch of a partition may go; asks for what keeps it. */
   maySend(queue: PartitionQueue): boolean;
-  /** A batch goes out. */
-  sent(): void;
+  /** Batches go out; returns whether that makes partitions part of the transaction. */
+  sent(queues: readonly PartitionQueue[]): boolean;
+  /** What did that was answered, or will not be: these partitions are part of it now. */
+  added(queues: readonly PartitionQueue[]): void;
   /** A record of the transaction will not be written, so that the transaction can't be committed. */
   recordFailed(error: KafkaError): void;
   numberingLost(error: KafkaError): void;

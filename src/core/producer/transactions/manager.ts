@@ -13,7 +13,7 @@ import { TransactionCoordinator, type TransactionSupport } from './coordinator.j
 import { Deferred } from './deferred.js';
 import { aborted, alreadyInTransaction, notInTransaction } from './errors.js';
 import type { TransactionGate } from './gate.js';
-import { mayTakeRecords, reduceTransaction } from './reduce.js';
+import { mayAdd, mayTakeRecords, reduceTransaction } from './reduce.js';
 import {
   initialState,
   type TransactionEffect,
@@ -124,14 +124,22 @@ export class TransactionManager implements Identities, TransactionGate {
     if (queue.peek()?.hasSequence === true) return !this.isPending;
     if (!mayTakeRecords(this.state)) return false;
     const { protocol, partitions } = this.state;
-    if (protocol === 2 || partitions.has(queue.name)) return true;
+    if (partitions.has(queue.name)) return true;
+    if (protocol === 2) return mayAdd(this.state);
     const { topic, partition } = queue;
     this.dispatch({ type: 'touched', topic, partition });
     return false;
   }
 
-  sent(): void {
-    if (!this.state.hasBegun) this.dispatch({ type: 'sent' });
+  sent(queues: readonly PartitionQueue[]): boolean {
+    const { hasBegun, partitions, protocol } = this.state;
+    const isAdding = protocol === 2 && queues.some(({ name }) => !partitions.has(name));
+    if (!hasBegun || isAdding) this.dispatch({ type: 'sent', isAdding });
+    return isAdding;
+  }
+
+  added(queues: readonly PartitionQueue[]): void {
+    this.dispatch({ type: 'added', names: queues.map(({ name }) => name) });
   }
 
   recordFailed(error: KafkaError): void {
@@ -239,12 +247,6 @@ export class TransactionManager implements Identities, TransactionGate {
     if (this.ending !== undefined) return this.ending.promise;
     const ending = (this.ending = new Deferred());
     this.dispatch({ type: how });
-    const { phase } = this.state;
-    if (phase === 'COMMITTING' || phase === 'ABORTING') {
-      void this.hooks.flush().then(() => {
-        if (this.phase === phase) this.dispatch({ type: 'drained' });
-      });
-    }
     await ending.promise;
   }
 
@@ -281,6 +283,9 @@ export class TransactionManager implements Identities, TransactionGate {
         this.sending.get(effect.id)?.settle(effect.error);
         this.sending.delete(effect.id);
         return;
+      case 'flush':
+        this.flush();
+        return;
       case 'doomed':
         this.hooks.giveUpUnsent(effect.error);
         return;
@@ -303,6 +308,13 @@ export class TransactionManager implements Identities, TransactionGate {
       (answer) => this.dispatch({ type: 'answered', request, answer }),
       (error: unknown) => this.dispatch({ type: 'unanswered', request, error: asError(error) }),
     );
+  }
+
+  private flush(): void {
+    const { phase } = this.state;
+    void this.hooks.flush().then(() => {
+      if (this.phase === phase) this.dispatch({ type: 'drained' });
+    });
   }
 
   private retryLater(failures: number, isShort: boolean): void {

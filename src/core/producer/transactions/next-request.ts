@@ -48,7 +48,7 @@ function nextRequest(state: TransactionState): TransactionRequest | 'none' | 'no
     return { type: 'add-partitions', identity, partitions: [...newPartitions.values()] };
   }
   const offsets = isGoingOn ? nextOffsets(state) : undefined;
-  if (offsets !== undefined) return offsets;
+  if (offsets !== undefined) return state.isAdding ? 'none' : offsets;
   if (phase === 'IN_TRANSACTION' || !isDrained) return 'none';
   if (!hasBegun || bump === 'instead-of-end') return 'nothing-to-end';
   return { type: 'end', identity, protocol, isCommit: phase === 'COMMITTING' };

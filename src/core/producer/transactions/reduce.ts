@@ -31,7 +31,9 @@ export function reduceTransaction(
     case 'touched':
       return touched(state, input);
     case 'sent':
-      return step(state.hasBegun ? state : { ...state, hasBegun: true });
+      return step({ ...state, hasBegun: true, isAdding: state.isAdding || input.isAdding });
+    case 'added':
+      return added(state, input.names);
     case 'offsets':
       return offsets(state, input.operation);
     case 'commit':
@@ -58,6 +60,11 @@ export function reduceTransaction(
 /** Records may join the transaction. */
 export function mayTakeRecords({ phase }: TransactionState): boolean {
   return phase === 'IN_TRANSACTION' || phase === 'COMMITTING';
+}
+
+/** Whether records of a partition may be sent that need not be part of the transaction yet. */
+export function mayAdd({ isAdding, current }: TransactionState): boolean {
+  return !isAdding && current?.type !== 'commit-offsets';
 }
 
 function isCompleting({ phase }: TransactionState): boolean {
@@ -94,6 +101,11 @@ function touched(state: TransactionState, place: Place): TransactionStep {
   return sendNext({ ...state, newPartitions: more });
 }
 
+function added(state: TransactionState, names: readonly string[]): TransactionStep {
+  const partitions = new Set([...state.partitions, ...names]);
+  return sendNext({ ...state, partitions, isAdding: false });
+}
+
 function offsets(state: TransactionState, operation: OffsetsOperation): TransactionStep {
   if (state.phase === 'IN_TRANSACTION') {
     return sendNext({ ...state, operations: [...state.operations, operation] });
@@ -106,7 +118,7 @@ function commit(state: TransactionState): TransactionStep {
   const { phase, transactionalId } = state;
   switch (phase) {
     case 'IN_TRANSACTION':
-      return step({ ...state, phase: 'COMMITTING', isDrained: false });
+      return step({ ...state, phase: 'COMMITTING', isDrained: false }, { type: 'flush' });
     case 'ABORTABLE_ERROR':
       return step(state, { type: 'ended', error: aborted(transactionalId, state.error) });
     case 'FATAL_ERROR':
@@ -129,7 +141,12 @@ function abort(state: TransactionState): TransactionStep {
         newPartitions: new Map<string, Place>(),
         operations: [],
       };
-      return step(next, ...refuseOffsets(state, error), { type: 'doomed', error });
+      return step(
+        next,
+        ...refuseOffsets(state, error),
+        { type: 'doomed', error },
+        { type: 'flush' },
+      );
     }
     case 'FATAL_ERROR':
       return step(state, { type: 'ended', error: state.error! });

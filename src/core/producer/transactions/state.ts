@@ -101,6 +101,11 @@ export interface TransactionState {
   /** Partitions that are to become part of it. */
   readonly newPartitions: ReadonlyMap<string, Place>;
   readonly addedGroups: ReadonlySet<string>;
+  /**
+   * A request is on the way that makes partitions part of the transaction by itself (KIP-890): the
+   * coordinator refuses a second one meanwhile, and brokers let that wait for 20 ms.
+   */
+  readonly isAdding: boolean;
   readonly operations: readonly OffsetsOperation[];
   /** The coordinator knows of the transaction, so that it has to be told of its end. */
   readonly hasBegun: boolean;
@@ -120,8 +125,10 @@ export type TransactionInput =
   | { readonly type: 'begin'; readonly protocol: TransactionProtocol; readonly canBump: boolean }
   /** Records are going to be sent to a partition. */
   | ({ readonly type: 'touched' } & Place)
-  /** A batch of it goes out: with protocol 2 that makes the partition part of the transaction. */
-  | { readonly type: 'sent' }
+  /** Batches go out: with protocol 2 that makes their partitions part of the transaction. */
+  | { readonly type: 'sent'; readonly isAdding: boolean }
+  /** What went out was answered: these partitions are part of the transaction. */
+  | { readonly type: 'added'; readonly names: readonly string[] }
   | { readonly type: 'offsets'; readonly operation: OffsetsOperation }
   | { readonly type: 'commit' }
   | { readonly type: 'abort' }
@@ -156,6 +163,8 @@ export type TransactionEffect =
   | { readonly type: 'initialized'; readonly error?: KafkaError }
   | { readonly type: 'ended'; readonly error?: KafkaError }
   | { readonly type: 'offsets-sent'; readonly id: number; readonly error?: KafkaError }
+  /** What was sent is to be answered before the end. */
+  | { readonly type: 'flush' }
   /** Records that were not sent yet are to be given up. */
   | { readonly type: 'doomed'; readonly error: KafkaError }
   /** The producer can't go on. */
@@ -191,6 +200,7 @@ const NOTHING = {
   partitions: new Set<string>(),
   newPartitions: new Map<string, Place>(),
   addedGroups: new Set<string>(),
+  isAdding: false,
   operations: [],
   hasBegun: false,
   isDrained: false,

@@ -72,3 +72,30 @@ describe('a transaction', () => {
     await sim.run(txn.commit());
   });
 });
+
+describe('records for many brokers', () => {
+  it('join the transaction one request at a time, for its coordinator takes one', async () => {
+    await using sim = await Simulation.start({ brokers: 3, topics: { out: 3 } });
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    sim.cluster.delay('Produce', 100);
+    const arrivals: number[] = [];
+    sim.cluster.intercept('Produce', () => {
+      arrivals.push(sim.clock.monotonic());
+      return undefined;
+    });
+    const sendAll = () =>
+      sim.run(
+        Promise.all(
+          [0, 1, 2].map((partition) => txn.send({ topic: 'out', partition, value: 'a' })),
+        ),
+      );
+    await sendAll();
+    const [first = 0, second = 0, third = 0] = arrivals.splice(0);
+    expect(second - first).toBeGreaterThanOrEqual(100);
+    expect(third - second).toBeGreaterThanOrEqual(100);
+    await sendAll();
+    expect(new Set(arrivals).size).toBe(1);
+    await sim.run(txn.commit());
+  });
+});

@@ -6,6 +6,7 @@ import {
   TimeoutError,
   TransactionAbortedError,
 } from '../../../../src/index.js';
+import { mayAdd } from '../../../../src/core/producer/transactions/reduce.js';
 import { Machine } from './machine.js';
 
 const failed = (code: string) => new KafkaError('no', { code });
@@ -59,8 +60,8 @@ describe('a transaction', () => {
   it.each(both)('ends only when all that was sent is answered (version %i)', (protocol) => {
     const machine = Machine.inTransaction(protocol).touch();
     if (protocol === 1) machine.answer('NONE');
-    machine.give({ type: 'sent' }).give({ type: 'commit' });
-    expect([machine.phase, machine.did]).toEqual(['COMMITTING', []]);
+    machine.give({ type: 'sent', isAdding: false }).give({ type: 'commit' });
+    expect([machine.phase, machine.did]).toEqual(['COMMITTING', ['flush']]);
     machine.give({ type: 'drained' });
     expect(machine.sent).toEqual({ type: 'end', identity: epoch(0), protocol, isCommit: true });
     machine.answer('NONE', protocol === 2 ? epoch(1) : undefined);
@@ -85,11 +86,29 @@ describe('a transaction', () => {
     expect(Machine.inTransaction(2).touch().did).toEqual([]);
   });
 
+  it('version 2 lets one request at a time add something, for a coordinator refuses a second one', () => {
+    const machine = Machine.inTransaction(2);
+    expect(mayAdd(machine.state)).toBe(true);
+    machine.give({ type: 'sent', isAdding: true });
+    expect(mayAdd(machine.state)).toBe(false);
+    machine.give({ type: 'offsets', operation });
+    expect(machine.state.current).toBeUndefined();
+    machine.give({ type: 'added', names: ['t-0'] });
+    expect([...machine.state.partitions]).toEqual(['t-0']);
+    expect(machine.sent).toMatchObject({ type: 'commit-offsets' });
+    expect(mayAdd(machine.state)).toBe(false);
+    expect(machine.answer('NONE').did).toContain('wake');
+    expect(mayAdd(machine.state)).toBe(true);
+  });
+
   it('version 1 adds a group before its offsets, once; version 2 sends them at once', () => {
     const first = Machine.inTransaction(1).give({ type: 'offsets', operation });
     expect(first.sent).toMatchObject({ type: 'add-offsets', groupId: 'g' });
     expect(first.answer('NONE').sent).toMatchObject({ type: 'commit-offsets', operation });
-    expect(first.answer('NONE').effects).toEqual([{ type: 'offsets-sent', id: 1 }]);
+    expect(first.answer('NONE').effects).toEqual([
+      { type: 'offsets-sent', id: 1 },
+      { type: 'wake' },
+    ]);
     first.give({ type: 'offsets', operation: { ...operation, id: 2 } });
     expect(first.sent).toMatchObject({ type: 'commit-offsets' });
     const second = Machine.inTransaction(2).give({ type: 'offsets', operation });
@@ -108,7 +127,9 @@ describe('a transaction', () => {
   });
 
   it('repeats what no answer came to, and ignores answers that nobody waits for', () => {
-    const machine = Machine.inTransaction(2).give({ type: 'sent' }).give({ type: 'commit' });
+    const machine = Machine.inTransaction(2)
+      .give({ type: 'sent', isAdding: false })
+      .give({ type: 'commit' });
     machine.give({ type: 'drained' });
     const request = machine.sent!;
     machine.give({ type: 'unanswered', request, error: new TimeoutError('late') });
@@ -132,7 +153,7 @@ describe('a spoilt transaction', () => {
       const machine = Machine.inTransaction(protocol).touch();
       if (protocol === 1) machine.answer('NONE');
       machine
-        .give({ type: 'sent' })
+        .give({ type: 'sent', isAdding: false })
         .give({ type: 'record-failed', error: failed('MESSAGE_TOO_LARGE') });
       expect([machine.phase, machine.did]).toEqual(['ABORTABLE_ERROR', ['doomed']]);
       machine.give({ type: 'commit' });
@@ -170,20 +191,26 @@ describe('a spoilt transaction', () => {
   });
 
   it('during the commit makes the commit fail', () => {
-    const machine = Machine.inTransaction(2).give({ type: 'sent' }).give({ type: 'commit' });
+    const machine = Machine.inTransaction(2)
+      .give({ type: 'sent', isAdding: false })
+      .give({ type: 'commit' });
     machine.give({ type: 'record-failed', error: failed('X') });
     expect([machine.phase, machine.did]).toEqual(['ABORTABLE_ERROR', ['doomed', 'ended']]);
   });
 
   it('that the coordinator says to abort, is', () => {
-    const machine = Machine.inTransaction(2).give({ type: 'sent' }).give({ type: 'commit' });
+    const machine = Machine.inTransaction(2)
+      .give({ type: 'sent', isAdding: false })
+      .give({ type: 'commit' });
     machine.give({ type: 'drained' }).answer('TRANSACTION_ABORTABLE');
     expect(machine.phase).toBe('ABORTABLE_ERROR');
     expect(machine.effect('ended')!.error).toBeInstanceOf(TransactionAbortedError);
   });
 
   it('that took too long is aborted already, and version 2 goes on (KIP-890)', () => {
-    const machine = Machine.inTransaction(2).give({ type: 'sent' }).give({ type: 'commit' });
+    const machine = Machine.inTransaction(2)
+      .give({ type: 'sent', isAdding: false })
+      .give({ type: 'commit' });
     machine.give({ type: 'drained' }).answer('INVALID_TXN_STATE');
     expect(machine.phase).toBe('ABORTABLE_ERROR');
     machine.give({ type: 'abort' }).give({ type: 'drained' }).answer('NONE', epoch(1));
@@ -214,11 +241,13 @@ describe('a spoilt transaction', () => {
 
 describe('INVALID_PRODUCER_EPOCH', () => {
   it('from Produce spoils the transaction, from a coordinator it ends the producer (KIP-588)', () => {
-    const produced = Machine.inTransaction(2).give({ type: 'sent' });
+    const produced = Machine.inTransaction(2).give({ type: 'sent', isAdding: false });
     produced.give({ type: 'record-failed', error: failed('INVALID_PRODUCER_EPOCH') });
     expect(produced.phase).toBe('ABORTABLE_ERROR');
     for (const end of ['commit', 'abort'] as const) {
-      const machine = Machine.inTransaction(2).give({ type: 'sent' }).give({ type: end });
+      const machine = Machine.inTransaction(2)
+        .give({ type: 'sent', isAdding: false })
+        .give({ type: end });
       machine.give({ type: 'drained' }).answer('INVALID_PRODUCER_EPOCH');
       expect(machine.phase).toBe('FATAL_ERROR');
       expect(machine.effect('ended')!.error).toBeInstanceOf(FencedError);
@@ -227,7 +256,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
 
   it('PRODUCER_FENCED ends the producer wherever it comes from, and an event tells', () => {
     const fenced = new FencedError('no', { code: 'PRODUCER_FENCED' });
-    const machine = Machine.inTransaction(2).give({ type: 'sent' });
+    const machine = Machine.inTransaction(2).give({ type: 'sent', isAdding: false });
     machine.give({ type: 'record-failed', error: fenced });
     expect([machine.phase, machine.did]).toEqual(['FATAL_ERROR', ['emit', 'failed']]);
     expect(machine.effect('emit')!.event.type).toBe('fenced');
