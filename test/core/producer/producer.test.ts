@@ -393,6 +393,16 @@ describe('idempotence', () => {
     expect(later).toBe(error);
   });
 
+  it('asked for explicitly is an error without permission, and nothing is written', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    sim.cluster.failNext('InitProducerId', 'CLUSTER_AUTHORIZATION_FAILED', 100);
+    const producer = sim.kafka().producer({ enableIdempotence: true });
+    const error = await rejectionOf(sim.run(producer.send({ topic: TOPIC, value: 'v' })));
+    expect(error).toBeInstanceOf(AuthorizationError);
+    expect(sim.eventsOf('warning')).toEqual([]);
+    expect(values(sim)).toEqual([]);
+  });
+
   const misspelt: object = { linger: 5 };
 
   it.each([

@@ -13,6 +13,16 @@ function divided() {
   return { partition, left, right };
 }
 
+describe('derive()', () => {
+  test('is one to one: deriving twice is an error that names flatMapEach', () => {
+    const [record] = new TestPartition().deliver('a');
+    expect(originsOf(record!.derive({ value: 'first' }))).toHaveLength(1);
+    const twice = () => record!.derive({ value: 'second' });
+    expect(twice).toThrow(expect.objectContaining({ code: 'DERIVED_TWICE' }));
+    expect(twice).toThrow(/flatMapEach\(\)/);
+  });
+});
+
 describe('a record that was divided', () => {
   test('is acked when all parts are', () => {
     const { partition, left, right } = divided();
