@@ -1,45 +1,27 @@
 import type { Cluster, TopicMetadata } from '../cluster/index.js';
 import { brokerError } from '../protocol/index.js';
-import type { Serialized, SerializerContext } from '../serde/index.js';
 import type { Cancel, Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
-import { Queue } from '../util/queue.js';
 import { Accumulator, type EncodedRecord } from './accumulator.js';
 import type { Batch } from './batch.js';
-import { complaintAbout, complaintAboutTopic, headerList, serialized } from './check-record.js';
-import {
-  invalidRecord,
-  metadataTimedOut,
-  producerClosed,
-  producerError,
-  recordTooLarge,
-  serializationFailure,
-  unknowable,
-} from './errors.js';
+import { complaintAboutTopic } from './check-record.js';
+import { invalidRecord, producerClosed, producerError, unknowable } from './errors.js';
 import type { ProducerEvent } from './events.js';
+import { Flushes } from './flushes.js';
+import { dropOldest, failAll, failUnsent } from './giving-up.js';
 import { IdentityHolder, type Identities } from './identity.js';
-import type { ResolvedProducerOptions } from './options.js';
 import { ProducerMetrics } from './metrics.js';
+import type { ResolvedProducerOptions } from './options.js';
 import { Outcomes, type ProducerContext } from './outcomes.js';
 import { ReadAhead } from './read-ahead.js';
-import type { HeaderList, ProducerRecord, Submitter } from './record.js';
+import type { Submitter } from './record.js';
+import { RecordEncoder, type Unaddressed } from './record-encoder.js';
+import { Room } from './room.js';
 import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
+import { TopicLookup } from './topic-lookup.js';
 import { TransactionManager } from './transactions/manager.js';
-import { WaitingTopic } from './waiting-topic.js';
-
-/** Room that a record takes besides its key, value and headers: at most. */
-const MAX_OVERHEAD_BYTES = 100;
-
-type Unaddressed = Omit<ProducerRecord, 'topic'>;
-
-type Writable<T> = { -readonly [K in keyof T]: T[K] };
-
-interface PendingFlush {
-  /** Batches up to this one are waited for. */
-  readonly order: number;
-  readonly resolve: () => void;
-}
+import { WaitingTopics } from './waiting-topics.js';
 
 /**
  * A producer without its face: takes records, and tells their submitters what became of them. The
@@ -52,23 +34,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   readonly metrics: ProducerMetrics;
   readonly readAhead = new ReadAhead();
   private readonly sender: Sender;
-  private readonly waiting = new Map<string, WaitingTopic>();
-  private readonly roomListeners = new Queue<() => void>();
-  private readonly abort = new AbortController();
+  private readonly encoder: RecordEncoder;
+  private readonly lookup: TopicLookup;
+  private readonly waiting: WaitingTopics;
+  private readonly room: Room;
   private readonly stopListening: () => void;
-  /** The record in hand. One object for all of them: none outlives its call, but by a copy. */
-  private readonly scratch: Writable<EncodedRecord> = {
-    key: null,
-    value: null,
-    headers: [],
-    partition: undefined,
-    timestamp: 0,
-    submitter: undefined as never,
-    token: undefined,
-  };
-  private lastContext: SerializerContext = { topic: '' };
-  private flushes: PendingFlush[] = [];
-  private flushing = 0;
+  private readonly flushes: Flushes;
   private isClosing = false;
   private finished = Promise.resolve();
   private fatal: KafkaError | undefined;
@@ -81,6 +52,11 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   ) {
     this.accumulator = new Accumulator(options, clock);
     this.metrics = new ProducerMetrics(clock);
+    this.room = new Room(this.accumulator, options, this.readAhead);
+    this.encoder = new RecordEncoder(clock, options);
+    this.flushes = new Flushes(this.accumulator);
+    this.lookup = new TopicLookup(cluster, clock, options.maxBlockMs);
+    this.waiting = this.newWaitingTopics();
     const { transactionalId } = options;
     this.transactions = transactionalId === undefined ? undefined : this.manage(transactionalId);
     this.identity = this.transactions ?? this.holdIdentity();
@@ -98,19 +74,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** Whether another record may be submitted; the last one may exceed the buffer. */
   get hasRoom(): boolean {
-    return this.accumulator.bufferedBytes < this.options.bufferMemory;
+    return this.room.isLeft;
   }
 
-  /**
-   * Whether there is less at hand than keeps the brokers busy. Of all partitions together there is
-   * always enough to fill a batch, so that none is left to linger.
-   */
+  /** Whether there is less at hand than keeps the brokers busy. */
   get wantsMore(): boolean {
-    if (!this.hasRoom) return false;
-    const { encodedBytes, active } = this.accumulator;
-    return (
-      encodedBytes < this.readAhead.bytes || encodedBytes < 2 * this.options.batchSize * active.size
-    );
+    return this.room.wantsMore;
   }
 
   get requestsInFlight(): number {
@@ -134,7 +103,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       submitter.failed(token, refusal);
       return true;
     }
-    const encoded = this.read(topic, record, submitter, token);
+    const encoded = this.encoder.read(topic, record, submitter, token);
     if (encoded instanceof KafkaError) this.refuse(submitter, token, encoded);
     else this.place(topic, encoded);
     return true;
@@ -146,7 +115,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       queueMicrotask(callback);
       return;
     }
-    this.roomListeners.push(callback);
+    this.room.whenLeft(callback);
     // Somebody waits: what lingers is sent, for nothing can join it.
     if (!this.hasRoom) this.sender.wake();
   }
@@ -160,27 +129,20 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   dropOldest(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
     const isOurs = (batch: Batch) =>
       batch.submitters.every((other) => other === submitter) && batch.tokens.every(isDroppable);
-    const oldest = this.accumulator.oldestUnsent(isOurs);
-    if (oldest === undefined) return this.dropWaiting(submitter, isDroppable);
-    const { queue, batch } = oldest;
-    queue.remove(batch);
-    if (queue.isEmpty) this.accumulator.active.delete(queue);
-    batch.supersede();
-    this.accumulator.release(batch);
-    this.reportDropped(batch.topic, batch.partition, batch.recordCount);
+    const dropped = dropOldest(this.accumulator, isOurs);
+    if (dropped === undefined) return this.dropWaiting(submitter, isDroppable);
+    this.reportDropped(dropped.topic, dropped.partition, dropped.recordCount);
     this.settled();
-    return batch.recordCount;
+    return dropped.recordCount;
   }
 
   private dropWaiting(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
-    const mayDrop = (record: EncodedRecord) =>
-      record.submitter === submitter && isDroppable(record.token);
-    for (const [topic, waiting] of this.waiting) {
-      if (!waiting.dropOldest(mayDrop)) continue;
-      this.reportDropped(topic, -1, 1);
-      return 1;
-    }
-    return 0;
+    const topic = this.waiting.dropOldest(
+      (record) => record.submitter === submitter && isDroppable(record.token),
+    );
+    if (topic === undefined) return 0;
+    this.reportDropped(topic, -1, 1);
+    return 1;
   }
 
   /** Tells that records were given up; partition -1 where none was chosen yet. */
@@ -191,19 +153,13 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** Sends everything that was submitted without lingering; resolves when all of it is settled. */
   async flush(): Promise<void> {
-    this.flushing++;
-    try {
+    await this.flushes.run(async () => {
       // Twice, for a record whose partition isn't known when its topic is waits once more.
-      for (let round = 0; round < 2; round++) {
-        await Promise.all([...this.waiting.values()].map((topic) => topic.done));
-      }
+      for (let round = 0; round < 2; round++) await this.waiting.released();
       const order = this.accumulator.lastOrder;
       this.sender.drain();
-      if (this.isSettledUpTo(order)) return;
-      await new Promise<void>((resolve) => this.flushes.push({ order, resolve }));
-    } finally {
-      this.flushing--;
-    }
+      return order;
+    });
   }
 
   /**
@@ -213,7 +169,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   async close(timeoutMs: number): Promise<void> {
     if (!this.isClosing) {
       this.isClosing = true;
-      this.wakeBlocked();
+      this.room.tellAll();
       this.finished = timeoutMs === 0 ? Promise.resolve() : this.finish();
     }
     if (timeoutMs > 0) {
@@ -226,7 +182,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     }
     this.failAll(producerClosed());
     this.identity.close();
-    this.abort.abort();
+    this.lookup.stop();
     this.stopListening();
     this.sender.stop();
   }
@@ -240,25 +196,19 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   async metadataOf(topic: string): Promise<TopicMetadata> {
     const complaint = complaintAboutTopic(topic);
     if (complaint !== undefined) throw unknowable(complaint);
-    const found = await this.lookUp(topic);
+    const found = await this.lookup.find(topic);
     const error = brokerError(found.errorCode);
     if (error.code !== 0) throw producerError(topic, error, { topic });
     return found;
   }
 
   isFlushing(): boolean {
-    return this.flushing > 0 || !this.hasRoom;
+    return this.flushes.isUnderWay || !this.hasRoom;
   }
 
   settled(): void {
-    this.wakeBlocked();
-    if (this.flushes.length === 0) return;
-    const rest: PendingFlush[] = [];
-    for (const flush of this.flushes) {
-      if (this.isSettledUpTo(flush.order)) flush.resolve();
-      else rest.push(flush);
-    }
-    this.flushes = rest;
+    this.room.tell();
+    this.flushes.check();
   }
 
   /** Why nothing is taken, whatever it is. */
@@ -305,155 +255,44 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     );
   }
 
-  /** Takes a record in hand that may be anything, also something that throws as it is looked at. */
-  private read(
-    topic: string,
-    record: Unaddressed,
-    submitter: Submitter,
-    token: unknown,
-  ): EncodedRecord | KafkaError {
-    if (typeof topic !== 'string') return invalidRecord('', complaintAboutTopic(topic)!);
-    try {
-      return this.encode(topic, record, submitter, token);
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
-    }
-  }
-
-  private encode(
-    topic: string,
-    record: Unaddressed,
-    submitter: Submitter,
-    token: unknown,
-  ): EncodedRecord | KafkaError {
-    const complaint = complaintAbout(record);
-    if (complaint !== undefined) return invalidRecord(topic, complaint);
-    const { key, value, headers, partition, timestamp } = record;
-    const context = this.serializerContext(topic);
-    let keyBytes: Serialized = null;
-    let valueBytes: Serialized = null;
-    let part: 'key' | 'value' = 'key';
-    try {
-      if (key !== undefined && key !== null) {
-        keyBytes = serialized(submitter.serializeKey(key as never, context));
-      }
-      part = 'value';
-      if (value !== undefined && value !== null) {
-        valueBytes = serialized(submitter.serializeValue(value as never, context));
-      }
-    } catch (error) {
-      return serializationFailure(topic, part, error);
-    }
-    const { maxRequestSize, partitioner } = this.options;
-    const list = headerList(headers);
-    if (boundOf(keyBytes, valueBytes, list) > maxRequestSize) {
-      const bytes = sizeOf(keyBytes, valueBytes, list);
-      if (bytes > maxRequestSize) return recordTooLarge(topic, bytes, maxRequestSize);
-    }
-    const { scratch } = this;
-    scratch.key = keyBytes;
-    scratch.value = valueBytes;
-    scratch.headers = list;
-    scratch.partition = partition;
-    scratch.timestamp = timestamp ?? this.clock.now();
-    scratch.submitter = submitter;
-    scratch.token = token;
-    // A partitioner of the user's might send a record itself.
-    return partitioner === undefined ? scratch : { ...scratch };
-  }
-
-  /** One for all the records of a topic that come in a row. */
-  private serializerContext(topic: string): SerializerContext {
-    if (this.lastContext.topic !== topic) this.lastContext = { topic };
-    return this.lastContext;
-  }
-
   private place(topic: string, record: EncodedRecord): void {
-    const waiting = this.waiting.get(topic);
-    if (waiting !== undefined) {
-      waiting.add(record);
+    if (this.waiting.join(topic, record)) return;
+    if (this.accumulator.topicMetadata(topic) !== undefined) {
+      this.append(topic, record, 'known');
       return;
     }
-    if (this.accumulator.topicMetadata(topic) === undefined) {
-      const complaint = complaintAboutTopic(topic);
-      if (complaint !== undefined) {
-        this.refuse(record.submitter, record.token, invalidRecord('', complaint));
-        return;
-      }
-      this.wait(topic, () => this.lookUp(topic), record);
-      return;
-    }
-    this.append(topic, record);
+    const complaint = complaintAboutTopic(topic);
+    if (complaint === undefined) this.waiting.hold(topic, record);
+    else this.refuse(record.submitter, record.token, invalidRecord('', complaint));
   }
 
-  private append(topic: string, record: EncodedRecord, isFresh = false): void {
+  private append(topic: string, record: EncodedRecord, whereabouts: 'known' | 'fresh'): void {
     const outcome = this.accumulator.append(topic, record);
     if (outcome === 'ready') {
       this.sender.drain();
     } else if (outcome === 'started') {
       const { lingerMs } = this.options;
-      if (lingerMs === 0 || this.flushing > 0 || this.transactions !== undefined)
-        this.sender.wake();
+      const isUrgent = lingerMs === 0 || this.flushes.isUnderWay || this.transactions !== undefined;
+      if (isUrgent) this.sender.wake();
       if (lingerMs > 0) this.sender.wakeAt(this.clock.monotonic() + lingerMs);
     } else if (typeof outcome !== 'string') {
-      // A partitioner was told how many there are; what is no number of a partition never will be.
-      const isNumber = Number.isInteger(record.partition) && record.partition! >= 0;
-      const mayHaveGrown = outcome.code === 'INVALID_PARTITION' && isNumber && !isFresh;
-      if (mayHaveGrown) this.wait(topic, () => this.lookUpAgain(topic), record);
+      const mayHaveGrown = whereabouts === 'known' && isBeyondKnown(record, outcome);
+      if (mayHaveGrown) this.waiting.holdForGrowth(topic, record);
       else this.refuse(record.submitter, record.token, outcome);
     }
   }
 
-  /** Holds a record, and those that follow it, until it is known where the topic's partitions are. */
-  private wait(topic: string, lookUp: () => Promise<TopicMetadata>, first: EncodedRecord): void {
-    const waiting = new WaitingTopic(this.accumulator);
-    this.waiting.set(topic, waiting);
-    waiting.add(first);
-    lookUp().then(
-      (metadata) => {
-        const error = brokerError(metadata.errorCode);
-        const isUsable = error.code === 0 || metadata.partitions.length > 0;
-        if (isUsable) this.refresh(metadata);
-        this.release(topic, waiting, isUsable ? undefined : producerError(topic, error, { topic }));
+  private newWaitingTopics(): WaitingTopics {
+    return new WaitingTopics(this.accumulator, this.lookup, {
+      onKnown: (topic) => this.refresh(topic),
+      goOn: (topic, record) => this.append(topic, record, 'fresh'),
+      refuse: ({ submitter, token }, error) => this.refuse(submitter, token, error),
+      onReleased: () => {
+        // Those who wait for room came before anything could be sent.
+        if (!this.hasRoom) this.sender.wake();
+        this.settled();
       },
-      (error: unknown) => this.release(topic, waiting, error as KafkaError),
-    );
-  }
-
-  private release(topic: string, waiting: WaitingTopic, error: KafkaError | undefined): void {
-    this.waiting.delete(topic);
-    waiting.release((record) => {
-      // A record that has to wait once more takes those that follow it along.
-      if (error !== undefined) this.refuse(record.submitter, record.token, error);
-      else if (this.waiting.has(topic)) this.waiting.get(topic)!.add(record);
-      else this.append(topic, record, true);
     });
-    // Those who wait for room came before anything could be sent.
-    if (!this.hasRoom) this.sender.wake();
-    this.settled();
-  }
-
-  private async lookUp(topic: string): Promise<TopicMetadata> {
-    const { maxBlockMs } = this.options;
-    const deadline = this.clock.monotonic() + maxBlockMs;
-    const { signal } = this.abort;
-    try {
-      const { topics } = await this.cluster.ensureTopics([topic], { deadline, signal });
-      const found = topics.get(topic);
-      if (found !== undefined) return found;
-    } catch (error) {
-      if (!(error instanceof KafkaError) || error.code !== 'TIMED_OUT') throw error;
-      throw metadataTimedOut(topic, maxBlockMs, error);
-    }
-    throw metadataTimedOut(topic, maxBlockMs, undefined);
-  }
-
-  /** Asks for a topic once more: it may have more partitions by now. */
-  private async lookUpAgain(topic: string): Promise<TopicMetadata> {
-    const deadline = this.clock.monotonic() + this.options.maxBlockMs;
-    await this.cluster.refresh({ deadline, signal: this.abort.signal });
-    return this.lookUp(topic);
   }
 
   private refresh(topic: TopicMetadata): void {
@@ -475,66 +314,21 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   /** Nothing more can be written: fails what there is, and everything that comes. */
   private failAll(error: KafkaError): void {
     this.fatal ??= error;
-    for (const queue of [...this.accumulator.active]) {
-      for (const batch of [...queue.all()]) {
-        queue.remove(batch);
-        if (batch.isSettled) continue;
-        this.accumulator.release(batch);
-        batch.fail(error);
-      }
-      this.accumulator.active.delete(queue);
-    }
-    for (const [topic, waiting] of [...this.waiting]) this.release(topic, waiting, error);
+    failAll(this.accumulator, error);
+    this.waiting.giveUp(error);
     this.settled();
   }
 
   /** A transaction ends without them: records that no broker has seen. */
   private giveUpUnsent(error: KafkaError): void {
-    for (const [topic, waiting] of [...this.waiting]) this.release(topic, waiting, error);
-    for (const queue of [...this.accumulator.active]) {
-      for (const batch of [...queue.all()]) {
-        if (batch.hasSequence || batch.isSettled) continue;
-        queue.remove(batch);
-        this.accumulator.release(batch);
-        this.metrics.failed(batch.topic, batch.recordCount);
-        batch.fail(error);
-      }
-      if (queue.isEmpty) this.accumulator.active.delete(queue);
-    }
+    this.waiting.giveUp(error);
+    failUnsent(this.accumulator, this.metrics, error);
     this.settled();
   }
-
-  private isSettledUpTo(order: number): boolean {
-    for (const queue of this.accumulator.active) {
-      for (const batch of queue.all()) if (!batch.isSettled && batch.order <= order) return false;
-    }
-    return true;
-  }
-
-  private wakeBlocked(): void {
-    // Those who find no room wait again: once around, then.
-    for (let left = this.roomListeners.length; left > 0; left--) {
-      if (!this.hasRoom && !this.isClosing) return;
-      this.roomListeners.shift()!();
-    }
-  }
 }
 
-/** An upper bound of the bytes that a record takes, without looking into strings. */
-function boundOf(key: Serialized, value: Serialized, headers: HeaderList): number {
-  let bytes = MAX_OVERHEAD_BYTES + boundOfPart(key) + boundOfPart(value);
-  for (const [name, part] of headers) bytes += boundOfPart(name) + boundOfPart(part) + 10;
-  return bytes;
-}
-
-function boundOfPart(part: Serialized): number {
-  if (part === null) return 0;
-  return typeof part === 'string' ? part.length * 3 : part.length;
-}
-
-function sizeOf(key: Serialized, value: Serialized, headers: HeaderList): number {
-  const size = (part: Serialized) => (part === null ? 0 : Buffer.byteLength(part));
-  let bytes = MAX_OVERHEAD_BYTES + size(key) + size(value);
-  for (const [name, part] of headers) bytes += size(name) + size(part) + 10;
-  return bytes;
+/** Whether it is for a partition that may be there by now: what is no number of one never will be. */
+function isBeyondKnown({ partition }: EncodedRecord, { code }: KafkaError): boolean {
+  // A partitioner was told how many there are.
+  return code === 'INVALID_PARTITION' && Number.isInteger(partition) && partition! >= 0;
 }

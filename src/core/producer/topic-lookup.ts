@@ -1,0 +1,43 @@
+import type { Cluster, TopicMetadata } from '../cluster/index.js';
+import type { Clock } from '../util/clock.js';
+import { KafkaError } from '../util/errors.js';
+import { metadataTimedOut } from './errors.js';
+
+/** Asks brokers where topics are, each for so long at most. */
+export class TopicLookup {
+  private readonly abort = new AbortController();
+
+  constructor(
+    private readonly cluster: Cluster,
+    private readonly clock: Clock,
+    private readonly maxBlockMs: number,
+  ) {}
+
+  /** @throws KafkaError; TimeoutError that names the topic when nobody knew it in time. */
+  async find(topic: string): Promise<TopicMetadata> {
+    const { maxBlockMs } = this;
+    const deadline = this.clock.monotonic() + maxBlockMs;
+    const { signal } = this.abort;
+    try {
+      const { topics } = await this.cluster.ensureTopics([topic], { deadline, signal });
+      const found = topics.get(topic);
+      if (found !== undefined) return found;
+    } catch (error) {
+      if (!(error instanceof KafkaError) || error.code !== 'TIMED_OUT') throw error;
+      throw metadataTimedOut(topic, maxBlockMs, error);
+    }
+    throw metadataTimedOut(topic, maxBlockMs, undefined);
+  }
+
+  /** As before, of a topic that is known: it may have more partitions by now. */
+  async findAgain(topic: string): Promise<TopicMetadata> {
+    const deadline = this.clock.monotonic() + this.maxBlockMs;
+    await this.cluster.refresh({ deadline, signal: this.abort.signal });
+    return this.find(topic);
+  }
+
+  /** Calls off whatever is asked. */
+  stop(): void {
+    this.abort.abort();
+  }
+}
