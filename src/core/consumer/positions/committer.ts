@@ -7,8 +7,14 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext } from '../context.js';
 import { asKafkaError, consumerError, nameOf } from '../errors.js';
 import type { PartitionOffset } from '../events.js';
-import { commitOffsets, noteError, type OffsetToCommit } from './group-offsets.js';
+import {
+  commitOffsets,
+  noteError,
+  type OffsetOfTopic,
+  type OffsetToCommit,
+} from './group-offsets.js';
 import type { ConsumerMetrics } from '../metrics.js';
+import { isGone } from './topic-identity.js';
 
 /** What a {@link Committer} needs to know of the consumer, and tells it. */
 export interface CommitHooks {
@@ -84,7 +90,7 @@ export class Committer {
     timeoutMs: number,
   ): Promise<KafkaError | undefined> {
     return this.queue(() => {
-      const offsets = partitions.flatMap((partition) => newsOf(partition) ?? []);
+      const offsets = partitions.flatMap((partition) => this.newsOf(partition) ?? []);
       return offsets.length === 0 ? Promise.resolve(undefined) : this.send(offsets, timeoutMs);
     });
   }
@@ -125,10 +131,10 @@ export class Committer {
   }
 
   private async commitDue(): Promise<void> {
-    const due = new Map<AssignedPartition, OffsetToCommit>();
+    const due = new Map<AssignedPartition, OffsetOfTopic>();
     await this.queue(async () => {
       for (const partition of this.takeChanged()) {
-        const offset = newsOf(partition);
+        const offset = this.newsOf(partition);
         if (offset !== undefined) due.set(partition, offset);
       }
       this.addIdle(due);
@@ -136,8 +142,29 @@ export class Committer {
     });
     // A member that is between generations can't commit, say: the next time will do.
     for (const partition of due.keys()) {
-      if (newsOf(partition) !== undefined) this.moved(partition);
+      if (this.newsOf(partition) !== undefined) this.moved(partition);
     }
+  }
+
+  /**
+   * How far a partition is acked. Where nothing was committed yet it is the position where delivery
+   * began, so that whoever has the partition next can't skip by `latest`.
+   */
+  private offsetOf(partition: AssignedPartition): OffsetOfTopic | undefined {
+    // What was given up while the commit waited may have been committed further by its next owner.
+    if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
+    if (partition.pipeline.storesOffsets !== undefined) return undefined;
+    // A topic that is made anew under its name would be skipped up to there.
+    if (isGone(partition, this.context.cluster.metadata)) return undefined;
+    const { topic, partition: index, topicId, ledger } = partition;
+    const { offset, leaderEpoch } = ledger.commitPosition;
+    return { topic, partition: index, topicId, offset, leaderEpoch };
+  }
+
+  /** As before, unless that is committed. */
+  private newsOf(partition: AssignedPartition): OffsetOfTopic | undefined {
+    const offset = this.offsetOf(partition);
+    return offset?.offset === partition.committedOffset ? undefined : offset;
   }
 
   private takeChanged(): AssignedPartition[] {
@@ -152,12 +179,12 @@ export class Committer {
   }
 
   /** Now and then, what is committed already. */
-  private addIdle(due: Map<AssignedPartition, OffsetToCommit>): void {
+  private addIdle(due: Map<AssignedPartition, OffsetOfTopic>): void {
     const now = this.context.clock.monotonic();
     if (now < this.recommitAt) return;
     this.recommitAt = now + RECOMMIT_MS;
     for (const partition of this.hooks.partitions()) {
-      const offset = offsetOf(partition);
+      const offset = this.offsetOf(partition);
       if (offset !== undefined) due.set(partition, offset);
     }
   }
@@ -251,25 +278,6 @@ const fatalErrors: ReadonlySet<string> = new Set([
   'GROUP_AUTHORIZATION_FAILED',
   'TOPIC_AUTHORIZATION_FAILED',
 ]);
-
-/**
- * How far a partition is acked. Where nothing was committed yet it is the position where delivery
- * began, so that whoever has the partition next can't skip by `latest`.
- */
-function offsetOf(partition: AssignedPartition): OffsetToCommit | undefined {
-  // What was given up while the commit waited may have been committed further by its next owner.
-  if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
-  if (partition.pipeline.storesOffsets !== undefined) return undefined;
-  const { topic, partition: index, ledger } = partition;
-  const { offset, leaderEpoch } = ledger.commitPosition;
-  return { topic, partition: index, offset, leaderEpoch };
-}
-
-/** As before, unless that is committed. */
-function newsOf(partition: AssignedPartition): OffsetToCommit | undefined {
-  const offset = offsetOf(partition);
-  return offset?.offset === partition.committedOffset ? undefined : offset;
-}
 
 function plain({ topic, partition, offset }: OffsetToCommit): PartitionOffset {
   return { topic, partition, offset };

@@ -27,6 +27,11 @@ export interface OffsetToCommit extends TopicPartition {
   readonly metadata?: string;
 }
 
+/** As before, of a topic that another one may have replaced since. */
+export interface OffsetOfTopic extends OffsetToCommit {
+  readonly topicId?: string;
+}
+
 /**
  * What a group has stored for partitions; those it has nothing for are left out. Waits for
  * transactions that are storing offsets (KIP-447).
@@ -200,11 +205,15 @@ export async function commitOffsets(
   { cluster }: ConsumerContext,
   groupId: string,
   member: GroupMetadata | undefined,
-  offsets: readonly OffsetToCommit[],
+  offsets: readonly OffsetOfTopic[],
   { timeoutMs, signal }: { readonly timeoutMs: number; readonly signal: AbortSignal },
 ): Promise<CommitOutcome> {
   const byKey = new Map(offsets.map((offset) => [nameOf(offset), offset]));
   const asked = groupByTopic(offsets);
+  const ids = new Map(
+    offsets.map(({ topic, topicId }) => [topic, topicId ?? idOf(cluster, topic)]),
+  );
+  const haveAll = [...ids.values()].every((id) => id !== '' && id !== ZERO_UUID);
   const answer = await cluster.request(
     { group: groupId },
     OffsetCommit,
@@ -218,7 +227,7 @@ export async function commitOffsets(
       ...(version >= 7 && { groupInstanceId: member?.groupInstanceId ?? null }),
       topics: asked.map(({ topic, partitions }) => ({
         name: topic,
-        ...(version > LAST_VERSION_WITH_NAMES && { topicId: idOf(cluster, topic) }),
+        ...(version > LAST_VERSION_WITH_NAMES && { topicId: ids.get(topic)! }),
         partitions: partitions.map((partitionIndex) => {
           const { offset, leaderEpoch, metadata } = byKey.get(
             nameOf({ topic, partition: partitionIndex }),
@@ -233,14 +242,15 @@ export async function commitOffsets(
       })),
     }),
     {
-      maxVersion: haveIds(cluster, asked) ? Infinity : LAST_VERSION_WITH_NAMES,
+      maxVersion: haveAll ? Infinity : LAST_VERSION_WITH_NAMES,
       timeoutMs,
       signal,
     },
   );
+  const names = new Map([...ids].map(([topic, id]) => [id, topic]));
   const outcome = new Map<string, BrokerError>();
   for (const { name, topicId, partitions } of answer.topics) {
-    const topic = name === '' ? nameById(cluster, topicId) : name;
+    const topic = name === '' ? (names.get(topicId) ?? '') : name;
     for (const { partitionIndex, errorCode } of partitions) {
       outcome.set(nameOf({ topic, partition: partitionIndex }), brokerError(errorCode));
     }

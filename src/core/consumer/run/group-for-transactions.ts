@@ -3,6 +3,7 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext } from '../context.js';
 import type { DeliveryOwner } from '../delivering/delivery.js';
 import type { OffsetToCommit } from '../positions/group-offsets.js';
+import { isGone } from '../positions/topic-identity.js';
 
 /** As whom offsets are stored: a member, or for a consumer that shares with nobody the group alone. */
 export type TransactionMember = Pick<GroupMetadata, 'groupId'> & Partial<GroupMetadata>;
@@ -38,6 +39,7 @@ export class GroupForTransactions {
     return this.hooks.partitions().flatMap((each) => {
       if (!each.hasPosition || each.ledger.isFenced) return [];
       if (!isOurs(each)) return [];
+      if (isGone(each, this.context.cluster.metadata)) return [];
       const { topic, partition, committedOffset, ledger } = each;
       const { offset, leaderEpoch } = ledger.joinedPosition;
       return offset === committedOffset ? [] : [{ topic, partition, offset, leaderEpoch }];

@@ -1,7 +1,7 @@
 import type { ClusterMetadata } from '../../cluster/index.js';
-import { ZERO_UUID } from '../../protocol/index.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 import type { Positions } from '../positions/positions.js';
+import { areDifferent } from '../positions/topic-identity.js';
 
 /** Takes in what metadata says of partitions: another topic under their name, or another leader. */
 export function noteWhereabouts(
@@ -14,15 +14,10 @@ export function noteWhereabouts(
     const topic = topics.get(partition.topic);
     const known = topic?.partitions[partition.partition];
     if (topic === undefined || known === undefined) continue;
-    if (isAnother(partition, topic.id)) positions.reset(partition, 'recreated');
+    if (areDifferent(partition.topicId, topic.id)) positions.reset(partition, 'recreated');
     else if (hasMoved(partition, known.leaderEpoch)) moved.push(partition);
   }
   positions.validate(moved);
-}
-
-/** Whether the topic is another one than that which was consumed under its name. */
-function isAnother({ topicId }: AssignedPartition, id: string): boolean {
-  return topicId !== '' && topicId !== ZERO_UUID && id !== ZERO_UUID && id !== topicId;
 }
 
 /** Whether another leader is to be asked if it has what was consumed. */

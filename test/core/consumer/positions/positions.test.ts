@@ -263,6 +263,23 @@ describe('a topic that is deleted and made anew', () => {
     expect(sim.cluster.groupOffsets('billing')[TOPIC]?.[0]?.offset).toBe(4);
   });
 
+  it('gets no offset that was meant for the one before, when that is given up because it is gone', async () => {
+    await using sim = await start();
+    const options = { ...manual, ...quick, groupId: 'billing', groupProtocol: 'classic' } as const;
+    fill(sim, TOPIC, 0, 10);
+    const consumer = sim.kafka(quick).consumer(options);
+    const seen = watch(consumer.records(TOPIC));
+    await sim.until(() => seen.values.length === 10);
+    await sim.advance(3000);
+    sim.cluster.deleteTopic(TOPIC);
+    await sim.until(() => sim.eventsOf('draining').length === 1);
+    sim.cluster.createTopic(TOPIC, { partitions: 1 });
+    fill(sim, TOPIC, 0, 12);
+    for (const record of seen.values) record.ack();
+    await sim.until(() => seen.values.length === 22);
+    expect(offsetsOf(seen.values)).toEqual([...upTo(10), ...upTo(12)]);
+  });
+
   it('ends the stream where autoOffsetReset is none, saying why', async () => {
     await using sim = await start();
     fill(sim, TOPIC, 0, 10);
