@@ -22,6 +22,7 @@ export function clusterSettings(options: ResolvedEmbeddedOptions): ClusterSettin
     ]),
     maxFetchSessions: options.maxIncrementalFetchSessionCacheSlots,
     maxTransactionTimeoutMs: options.transactionMaxTimeoutMs,
+    transactionalIdExpirationMs: options.transactionalIdExpirationMs,
     groups: {
       initialRebalanceDelayMs: options.groupInitialRebalanceDelayMs,
       minSessionTimeoutMs: options.groupMinSessionTimeoutMs,

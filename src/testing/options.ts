@@ -79,6 +79,11 @@ export interface EmbeddedKafkaOptions {
   readonly offsetMetadataMaxBytes?: number;
   /** Kafka's `transaction.max.timeout.ms`. Default: 900,000. */
   readonly transactionMaxTimeoutMs?: number;
+  /**
+   * Kafka's `transactional.id.expiration.ms`: how long a transactional id that has nothing under way is
+   * remembered. Default: 604,800,000, seven days.
+   */
+  readonly transactionalIdExpirationMs?: number;
   /** Finalized features that ApiVersions tells, over those of the Kafka line. Default: none. */
   readonly features?: Readonly<Record<string, number>>;
   /** What Metadata calls the cluster. Default: a fixed one. */
@@ -122,6 +127,7 @@ const rules = {
   ),
   offsetMetadataMaxBytes: integer(4096, { min: 0 }),
   transactionMaxTimeoutMs: integer(900_000, { min: 1 }),
+  transactionalIdExpirationMs: integer(604_800_000, { min: 1 }),
   features: custom<Readonly<Record<string, number>>>({}, 'levels by name', isObject),
   clusterId: custom('rx-kafka-embedded-cluster', 'a string', (value) => typeof value === 'string'),
   clock: custom<Clock>(systemClock, 'a Clock', isObject),

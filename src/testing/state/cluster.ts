@@ -51,6 +51,7 @@ export interface ClusterSettings {
   readonly maxFetchSessions: number;
   /** Kafka's `transaction.max.timeout.ms`. */
   readonly maxTransactionTimeoutMs: number;
+  readonly transactionalIdExpirationMs: number;
 }
 
 /** The limit of a KRaft controller, without which a few bytes could demand all memory there is. */
@@ -83,6 +84,7 @@ export class Cluster {
         ({ name, finalized }) => name === 'transaction.version' && finalized >= 2,
       ),
       maxTimeoutMs: settings.maxTransactionTimeoutMs,
+      idExpirationMs: settings.transactionalIdExpirationMs,
       partitionAt: ({ topic, index }) => this.topics.get(topic)?.partitions[index],
       offsetsOf: (groupId) => this.groups.offsetsOf(groupId),
     });

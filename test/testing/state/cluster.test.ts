@@ -27,6 +27,7 @@ function clusterOf(brokers: number): Cluster {
       topicDefaults: new Map(),
       maxFetchSessions: 1000,
       maxTransactionTimeoutMs: 900_000,
+      transactionalIdExpirationMs: 604_800_000,
       groups: {
         initialRebalanceDelayMs: 0,
         minSessionTimeoutMs: 6000,

@@ -8,6 +8,7 @@ import {
   cleared,
   nameOf,
   step,
+  type Bump,
   type OffsetsOperation,
   type Place,
   type TransactionInput,
@@ -161,14 +162,22 @@ function abort(state: TransactionState): TransactionStep {
 /** Errors of Produce after which the producer can't go on; all others spoil the transaction alone. */
 const fatalForProducer: ReadonlySet<string> = new Set([
   'PRODUCER_FENCED',
-  'INVALID_PRODUCER_ID_MAPPING',
   'TRANSACTIONAL_ID_AUTHORIZATION_FAILED',
   'CLUSTER_AUTHORIZATION_FAILED',
 ]);
 
+/**
+ * Those after which it goes on with a new epoch only. An id that was idle for long is forgotten, and the
+ * coordinator says when another producer has it by now; to Java that is the end of the producer.
+ */
+const bumpAfter: ReadonlyMap<string, Bump> = new Map([
+  ['UNKNOWN_PRODUCER_ID', 'after-end'],
+  ['INVALID_PRODUCER_ID_MAPPING', 'instead-of-end'],
+]);
+
 function recordFailed(state: TransactionState, error: KafkaError): TransactionStep {
   if (fatalForProducer.has(error.code)) return fatal(state, error);
-  return abortable(state, error, error.code === 'UNKNOWN_PRODUCER_ID' ? 'after-end' : 'none');
+  return abortable(state, error, bumpAfter.get(error.code) ?? 'none');
 }
 
 function retry(state: TransactionState): TransactionStep {

@@ -37,11 +37,14 @@ export interface TransactionWorld extends MarkedPlaces {
   readonly risesAtEnd: boolean;
   /** Kafka's `transaction.max.timeout.ms`. */
   readonly maxTimeoutMs: number;
+  /** Kafka's `transactional.id.expiration.ms`. */
+  readonly idExpirationMs: number;
 }
 
 /** All transactional ids of a cluster. Each is run by the broker it is hashed to (KIP-98). */
 export class Transactions {
   private readonly byId = new Map<string, Transaction>();
+  private readonly usedAtMs = new Map<string, number>();
   private readonly timers: Timers;
   private nextProducerId = 0;
   private holders = 0;
@@ -51,11 +54,15 @@ export class Transactions {
   }
 
   get(transactionalId: string): Transaction | undefined {
-    return this.byId.get(transactionalId);
+    const transaction = this.byId.get(transactionalId);
+    if (transaction === undefined || !this.isForgotten(transaction)) return transaction;
+    this.byId.delete(transactionalId);
+    this.usedAtMs.delete(transactionalId);
+    return undefined;
   }
 
   get all(): Transaction[] {
-    return [...this.byId.values()];
+    return [...this.byId.values()].filter((transaction) => !this.isForgotten(transaction));
   }
 
   /** Those that a broker coordinates. */
@@ -84,13 +91,13 @@ export class Transactions {
   /** Makes somebody the producer of a transactional id, and fences whoever was. @throws Rejection */
   initProducer(transactionalId: string, query: InitQuery): Claim {
     const allocate = () => this.newProducerId();
-    const known = this.byId.get(transactionalId) ?? newTransaction(transactionalId, allocate());
+    const known = this.get(transactionalId) ?? newTransaction(transactionalId, allocate());
     const ready = initProducer(known, query, allocate);
     if (ready === 'fence') {
       this.abort(known, this.world.risesAtEnd);
       throw concurrent(known);
     }
-    this.byId.set(transactionalId, ready);
+    this.put(ready);
     return { producerId: ready.producerId, epoch: ready.epoch };
   }
 
@@ -99,7 +106,7 @@ export class Transactions {
     const transaction = this.require(transactionalId, claim);
     const now = this.world.clock.now();
     const changed = addToTransaction(transaction, claim, addition, now);
-    this.byId.set(transactionalId, changed);
+    this.put(changed);
     this.limit(changed);
   }
 
@@ -131,7 +138,7 @@ export class Transactions {
 
   /** Aborts an open transaction as if it had taken too long. */
   expire(transactionalId: string): void {
-    const transaction = this.byId.get(transactionalId);
+    const transaction = this.get(transactionalId);
     if (transaction?.state === 'Ongoing') this.abort(transaction, transaction.risesAtEnd);
   }
 
@@ -149,7 +156,7 @@ export class Transactions {
   /** Brokers have started, stopped or swapped roles: what could not be done may be possible now. */
   reassign(): void {
     this.finishAll();
-    for (const transaction of this.byId.values()) this.limit(transaction);
+    for (const transaction of this.all) this.limit(transaction);
   }
 
   /** Writes the markers that there are still to be written. */
@@ -162,9 +169,21 @@ export class Transactions {
   }
 
   private require(transactionalId: string, { producerId }: Claim): Transaction {
-    const transaction = this.byId.get(transactionalId);
+    const transaction = this.get(transactionalId);
     if (transaction !== undefined) return transaction;
     throw notMapped(transactionalId, producerId);
+  }
+
+  private put(transaction: Transaction): void {
+    this.byId.set(transaction.transactionalId, transaction);
+    this.usedAtMs.set(transaction.transactionalId, this.world.clock.now());
+  }
+
+  /** What was idle for so long is known no more; what has a transaction under way isn't idle. */
+  private isForgotten(transaction: Transaction): boolean {
+    if (transaction.state === 'Ongoing' || isPrepared(transaction)) return false;
+    const { clock, idExpirationMs } = this.world;
+    return clock.now() - this.usedAtMs.get(transaction.transactionalId)! > idExpirationMs;
   }
 
   private abort(transaction: Transaction, risesAtEnd: boolean): void {
@@ -173,7 +192,7 @@ export class Transactions {
 
   private conclude(before: Transaction, after: Transaction): void {
     if (after === before) return;
-    this.byId.set(after.transactionalId, after);
+    this.put(after);
     this.timers.cancel(after.transactionalId);
     this.finish(after);
   }
@@ -184,7 +203,7 @@ export class Transactions {
     if (this.holders > 0 || this.hostOf(transactionalId) === undefined) return;
     const coordinatorEpoch = coordinators.epochOf(transactionalId);
     const left = writeMarkers(transaction, this.world, { coordinatorEpoch, nowMs: clock.now() });
-    this.byId.set(transactionalId, left.partitions.length === 0 ? completed(left) : left);
+    this.put(left.partitions.length === 0 ? completed(left) : left);
   }
 
   /** Sees to it that an open transaction does not stay so for longer than its producer allows. */

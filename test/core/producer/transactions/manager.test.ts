@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { TransactionAbortedError, type KafkaError } from '../../../../src/index.js';
+import {
+  FencedError,
+  TransactionAbortedError,
+  type KafkaError,
+  type Producer,
+} from '../../../../src/index.js';
 import { rejectionOf, Simulation } from '../../../support/simulation.js';
 
 async function start(): Promise<Simulation> {
@@ -97,5 +102,54 @@ describe('records for many brokers', () => {
     await sendAll();
     expect(new Set(arrivals).size).toBe(1);
     await sim.run(txn.commit());
+  });
+});
+
+describe.each([1, 2])('an id that was idle until it was forgotten (version %i)', (version) => {
+  const FORGOTTEN_MS = 3_600_000;
+
+  const startForgetful = () =>
+    Simulation.start({
+      topics: { out: 1 },
+      features: { 'transaction.version': version },
+      transactionalIdExpirationMs: FORGOTTEN_MS,
+    });
+
+  async function write(sim: Simulation, producer: Producer, value: string): Promise<void> {
+    const txn = await sim.run(producer.beginTransaction());
+    try {
+      await sim.run(txn.send({ topic: 'out', value }));
+      await sim.run(txn.commit());
+    } catch (error) {
+      await sim.run(txn.abort());
+      throw error;
+    }
+  }
+
+  it('costs one transaction, and the next goes on with a new producer id', async () => {
+    await using sim = await startForgetful();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    await write(sim, producer, 'a');
+    await sim.advance(FORGOTTEN_MS - 1000);
+    await write(sim, producer, 'b');
+    await sim.advance(FORGOTTEN_MS + 1000);
+    const error = await rejectionOf(write(sim, producer, 'c'));
+    expect(String(error)).toContain('INVALID_PRODUCER_ID_MAPPING');
+    await write(sim, producer, 'd');
+    const { transactions } = sim.cluster.inspect();
+    expect(transactions['id']).toMatchObject({ state: 'CompleteCommit', producerId: 1 });
+  });
+
+  it('is the end of its producer where another one has begun with it since', async () => {
+    await using sim = await startForgetful();
+    const kafka = sim.kafka();
+    const older = kafka.producer({ transactionalId: 'id' });
+    await write(sim, older, 'a');
+    await sim.advance(FORGOTTEN_MS + 1000);
+    const newer = kafka.producer({ transactionalId: 'id' });
+    await write(sim, newer, 'b');
+    await rejectionOf(write(sim, older, 'c'));
+    expect(await sim.run(rejectionOf(older.beginTransaction()))).toBeInstanceOf(FencedError);
+    await write(sim, newer, 'd');
   });
 });
