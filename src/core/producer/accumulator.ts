@@ -10,7 +10,6 @@ import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
 import { choosePartition, StickyPartition } from './partitioner.js';
 import type { HeaderList, Submitter } from './record.js';
-import { Utf8Scratch } from './utf8-scratch.js';
 
 const MAX_INITIAL_BYTES = 64 * 1024;
 /** Room that a request takes besides its batch, and a builder besides its records. */
@@ -59,7 +58,6 @@ export class Accumulator {
   private encoded = 0;
   private nextOrder = 0;
   private readonly memory: BufferPool;
-  private readonly scratch = new Utf8Scratch();
   /** Magic of new batches: what the brokers understand. */
   magic: 0 | 1 | 2 = 2;
 
@@ -67,7 +65,9 @@ export class Accumulator {
     private readonly options: ResolvedProducerOptions,
     private readonly clock: Clock,
   ) {
-    this.memory = new BufferPool(() => options.bufferMemory - this.usedBytes);
+    // What waits for outcomes is left out: it often fills the buffer, and then each batch would need
+    // fresh memory, which V8 frees late.
+    this.memory = new BufferPool(() => options.bufferMemory - this.encoded);
   }
 
   /** What counts against `bufferMemory`: encoded records, and what waits for their outcomes. */
@@ -132,9 +132,7 @@ export class Accumulator {
     let { partition } = record;
     if (partition === undefined) {
       isSticky = this.isSticky(record);
-      const chosen = isSticky
-        ? topic.sticky.take(() => this.chooseSticky(topic))
-        : this.choose(topicName, topic, record);
+      const chosen = isSticky ? this.stick(topic) : this.choose(topicName, topic, record);
       if (chosen instanceof KafkaError) return chosen;
       partition = chosen;
     }
@@ -289,8 +287,7 @@ export class Accumulator {
     const { partitioner } = this.options;
     const partitionCount = topic.metadata!.partitions.length;
     if (partitioner === undefined) {
-      const bytes = typeof key === 'string' ? this.scratch.encode(key) : key!;
-      return partitionForKey(bytes, partitionCount);
+      return partitionForKey(key!, partitionCount);
     }
     try {
       return partitioner({
@@ -304,6 +301,10 @@ export class Accumulator {
       const reason = cause instanceof Error ? cause.message : String(cause);
       return invalidRecord(name, `the partitioner failed: ${reason}`, cause);
     }
+  }
+
+  private stick(topic: TopicQueues): number {
+    return topic.sticky.partition ?? topic.sticky.stickTo(this.chooseSticky(topic));
   }
 
   private chooseSticky(topic: TopicQueues): number {

@@ -1,6 +1,7 @@
 import { setProducerState, type BatchBuilder } from '../records/index.js';
 import type { KafkaError } from '../util/errors.js';
 import type { Submitter } from './record.js';
+import { Runs } from './runs.js';
 import type { ProducerIdentity } from './sequences.js';
 
 /**
@@ -9,8 +10,8 @@ import type { ProducerIdentity } from './sequences.js';
  */
 export class Batch {
   readonly tokens: unknown[] = [];
-  readonly submitters: Submitter[] = [];
-  readonly timestamps: number[] = [];
+  readonly submitters = new Runs<Submitter>();
+  readonly timestamps = new Runs<number>();
   recordCount = 0;
   attempts = 0;
   largestRecordBytes = 0;
@@ -74,8 +75,8 @@ export class Batch {
     const hasOwnTime = logAppendTimeMs < 0 && this.builder.magic > 0;
     for (let i = 0; i < tokens.length; i++) {
       const offset = baseOffset < 0 ? -1 : baseOffset + i;
-      const timestamp = hasOwnTime ? timestamps[i]! : logAppendTimeMs;
-      submitters[i]!.acknowledged(tokens[i], topic, partition, offset, timestamp);
+      const timestamp = hasOwnTime ? timestamps.at(i) : logAppendTimeMs;
+      submitters.at(i).acknowledged(tokens[i], topic, partition, offset, timestamp);
     }
     this.letGo();
   }
@@ -84,17 +85,20 @@ export class Batch {
   fail(error: KafkaError): void {
     if (this.isSettled) return;
     this.isSettled = true;
-    for (let i = 0; i < this.tokens.length; i++) this.submitters[i]!.failed(this.tokens[i], error);
+    for (let i = 0; i < this.tokens.length; i++)
+      this.submitters.at(i).failed(this.tokens[i], error);
     this.letGo();
   }
 
   /**
    * Lets go of the tokens. A batch has lived long enough to be in V8's old generation: whatever it
-   * refers to would be kept, and moved there too, until the next full collection.
+   * refers to would be kept, and moved there too, until the next full collection. That goes for what
+   * is in a list that nobody refers to any more, too, so it is overwritten.
    */
   private letGo(): void {
+    this.tokens.fill(undefined);
     this.tokens.length = 0;
-    this.submitters.length = 0;
-    this.timestamps.length = 0;
+    this.submitters.clear();
+    this.timestamps.clear();
   }
 }

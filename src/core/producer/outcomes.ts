@@ -113,7 +113,7 @@ export class Outcomes {
   dropRecords(queue: PartitionQueue, batch: Batch, errors: ReadonlyMap<number, KafkaError>): void {
     const { accumulator, metrics } = this.context;
     const dropped = [...errors].map(
-      ([index, error]) => [batch.submitters[index]!, batch.tokens[index], error] as const,
+      ([index, error]) => [batch.submitters.at(index), batch.tokens[index], error] as const,
     );
     if (errors.size > 0) metrics.failed(batch.topic, errors.size);
     this.replace(queue, batch, rebuild(accumulator, batch, errors), () => {

@@ -19,18 +19,21 @@ export type Partitioner = (input: PartitionerInput) => number;
  * partition can't draw records without end.
  */
 export class StickyPartition {
-  private current = -1;
+  private current: number | undefined;
   private appendedBytes = 0;
 
   constructor(private readonly batchSize: number) {}
 
-  /** The partition to use now; `choose` is asked for another one when it is time. */
-  take(choose: () => number): number {
-    if (this.current < 0) {
-      this.current = choose();
-      this.appendedBytes = 0;
-    }
+  /** The partition to use now; `undefined` when it is time for another one. */
+  get partition(): number | undefined {
     return this.current;
+  }
+
+  /** Goes on with a partition, and returns it. */
+  stickTo(partition: number): number {
+    this.current = partition;
+    this.appendedBytes = 0;
+    return partition;
   }
 
   /** To be told of each record that went to the partition. */
@@ -39,12 +42,12 @@ export class StickyPartition {
     const isDue =
       this.appendedBytes >= this.batchSize * 2 ||
       (this.appendedBytes >= this.batchSize && isAtBatchBoundary);
-    if (isDue) this.current = -1;
+    if (isDue) this.reset();
   }
 
   /** Forgets the partition: it has no leader, or the number of partitions changed. */
   reset(): void {
-    this.current = -1;
+    this.current = undefined;
   }
 }
 

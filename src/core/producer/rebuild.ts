@@ -26,9 +26,9 @@ export function rebuild(accumulator: Accumulator, batch: Batch, how: Rebuild): B
     if (part === undefined || isFull) parts.push((part = accumulator.batchLike(batch)));
     const before = part.builder.sizeBytes;
     part.builder.append(key, value, headers, timestamp);
-    part.add(batch.submitters[index]!, batch.tokens[index], batch.timestamps[index]!);
+    part.add(batch.submitters.at(index), batch.tokens[index], batch.timestamps.at(index));
     const bytes = part.builder.sizeBytes - before;
-    part.heldBytes += batch.submitters[index]!.heldBytes(bytes);
+    part.heldBytes += batch.submitters.at(index).heldBytes(bytes);
     part.largestRecordBytes = Math.max(part.largestRecordBytes, bytes);
   }
   return parts;

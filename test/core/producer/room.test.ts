@@ -1,5 +1,6 @@
-import { from, lastValueFrom, toArray } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { from, lastValueFrom, Subject, toArray } from 'rxjs';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { BufferPool } from '../../../src/core/producer/buffer-pool.js';
 import { TimeoutError, toTopic, type KafkaError } from '../../../src/index.js';
 import { rejectionOf, Simulation } from '../../support/simulation.js';
 
@@ -184,6 +185,33 @@ describe('drop-oldest while it is not known where a topic is', () => {
     expect(dropped.length).toBe(records.length - receipts.length);
     expect(dropped.length).toBeGreaterThan(0);
     expect(receipts.map(({ origin }) => origin)).toEqual(records.slice(dropped.length));
+  });
+});
+
+describe('memory of batches', () => {
+  it('serves what is pushed when receipts come, also while the buffer is as good as full', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 3 } });
+    const producer = sim.kafka().producer({ bufferMemory: 40_000, batchSize: 1000 });
+    await sim.run(producer.partitionsFor(TOPIC));
+    const take = vi.spyOn(BufferPool.prototype, 'take');
+    onTestFinished(() => take.mockRestore());
+    const records = new Subject<{ key: string; value: string }>();
+    let pushed = 0;
+    const push = () => records.next({ key: `key ${pushed++ % 7}`, value: 'x'.repeat(100) });
+    // Each takes about 500 bytes, with what is kept of it.
+    const mostOpen = 75;
+    let open = mostOpen;
+    records.pipe(toTopic(producer, TOPIC)).subscribe(() => {
+      open--;
+      if (pushed === 5000) return;
+      open++;
+      push();
+    });
+    for (let i = 0; i < mostOpen; i++) push();
+    await sim.until(() => open === 0);
+    const taken = take.mock.results.map(({ value }) => value as Buffer);
+    expect(taken.length).toBeGreaterThan(200);
+    expect(new Set(taken).size).toBeLessThan(30);
   });
 });
 

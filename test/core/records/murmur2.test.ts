@@ -24,6 +24,15 @@ test.each([
   expect(partitionForKey(Buffer.from(key as string), 1000)).toBe(expected);
 });
 
+test.each([
+  ['of characters of several bytes', '€ und 😀'],
+  ['too long to be encoded in the memory at hand', 'aé'.repeat(5000)],
+])('a key of text %s goes where its UTF-8 does', (_, key) => {
+  // A longer key before it leaves nothing behind.
+  partitionForKey('x'.repeat(1000), 1000);
+  expect(partitionForKey(key, 1000)).toBe(partitionForKey(Buffer.from(key), 1000));
+});
+
 test('toPositive drops the sign bit instead of negating', () => {
   expect(toPositive(-1)).toBe(0x7fffffff);
   expect(toPositive(-0x80000000)).toBe(0);
