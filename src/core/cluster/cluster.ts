@@ -1,5 +1,4 @@
 import {
-  apis,
   brokerError,
   type ApiOrName,
   type BrokerError,
@@ -12,24 +11,16 @@ import {
 import type { Metrics } from '../metrics/index.js';
 import type { BrokerCapabilities } from '../network/index.js';
 import { backoffMs } from '../util/backoff.js';
-import { AuthorizationError, KafkaError, TimeoutError } from '../util/errors.js';
+import { KafkaError, TimeoutError } from '../util/errors.js';
 import { BrokerPool, type Owner } from './broker-pool.js';
 import type { BrokerChannel, Purpose } from './channel.js';
-import { Coordinators, type CoordinatorKind } from './coordinators.js';
+import type { CoordinatorKind } from './coordinators.js';
 import { MetadataKeeper, type MetadataListener } from './metadata-keeper.js';
 import type { ClusterMetadata, LeaderHint, NodeEndpoint, TopicMetadata } from './metadata.js';
 import { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
+import { purposeOf, Routing, type AttemptBounds, type Route } from './routing.js';
 import { clientClosed, pause, within } from './wait.js';
-
-/** Who is to answer a request. */
-export type Route =
-  | 'any'
-  | 'controller'
-  | { readonly node: number }
-  | { readonly group: string }
-  | { readonly transactionalId: string }
-  | { readonly leader: { readonly topic: string; readonly partition: number } };
 
 export interface RequestOptions {
   /** The version to use. Default the newest that both sides have. */
@@ -47,12 +38,6 @@ export interface RequestOptions {
   readonly onRetry?: ((reason: KafkaError) => void) | undefined;
 }
 
-interface AttemptBounds {
-  /** On the monotonic clock. */
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
-}
-
 /** A body, or how to make it for the version that was negotiated. */
 export type RequestBody<A extends ApiOrName> =
   RequestInput<Resolved<A>> | ((version: number) => RequestInput<Resolved<A>>);
@@ -67,7 +52,7 @@ const NONE = 0;
 export class Cluster {
   private readonly pool: BrokerPool;
   private readonly keeper: MetadataKeeper;
-  private readonly coordinators: Coordinators;
+  private readonly routing: Routing;
   /** What goes over the connections of this one and of all that share them. */
   private readonly traffic: ClientTraffic;
   /** Whose the connections are that may be blocked for long. */
@@ -90,9 +75,10 @@ export class Cluster {
         () => this.keeper.requestIfUsed(),
       );
       this.keeper = new MetadataKeeper(options, this.pool);
-      this.coordinators = new Coordinators((kind, key) => this.lookUp(kind, key));
+      const { clock, requestTimeoutMs } = options;
+      this.routing = new Routing(clock, requestTimeoutMs, this.pool, this.keeper);
     } else {
-      ({ pool: this.pool, keeper: this.keeper, coordinators: this.coordinators } = root);
+      ({ pool: this.pool, keeper: this.keeper, routing: this.routing } = root);
     }
   }
 
@@ -184,7 +170,16 @@ export class Cluster {
 
   /** The broker that coordinates a group or a transactional id. */
   coordinator(kind: CoordinatorKind, key: string): Promise<number> {
-    return this.coordinators.find(kind, key);
+    return this.routing.coordinator(kind, key);
+  }
+
+  /**
+   * Looks the coordinator of a group or transactional id up anew: an answer said that it has moved.
+   *
+   * @param nodeId the broker that said so; default whichever is known.
+   */
+  forgetCoordinator(route: Route, nodeId?: number): void {
+    this.routing.forgetCoordinator(route, nodeId);
   }
 
   /**
@@ -211,7 +206,7 @@ export class Cluster {
   capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
     const { purpose = purposeOf(route) } = options;
     return this.retrying('ApiVersions', options, async (bounds) => {
-      const channel = this.channel(await this.resolve(route, bounds), purpose);
+      const channel = this.channel(await this.routing.resolve(route, bounds), purpose);
       await channel.ready();
       return channel.capabilities!;
     });
@@ -275,7 +270,7 @@ export class Cluster {
     }: Omit<RequestOptions, 'signal'> & AttemptBounds,
   ): Promise<ResponseOf<Resolved<A>>> {
     const { clock, requestTimeoutMs } = this.options;
-    const nodeId = await this.resolve(route, { deadline, signal });
+    const nodeId = await this.routing.resolve(route, { deadline, signal });
     const channel = this.channel(nodeId, purpose);
     let answer: ResponseOf<Resolved<A>>;
     try {
@@ -286,100 +281,15 @@ export class Cluster {
       const message = typeof body === 'function' ? body(chosen) : body;
       answer = await channel.send(api, chosen, message, timeoutMs);
     } catch (error) {
-      this.noteUnreachable(route, nodeId);
+      this.routing.noteUnreachable(route, nodeId);
       throw error;
     }
     const { errorCode = NONE } = answer as { errorCode?: number };
     const error = brokerError(errorCode);
     if (!error.isRetriable || handsBack?.has(error.name) === true) return answer;
-    this.noteRefusal(route, nodeId, error);
+    this.routing.noteRefusal(route, nodeId, error);
     throw refusal(error);
   }
-
-  private async resolve(route: Route, options: AttemptBounds): Promise<number> {
-    if (route === 'any') return this.pool.any();
-    if (route === 'controller') {
-      if (this.keeper.updatedAt === undefined) await this.keeper.refresh(options);
-      const { controllerId, brokers } = this.metadata;
-      if (brokers.has(controllerId)) return controllerId;
-      this.keeper.request();
-      return this.pool.any();
-    }
-    if ('node' in route) {
-      if (!this.metadata.brokers.has(route.node)) await this.keeper.refresh(options);
-      return route.node;
-    }
-    if ('group' in route) return this.coordinator('group', route.group);
-    if ('transactionalId' in route) return this.coordinator('transaction', route.transactionalId);
-    const { topic, partition } = route.leader;
-    const leader = this.topic(topic)?.partitions[partition]?.leader ?? -1;
-    if (leader >= 0) return leader;
-    this.keeper.request();
-    throw new KafkaError(`${topic}-${partition} has no leader`, {
-      code: 'LEADER_NOT_AVAILABLE',
-      isRetriable: true,
-    });
-  }
-
-  private noteRefusal(
-    route: Route,
-    nodeId: number,
-    { name, refreshesMetadata }: BrokerError,
-  ): void {
-    const isMoved = name === 'NOT_COORDINATOR' || name === 'COORDINATOR_NOT_AVAILABLE';
-    if (isMoved) this.forgetCoordinator(route, nodeId);
-    if (refreshesMetadata || name === 'NOT_CONTROLLER') this.keeper.request();
-  }
-
-  private noteUnreachable(route: Route, nodeId: number): void {
-    this.forgetCoordinator(route, nodeId);
-    if (route !== 'any') this.keeper.request();
-  }
-
-  /**
-   * Looks the coordinator of a group or transactional id up anew: an answer said that it has moved.
-   *
-   * @param nodeId the broker that said so; default whichever is known.
-   */
-  forgetCoordinator(route: Route, nodeId?: number): void {
-    if (typeof route === 'string') return;
-    if ('group' in route) this.coordinators.forget('group', route.group, nodeId);
-    if ('transactionalId' in route) {
-      this.coordinators.forget('transaction', route.transactionalId, nodeId);
-    }
-  }
-
-  private async lookUp(kind: CoordinatorKind, key: string): Promise<number> {
-    const keyType = kind === 'group' ? 0 : 1;
-    const channel = this.pool.channel(this.pool.any(), 'control');
-    await channel.ready();
-    const version = channel.version(apis.FindCoordinator);
-    const isBatched = version >= 4;
-    const answer = await channel.send(
-      apis.FindCoordinator,
-      version,
-      isBatched ? { keyType, coordinatorKeys: [key] } : { keyType, key },
-    );
-    const found = isBatched ? answer.coordinators[0] : answer;
-    const error = brokerError(found?.errorCode ?? 15);
-    if (error.code !== NONE || found === undefined) {
-      const text = `Cannot find the coordinator of ${kind} '${key}': ${error.message}`;
-      const options = { code: error.name, isRetriable: error.isRetriable };
-      throw error.isAuthorization
-        ? new AuthorizationError(text, options)
-        : new KafkaError(text, options);
-    }
-    if (!this.metadata.brokers.has(found.nodeId)) {
-      const { clock, requestTimeoutMs } = this.options;
-      await this.keeper.refresh({ deadline: clock.monotonic() + requestTimeoutMs });
-    }
-    return found.nodeId;
-  }
-}
-
-function purposeOf(route: Route): Purpose {
-  if (typeof route === 'string') return 'control';
-  return 'group' in route || 'transactionalId' in route ? 'coordinator' : 'control';
 }
 
 function refusal({ name, message }: BrokerError): KafkaError {

@@ -1,6 +1,6 @@
 export { parseBootstrapServers } from './bootstrap.js';
 export type { BrokerChannel, Purpose } from './channel.js';
-export { Cluster, type RequestBody, type RequestOptions, type Route } from './cluster.js';
+export { Cluster, type RequestBody, type RequestOptions } from './cluster.js';
 export type { CoordinatorKind } from './coordinators.js';
 export type { ClusterEvent } from './events.js';
 export type {
@@ -13,4 +13,5 @@ export type {
   TopicMetadata,
 } from './metadata.js';
 export type { ClusterOptions } from './options.js';
+export type { Route } from './routing.js';
 export { aborted, pause } from './wait.js';
