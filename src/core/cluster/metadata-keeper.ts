@@ -1,7 +1,7 @@
 import { apis, brokerError } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import type { Cancel } from '../util/clock.js';
-import { KafkaError, TimeoutError } from '../util/errors.js';
+import { AuthorizationError, KafkaError, TimeoutError } from '../util/errors.js';
 import type { BrokerPool } from './broker-pool.js';
 import {
   applyLeaderHint,
@@ -223,7 +223,10 @@ export class MetadataKeeper {
     const error = brokerError(answer.errorCode);
     if (error.code !== 0) {
       const { name: code, isRetriable } = error;
-      throw new KafkaError(`Cannot ask for metadata: ${error.message}`, { code, isRetriable });
+      const message = `Cannot ask for metadata: the broker said ${code}: ${error.message}`;
+      throw error.isAuthorization
+        ? new AuthorizationError(message, { code })
+        : new KafkaError(message, { code, isRetriable });
     }
     this.answers++;
     this.failures = 0;

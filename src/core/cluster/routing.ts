@@ -108,7 +108,8 @@ export class Routing {
     const error = brokerError(found?.errorCode ?? COORDINATOR_NOT_AVAILABLE);
     if (error.code !== NONE || found === undefined) {
       const text = `Cannot find the coordinator of ${kind} '${key}': ${error.message}`;
-      const options = { code: error.name, isRetriable: error.isRetriable };
+      const context = kind === 'group' ? { groupId: key } : { transactionalId: key };
+      const options = { code: error.name, isRetriable: error.isRetriable, context };
       throw error.isAuthorization
         ? new AuthorizationError(text, options)
         : new KafkaError(text, options);

@@ -5,6 +5,7 @@ import {
   FencedError,
   KafkaError,
   UnsupportedVersionError,
+  type ErrorContext,
 } from '../util/errors.js';
 
 /** What to do about errors that a member can't get over by itself. */
@@ -49,11 +50,11 @@ export function groupError(
   const message =
     `Cannot be a member of group '${groupId}': the broker answered ${api} with ${error.name}: ` +
     `${error.message}${said}${todo}`;
-  return make(message, error, api);
+  return make(message, error, { api, groupId });
 }
 
-function make(message: string, error: BrokerError, api: string): KafkaError {
-  const options = { code: error.name, context: { api } };
+function make(message: string, error: BrokerError, context: ErrorContext): KafkaError {
+  const options = { code: error.name, context };
   if (error.isAuthorization) return new AuthorizationError(message, options);
   if (error.name === 'UNSUPPORTED_VERSION') return new UnsupportedVersionError(message, options);
   if (isFencing.has(error.name)) return new FencedError(message, options);

@@ -226,6 +226,8 @@ export class MachineRun {
 
   private resolved(names: ReadonlyMap<string, string>): void {
     this.isResolving = false;
+    const unknown = this.unresolved.filter((id) => !names.has(id));
+    if (unknown.length > 0) this.emitRetry('Metadata', namesUnknown(unknown));
     if (names.size > 0) this.dispatch({ type: 'topics-resolved', names });
     this.resolveLater();
   }
@@ -288,4 +290,11 @@ export function asKafkaError(error: unknown): KafkaError {
     code: 'INTERNAL_ERROR',
     cause: error,
   });
+}
+
+function namesUnknown(ids: readonly string[]): KafkaError {
+  return new KafkaError(
+    `no broker knows, or may tell, the names of the assigned topics with the ids ${ids.join(', ')}`,
+    { code: 'UNKNOWN_TOPIC_ID', isRetriable: true },
+  );
 }

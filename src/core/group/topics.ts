@@ -1,7 +1,7 @@
 import type { Cluster, TopicMetadata } from '../cluster/index.js';
-import { apis, brokerError } from '../protocol/index.js';
+import { apis, brokerError, type BrokerError } from '../protocol/index.js';
 import type { Clock } from '../util/clock.js';
-import { KafkaError } from '../util/errors.js';
+import { AuthorizationError, KafkaError } from '../util/errors.js';
 import type { TopicLayout } from './assignors/assignor.js';
 import type { Layouts } from './machine.js';
 import { matchingTopics } from './pattern.js';
@@ -61,7 +61,11 @@ export class Topics {
       topics: unknown.map((topicId) => ({ topicId, name: null })),
       allowAutoTopicCreation: false,
     }));
-    for (const { topicId, name } of topics) if (name !== null) names.set(topicId, name);
+    for (const { topicId, name, errorCode } of topics) {
+      const error = brokerError(errorCode);
+      if (error.isAuthorization) throw unlistable(`find the name of topic ${topicId}`, error);
+      if (name !== null) names.set(topicId, name);
+    }
     return names;
   }
 
@@ -71,9 +75,7 @@ export class Topics {
     const { requestTimeoutMs: timeoutMs, signal } = this.options;
     const answer = await this.cluster.request('any', apis.Metadata, body, { timeoutMs, signal });
     const error = brokerError(answer.errorCode);
-    if (error.code !== 0) {
-      throw new KafkaError(`Cannot list topics: ${error.message}`, { code: error.name });
-    }
+    if (error.code !== 0) throw unlistable('list topics', error);
     return answer.topics;
   }
 
@@ -105,4 +107,12 @@ export class Topics {
       this.cluster.requestMetadataUpdate();
     });
   }
+}
+
+function unlistable(
+  what: string,
+  { name: code, message, isAuthorization }: BrokerError,
+): KafkaError {
+  const text = `Cannot ${what}: the broker said ${code}: ${message}`;
+  return isAuthorization ? new AuthorizationError(text, { code }) : new KafkaError(text, { code });
 }

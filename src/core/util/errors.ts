@@ -3,6 +3,8 @@ export interface ErrorContext {
   readonly topic?: string;
   readonly partition?: number;
   readonly offset?: number;
+  readonly groupId?: string;
+  readonly transactionalId?: string;
   /** Node id and address, as in `2 at b2:9092`. */
   readonly broker?: string;
   /** The request at fault with its version, as in `Produce@11`. */

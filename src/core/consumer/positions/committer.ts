@@ -238,9 +238,11 @@ export class Committer {
       const error = outcome.get(nameOf(first))!;
       noteError(this.context.cluster, this.groupId, error);
       if (staleMemberErrors.has(error.name)) this.hooks.onStaleMember(error.name);
+      const { groupId } = this;
       const { topic, partition, offset } = first;
-      const what = `commit offset ${offset} of ${nameOf(first)} in group ${this.groupId}`;
-      return this.failed(refused, consumerError(what, error, { topic, partition, offset }));
+      const what = `commit offset ${offset} of ${nameOf(first)} in group ${groupId}`;
+      const context = { topic, partition, offset, groupId };
+      return this.failed(refused, consumerError(what, error, context));
     } catch (error) {
       return this.failed(offsets, asKafkaError(error, 'Cannot commit', 'COMMIT_FAILED'));
     }

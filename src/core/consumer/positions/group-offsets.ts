@@ -54,7 +54,7 @@ export async function fetchCommitted(
     const { error, topic, partition } = refused;
     if (!error.isRetriable && !curedByWaiting.has(error.name)) {
       const what = `read the committed offset of ${nameOf(refused)} in group ${groupId}`;
-      throw consumerError(what, error, { topic, partition });
+      throw consumerError(what, error, { topic, partition, groupId });
     }
     noteError(cluster, groupId, error);
     const { retryBackoffMs, retryBackoffMaxMs } = options;

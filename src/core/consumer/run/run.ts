@@ -22,6 +22,7 @@ import { Handover } from './handover.js';
 import { Holdings } from './holdings.js';
 import { Membership } from './membership.js';
 import { RecordOutcomes } from './record-outcomes.js';
+import { askAnewOfRefused, refusalOf } from './refused-topics.js';
 import { memberFor, rangesOf, type PartitionRange, type RunSource } from './run-source.js';
 import { Watchdog } from './watchdog.js';
 import { noteWhereabouts } from './whereabouts.js';
@@ -116,11 +117,14 @@ export class ConsumerRun {
   start(): void {
     const { source } = this.options;
     this.stopListening = this.context.cluster.onMetadata((metadata) => {
+      const refusal = refusalOf(source, metadata);
+      if (refusal !== undefined) this.onFatal(refusal);
       this.topicSizes.note();
       noteWhereabouts(this.partitions, metadata, this.positions);
       this.flow.wakeFetching();
     });
     if (source.type === 'topics') this.topicSizes.subscribed(source.topics);
+    askAnewOfRefused(source, this.context.cluster);
     this.committer?.start();
     this.watchdog.start();
     this.membership.join();

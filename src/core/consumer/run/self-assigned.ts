@@ -69,7 +69,8 @@ export class SelfAssigned implements Member {
       if (this.counts.has(name)) continue;
       this.counts.set(name, 0);
       const topic = cluster.topic(name);
-      if (topic !== undefined) this.take(topic);
+      // What was refused before may be granted by now.
+      if (topic?.errorCode === 0) this.take(topic);
     }
     cluster.requestMetadataUpdate();
   }

@@ -29,7 +29,7 @@ export function answered(
   }
   const state: TransactionState = { ...before, current: undefined, failures: 0 };
   if (judgement === 'success') return succeeded(state, request, answer);
-  const error = transactionError(request.type, state.transactionalId, answer.error);
+  const error = transactionError(request, state.transactionalId, answer);
   if (judgement === 'fatal' && !wasTimedOut(request, answer)) return fatal(state, error);
   const bump = bumps[judgement];
   return request.type === 'end' ? endRefused(state, error, bump) : spoilt(state, error, bump);

@@ -121,10 +121,13 @@ export class TransactionCoordinator {
       },
       { ...this.patience(), maxVersion: LAST_ADD_PARTITIONS_OF_CLIENTS },
     );
-    const codes = answer.resultsByTopicV3AndBelow.flatMap(({ resultsByPartition }) =>
-      resultsByPartition.map(({ partitionErrorCode }) => partitionErrorCode),
+    const said = answer.resultsByTopicV3AndBelow.flatMap(({ name: topic, resultsByPartition }) =>
+      resultsByPartition.map(({ partitionIndex: partition, partitionErrorCode }) => ({
+        place: { topic, partition },
+        error: brokerError(partitionErrorCode),
+      })),
     );
-    return { error: this.decide('add-partitions', codes, route) };
+    return this.decide('add-partitions', said, route);
   }
 
   private async addOffsets(
@@ -173,10 +176,13 @@ export class TransactionCoordinator {
         ...(protocol === 1 && { maxVersion: LAST_OFFSETS_OF_PROTOCOL_1 }),
       },
     );
-    const codes = answer.topics.flatMap(({ partitions }) =>
-      partitions.map(({ errorCode }) => errorCode),
+    const said = answer.topics.flatMap(({ name: topic, partitions }) =>
+      partitions.map(({ partitionIndex: partition, errorCode }) => ({
+        place: { topic, partition },
+        error: brokerError(errorCode),
+      })),
     );
-    return { error: this.decide('commit-offsets', codes, route) };
+    return this.decide('commit-offsets', said, route);
   }
 
   private async end({
@@ -197,14 +203,14 @@ export class TransactionCoordinator {
   /** The error that decides; whoever is not the coordinator any more is forgotten. */
   private decide(
     request: TransactionRequest['type'],
-    codes: readonly number[],
+    said: readonly { readonly place: Place; readonly error: BrokerError }[],
     route: { readonly transactionalId: string } | { readonly group: string },
-  ): BrokerError {
-    const worst = worstOf(request, [brokerError(0), ...codes.map(brokerError)]);
+  ): TransactionAnswer {
+    const worst = worstOf(request, [brokerError(0), ...said.map(({ error }) => error)]);
     const isElsewhere =
       worst.name === 'NOT_COORDINATOR' || worst.name === 'COORDINATOR_NOT_AVAILABLE';
     if (isElsewhere) this.cluster.forgetCoordinator(route);
-    return worst;
+    return { error: worst, place: said.find(({ error }) => error.code === worst.code)?.place };
   }
 
   private patience(): RequestOptions {

@@ -1,42 +1,71 @@
 import type { BrokerError } from '../../protocol/index.js';
+import { unreachable } from '../../util/assert.js';
 import {
   AuthorizationError,
   FencedError,
   KafkaError,
   TransactionAbortedError,
+  type ErrorContext,
 } from '../../util/errors.js';
 import { isFencing } from './judge.js';
-import type { TransactionRequest } from './state.js';
-
-const deeds: Readonly<Record<TransactionRequest['type'], readonly [what: string, api: string]>> = {
-  'init-producer-id': ['take over', 'InitProducerId'],
-  'add-partitions': ['add partitions to a transaction of', 'AddPartitionsToTxn'],
-  'add-offsets': ['add offsets to a transaction of', 'AddOffsetsToTxn'],
-  'commit-offsets': ['send offsets in a transaction of', 'TxnOffsetCommit'],
-  end: ['end a transaction of', 'EndTxn'],
-};
+import { nameOf, type TransactionAnswer, type TransactionRequest } from './state.js';
 
 /** The failure that a coordinator's error means. */
 export function transactionError(
-  request: TransactionRequest['type'],
+  request: TransactionRequest,
   transactionalId: string,
-  error: BrokerError,
+  { error, place }: TransactionAnswer,
 ): KafkaError {
-  const [what, api] = deeds[request];
-  if (isFencing(error.name)) return fenced(transactionalId, error, api);
-  const message = `Cannot ${what} '${transactionalId}': the broker said ${error.name}: ${error.message}`;
-  const options = { code: error.name, context: { api } };
+  const context = { api: apiOf[request.type], transactionalId, ...groupOf(request), ...place };
+  if (isFencing(error.name)) return fenced(transactionalId, error, context);
+  const what = deed(request, transactionalId);
+  const where = place === undefined ? '' : ` of ${nameOf(place)}`;
+  const message = `Cannot ${what}: the broker said ${error.name}${where}: ${error.message}`;
+  const options = { code: error.name, context };
   return error.isAuthorization
     ? new AuthorizationError(message, options)
     : new KafkaError(message, options);
 }
 
-function fenced(transactionalId: string, error: BrokerError, api: string): FencedError {
+const apiOf: Readonly<Record<TransactionRequest['type'], string>> = {
+  'init-producer-id': 'InitProducerId',
+  'add-partitions': 'AddPartitionsToTxn',
+  'add-offsets': 'AddOffsetsToTxn',
+  'commit-offsets': 'TxnOffsetCommit',
+  end: 'EndTxn',
+};
+
+function deed(request: TransactionRequest, transactionalId: string): string {
+  switch (request.type) {
+    case 'init-producer-id':
+      return `take over '${transactionalId}'`;
+    case 'add-partitions':
+      return `add partitions to a transaction of '${transactionalId}'`;
+    case 'add-offsets':
+      return `add offsets of group '${request.groupId}' to a transaction of '${transactionalId}'`;
+    case 'commit-offsets': {
+      const { groupId } = request.operation.group;
+      return `send offsets of group '${groupId}' in a transaction of '${transactionalId}'`;
+    }
+    case 'end':
+      return `end a transaction of '${transactionalId}'`;
+    default:
+      return unreachable(request);
+  }
+}
+
+function groupOf(request: TransactionRequest): { readonly groupId?: string } {
+  if (request.type === 'add-offsets') return { groupId: request.groupId };
+  if (request.type === 'commit-offsets') return { groupId: request.operation.group.groupId };
+  return {};
+}
+
+function fenced(transactionalId: string, error: BrokerError, context: ErrorContext): FencedError {
   return new FencedError(
     `The producer with the transactional id '${transactionalId}' has been fenced (${error.name}): ` +
       `another one has taken over the id, or a transaction took longer than transactionTimeoutMs. ` +
       `Nothing more can be written with it; give each running instance an id of its own`,
-    { code: error.name, context: { api } },
+    { code: error.name, context },
   );
 }
 

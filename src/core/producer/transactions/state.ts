@@ -81,6 +81,8 @@ export type TransactionProtocol = 1 | 2;
 /** What a coordinator said: the worst error of all that it named, and the identity to go on with. */
 export interface TransactionAnswer {
   readonly error: BrokerError;
+  /** The first partition that the error was said of, where it was said of partitions. */
+  readonly place?: Place | undefined;
   readonly identity?: ProducerIdentity | undefined;
 }
 
