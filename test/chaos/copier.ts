@@ -40,8 +40,8 @@ export class Copier {
     this.exited = Promise.all([once(child, 'exit'), once(lines, 'close')]).then(() => {
       running.delete(child);
       this.child = undefined;
-      const { transactionalId } = this.task;
-      if (!this.isExpectedToEnd) this.misdeeds.push(`${transactionalId} ended: ${errors}`);
+      const name = JSON.stringify(this.task.ids);
+      if (!this.isExpectedToEnd) this.misdeeds.push(`${name} ended: ${errors}`);
     });
   }
 

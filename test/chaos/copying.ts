@@ -1,10 +1,11 @@
-import { createKafka } from '../../src/index.js';
+import { createKafka, type ConsumerOptions } from '../../src/index.js';
 import { JavaClients } from '../support/java/clients.js';
 import { startKafka, type KafkaCluster } from '../support/kafka/cluster.js';
 import { waitUntil } from '../support/kafka/readiness.js';
 import { Wire } from '../support/kafka/wire.js';
 import { Copier } from './copier.js';
 import { Dice } from './dice.js';
+import type { CopierTask } from './programs/copier.js';
 
 const PARTITIONS = 6;
 const PATIENCE_MS = 120_000;
@@ -70,8 +71,7 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
         bootstrapServers,
         from: 'from',
         to: 'to',
-        transactionalId: `copier-${i}`,
-        consumer: { groupId: 'copiers', groupProtocol, ...own },
+        ...identityOf(i, { groupId: 'copiers', groupProtocol, ...own }),
         maxRecords: 20 + dice.below(200),
       }),
   );
@@ -115,6 +115,16 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
     brokersDown,
     copiersDown: rounds - brokersDown,
     complaints: [...copiers.flatMap(({ misdeeds }) => misdeeds), ...verdict.complaints],
+  };
+}
+
+/** One id and one producer, or as a static member producers that take turns, side by side. */
+function identityOf(i: number, consumer: ConsumerOptions): Pick<CopierTask, 'ids' | 'consumer'> {
+  if (i % 2 === 0) return { ids: { transactionalId: `copier-${i}` }, consumer };
+  const groupInstanceId = `copier-${i}`;
+  return {
+    ids: { transactionalIdPrefix: 'side-by-side', groupInstanceId, concurrency: 2 },
+    consumer: { ...consumer, groupInstanceId },
   };
 }
 

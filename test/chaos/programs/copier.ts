@@ -9,13 +9,18 @@ import {
   fromTopics,
   transactional,
   type ConsumerOptions,
+  type TransactionalOptions,
 } from '../../../src/index.js';
 
 export interface CopierTask {
   readonly bootstrapServers: string;
   readonly from: string;
   readonly to: string;
-  readonly transactionalId: string;
+  /** Whose transactions they are. */
+  readonly ids: Pick<
+    TransactionalOptions,
+    'transactionalId' | 'transactionalIdPrefix' | 'groupInstanceId' | 'concurrency'
+  >;
   readonly consumer: ConsumerOptions;
   readonly maxRecords: number;
 }
@@ -29,7 +34,7 @@ export type CopierLine =
 const RETRY_MS = 500;
 const WORK_MS = 100;
 
-const { bootstrapServers, from, to, transactionalId, consumer, maxRecords } = JSON.parse(
+const { bootstrapServers, from, to, ids, consumer, maxRecords } = JSON.parse(
   process.argv[2]!,
 ) as CopierTask;
 const kafka = createKafka({ bootstrapServers, requestTimeoutMs: 5000 });
@@ -45,7 +50,7 @@ fromTopics(kafka, from, {
   ...consumer,
 })
   .pipe(
-    transactional(kafka, { transactionalId, maxRecords, requestTimeoutMs: 5000 }, (records) =>
+    transactional(kafka, { ...ids, maxRecords, requestTimeoutMs: 5000 }, (records) =>
       // It takes a while, so that things happen in the middle.
       records.pipe(
         delay(WORK_MS),
