@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join, relative, resolve } from 'node:path';
 import * as rxjsValues from 'rxjs';
 import ts from 'typescript';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import * as rxKafkaValues from '../src/index.js';
 import * as testingValues from '../src/testing/index.js';
 
@@ -76,6 +76,54 @@ describe('docs/testing.md', () => {
     expect(bodies).toHaveLength(1);
     for (const body of bodies) await body();
   });
+});
+
+describe('README.md', () => {
+  test('the example of exactly once runs as written: an invoice for each order', async () => {
+    const readme = readFileSync(join(root, 'README.md'), 'utf8');
+    const [, section = ''] = readme.split('\n## Exactly once\n');
+    const [, code = ''] = /^```ts\n([\s\S]*?)^```/m.exec(section) ?? [];
+    await using cluster = await testingValues.startEmbeddedKafka({
+      topics: { orders: 1, invoices: 1 },
+    });
+    const script = code
+      .replace(/^import .*\n/gm, '')
+      .replace('localhost:9092', cluster.bootstrapServers);
+    const told: string[] = [];
+    const scope = {
+      ...rxjsValues,
+      ...rxKafkaValues,
+      invoice: (order: Buffer) => `invoice of ${String(order)}`,
+      console: { log: (line: string) => told.push(line) },
+    };
+    // eslint-disable-next-line @typescript-eslint/no-implied-eval -- the documentation is ours
+    const run = new Function(...Object.keys(scope), `${script}\nreturn kafka;`) as (
+      ...given: unknown[]
+    ) => rxKafkaValues.Kafka;
+    await using kafka = run(...Object.values(scope));
+    // It begins with what comes after it has joined, and has settled where that is.
+    const place = { topic: 'orders', partition: 0 };
+    const readers = kafka.consumer({ groupId: 'billing' });
+    await vi.waitFor(async () => {
+      expect(await readers.committed([place])).toMatchObject([{ offset: 0 }]);
+    }, 20_000);
+    const orders = ['a', 'b', 'c'].map((value) => ({ topic: 'orders', value }));
+    const producer = kafka.producer();
+    for (const order of orders) await producer.send(order);
+    await vi.waitFor(async () => {
+      expect(await readers.committed([place])).toMatchObject([{ offset: 3 }]);
+    }, 20_000);
+    const invoices = rxKafkaValues.fromOffsetRange(kafka, [{ topic: 'invoices', partition: 0 }], {
+      isolationLevel: 'read_committed',
+    });
+    const found = await rxjsValues.lastValueFrom(invoices.pipe(rxjsValues.toArray()));
+    expect(found.map(({ value }) => String(value))).toEqual([
+      'invoice of a',
+      'invoice of b',
+      'invoice of c',
+    ]);
+    expect(told.at(-1)).toMatch(/^\d orders, \d invoices$/);
+  }, 60_000);
 });
 
 /** The code of each `@example` of public symbols. */
