@@ -1,29 +1,25 @@
 import type { BrokerChannel } from '../cluster/index.js';
-import { apis, ZERO_UUID, type ResponseOf } from '../protocol/index.js';
-import type { Cancel } from '../util/clock.js';
+import { apis, type ResponseOf } from '../protocol/index.js';
+import { Alarm } from '../util/alarm.js';
 import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import type { Batch } from './batch.js';
-import { noLeader } from './errors.js';
 import type { Outcomes, ProducerContext } from './outcomes.js';
 import type { PartitionQueue } from './partition-queue.js';
-import { isSameIdentity, startSequences, takeSequences } from './sequences.js';
+import {
+  bytesOf,
+  formatOf,
+  load,
+  stamp,
+  topicData,
+  versionFor,
+  type Shipment,
+} from './produce-request.js';
+import { Readiness } from './readiness.js';
 import type { BatchAnswer } from './verdict.js';
 
 const { Produce } = apis;
 /** How long to wait for a socket that takes nothing more. */
 const CONGESTED_MS = 5;
-const LAST_VERSION_WITH_NAMES = 12;
-/** Later ones add partitions to transactions by themselves (KIP-890). */
-const LAST_VERSION_OF_PROTOCOL_1 = 11;
-const FIRST_VERSION_WITH_MAGIC_2 = 3;
-const FIRST_VERSION_WITH_ZSTD = 7;
-/** It remembers one batch of a producer and not five, so that a retry of an earlier one is lost on it. */
-const LAST_VERSION_OF_0_11 = 3;
-
-interface Shipment {
-  readonly queue: PartitionQueue;
-  readonly batch: Batch;
-}
 
 /** A request that was sent. */
 interface Sent {
@@ -38,29 +34,23 @@ interface Sent {
 /**
  * The producer's run loop: looks what can be sent, and sends it. It runs when a batch becomes full,
  * a linger or backoff ends, a connection becomes usable, or an answer comes.
- *
- * Order within a partition holds over retries: batches are numbered when they are first sent; a
- * batch that has to be repeated waits until nothing of its partition is on the way, and nothing
- * overtakes it. The first batch of an epoch travels alone: a broker that knows nothing of a producer
- * takes any sequence number, so a second batch could slip in before a first that was refused.
- * Without idempotence at most one batch of a partition is on the way.
  */
 export class Sender {
-  private timer: { at: number; cancel: Cancel } | undefined;
+  private readonly alarm: Alarm;
   private isDraining = false;
   private isWakeQueued = false;
   private isStopped = false;
-  /** At most one batch of a partition may be on the way. */
-  private isSerial = false;
-  /** Where the next look at the partitions starts, so that none is always last. */
-  private rotation = 0;
   requestsInFlight = 0;
+  private readonly readiness: Readiness;
   private readonly connecting = new Set<number>();
 
   constructor(
     private readonly context: ProducerContext,
     private readonly outcomes: Outcomes,
-  ) {}
+  ) {
+    this.readiness = new Readiness(context);
+    this.alarm = new Alarm(context.clock, () => this.drain());
+  }
 
   /** Runs the loop once the code at work now is done. */
   wake(): void {
@@ -74,21 +64,13 @@ export class Sender {
 
   /** Makes sure that the loop runs by a time on the monotonic clock. */
   wakeAt(at: number): void {
-    if (this.isStopped || (this.timer !== undefined && this.timer.at <= at)) return;
-    this.timer?.cancel();
-    const delayMs = Math.max(0, Math.ceil(at - this.context.clock.monotonic()));
-    const cancel = this.context.clock.schedule(delayMs, () => {
-      this.timer = undefined;
-      this.drain();
-    });
-    this.timer = { at, cancel };
+    if (!this.isStopped) this.alarm.set(at);
   }
 
   /** Ends the loop; what is on the way is left to itself. */
   stop(): void {
     this.isStopped = true;
-    this.timer?.cancel();
-    this.timer = undefined;
+    this.alarm.cancel();
   }
 
   /** Sends what can be sent now. */
@@ -103,83 +85,27 @@ export class Sender {
     try {
       const now = this.context.clock.monotonic();
       this.expire(now);
-      for (const [nodeId, ready] of this.readyByNode(now)) this.sendTo(nodeId, ready, now);
-      this.scheduleNext(now);
+      for (const [nodeId, ready] of this.readiness.byNode(now)) this.sendTo(nodeId, ready, now);
+      const next = this.readiness.nextLook(now);
+      if (next < Infinity) this.wakeAt(next);
     } finally {
       this.isDraining = false;
     }
   }
 
-  private readyByNode(now: number): Map<number, PartitionQueue[]> {
-    const { accumulator, cluster, identity, transactions } = this.context;
-    const nodes = new Map<number, PartitionQueue[]>();
-    if (accumulator.active.size === 0 || identity.isPending) return nodes;
-    for (const queue of rotated([...accumulator.active], this.rotation++)) {
-      // A topic with records on their way is in use, however long they linger.
-      cluster.topic(queue.topic);
-      // Said early: a partition can become part of the transaction while its records linger.
-      if (transactions?.maySend(queue) === false) continue;
-      if (!this.isDue(queue, now)) continue;
-      if (!this.maySend(queue)) {
-        queue.stuckSince ||= now;
-        continue;
-      }
-      const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
-      if (leader === undefined || leader < 0) {
-        queue.peek()!.lastError = noLeader(queue.topic, queue.partition);
-        cluster.requestMetadataUpdate();
-        continue;
-      }
-      const others = nodes.get(leader);
-      if (others === undefined) nodes.set(leader, [queue]);
-      else others.push(queue);
-    }
-    return nodes;
-  }
-
-  /** Whether the next batch of a partition need not wait for more records or for a backoff. */
-  private isDue({ open, hasSealed, retryAt }: PartitionQueue, now: number): boolean {
-    if (now < retryAt) return false;
-    if (hasSealed) return true;
-    if (open === undefined) return false;
-    const { batchSize, lingerMs } = this.context.options;
-    return (
-      open.builder.sizeBytes >= batchSize ||
-      now - open.createdAt >= lingerMs ||
-      this.context.isFlushing()
-    );
-  }
-
-  /** Whether order allows the next batch of a partition to be sent. */
-  private maySend(queue: PartitionQueue): boolean {
-    if (queue.inFlight.length === 0) return true;
-    const { identity, options } = this.context;
-    if (identity.current === undefined) return options.acks === 0;
-    const { sequences } = queue;
-    if (sequences?.disorder !== 'none' || this.isSerial) return false;
-    if (queue.peek()?.hasSequence === true) return false;
-    return sequences.lastAcked >= 0 && isSameIdentity(sequences.identity, identity.current);
-  }
-
   private sendTo(nodeId: number, ready: readonly PartitionQueue[], now: number): void {
     const channel = this.context.cluster.channel(nodeId, 'produce');
-    const { transactions } = this.context;
     // What was sent to another broker may keep it.
-    let waiting = ready.filter((queue) => transactions?.maySend(queue) !== false);
+    let waiting = ready.filter((queue) => this.readiness.mayJoin(queue));
     if (channel.isReady) {
       while (waiting.length > 0 && this.hasRoomOn(channel)) {
-        this.ship(nodeId, channel, this.load(waiting));
-        waiting = waiting.filter((queue) => this.isSendable(queue, now));
+        this.ship(nodeId, channel, load(waiting, this.context.options.maxRequestSize));
+        waiting = waiting.filter((queue) => this.readiness.isSendable(queue, now));
       }
     } else {
       this.connect(nodeId, channel);
     }
     for (const queue of waiting) queue.stuckSince ||= now;
-  }
-
-  private isSendable(queue: PartitionQueue, now: number): boolean {
-    if (!this.isDue(queue, now) || !this.maySend(queue)) return false;
-    return this.context.transactions?.maySend(queue) !== false;
   }
 
   /** Whether another request may be on the way. Unanswered ones are bounded by the socket's queue. */
@@ -231,35 +157,18 @@ export class Sender {
     }
   }
 
-  /** Takes one batch of each partition, as many as fit into a request. */
-  private load(queues: readonly PartitionQueue[]): Shipment[] {
-    const shipments: Shipment[] = [];
-    let bytes = 0;
-    for (const queue of queues) {
-      const next = queue.peek();
-      if (next === undefined) continue;
-      bytes += next.bytes?.length ?? next.builder.sizeBytes;
-      if (shipments.length > 0 && bytes > this.context.options.maxRequestSize) break;
-      queue.take();
-      queue.stuckSince = 0;
-      queue.inFlight.push(next);
-      shipments.push({ queue, batch: next });
-    }
-    return shipments;
-  }
-
   private ship(nodeId: number, channel: BrokerChannel, loaded: readonly Shipment[]): void {
     const { acks, requestTimeoutMs } = this.context.options;
     let shipments = loaded;
     let isAdding = false;
     try {
-      const version = this.chooseVersion(channel, shipments);
+      const version = versionFor(this.context, channel, shipments);
       shipments = this.inFormat(shipments, version);
       if (shipments.length === 0) return;
-      for (const { queue, batch } of shipments) {
-        batch.attempts++;
-        batch.sentTo = nodeId;
-        this.encode(queue, batch);
+      for (const shipment of shipments) {
+        shipment.batch.attempts++;
+        shipment.batch.sentTo = nodeId;
+        stamp(shipment, this.context.identity.current);
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
       const { transactions } = this.context;
@@ -268,7 +177,7 @@ export class Sender {
         ...(transactions !== undefined && { transactionalId: transactions.transactionalId }),
         acks,
         timeoutMs: requestTimeoutMs,
-        topicData: this.topicData(shipments),
+        topicData: topicData(this.context.accumulator, shipments),
       };
       if (acks === 0) {
         channel.post(Produce, version, body);
@@ -293,28 +202,17 @@ export class Sender {
     }
   }
 
-  private chooseVersion(channel: BrokerChannel, shipments: readonly Shipment[]): number {
-    const { accumulator } = this.context;
-    const haveIds = shipments.every(({ queue }) => {
-      const id = accumulator.topicMetadata(queue.topic)?.id;
-      return id !== undefined && id !== ZERO_UUID;
-    });
-    const isOldProtocol = this.context.transactions?.protocol === 1;
-    if (isOldProtocol) return channel.version(Produce, LAST_VERSION_OF_PROTOCOL_1);
-    return channel.version(Produce, haveIds ? undefined : LAST_VERSION_WITH_NAMES);
-  }
-
   /** The batches that are in the format of the broker. Others are put into it, and sent next. */
   private inFormat(shipments: readonly Shipment[], version: number): readonly Shipment[] {
     const { accumulator, options } = this.context;
-    const magic = version >= FIRST_VERSION_WITH_MAGIC_2 ? 2 : version === 2 ? 1 : 0;
-    if (options.compressionType === 'zstd' && version < FIRST_VERSION_WITH_ZSTD) {
+    const { magic, hasZstd, isSerial } = formatOf(version);
+    if (options.compressionType === 'zstd' && !hasZstd) {
       throw new UnsupportedVersionError(
         'The broker is too old for compressionType zstd, which needs Kafka 2.1; lz4 comes next',
       );
     }
     accumulator.magic = magic;
-    this.isSerial = version <= LAST_VERSION_OF_0_11;
+    this.readiness.isSerial = isSerial;
     const isReady = ({ batch }: Shipment) => batch.builder.magic === magic;
     if (shipments.every(isReady)) return shipments;
     for (const { queue, batch } of shipments) {
@@ -322,39 +220,6 @@ export class Sender {
     }
     this.wake();
     return shipments.filter(isReady);
-  }
-
-  /** Brings a batch into the form in which it travels, numbered where the producer is idempotent. */
-  private encode(queue: PartitionQueue, batch: Batch): void {
-    const identity = this.context.identity.current;
-    if (identity === undefined || batch.builder.magic < 2) {
-      batch.bytes ??= batch.builder.close();
-      return;
-    }
-    if (!batch.hasSequence) {
-      const known = queue.sequences;
-      const isCurrent = known !== undefined && isSameIdentity(known.identity, identity);
-      const sequences = isCurrent ? known : startSequences(identity);
-      batch.firstSequence = sequences.next;
-      batch.identity = sequences.identity;
-      queue.sequences = takeSequences(sequences, batch.recordCount);
-    }
-    batch.stamp();
-  }
-
-  private topicData(shipments: readonly Shipment[]) {
-    const topics = new Map<string, { index: number; records: Buffer }[]>();
-    for (const { queue, batch } of shipments) {
-      const entry = { index: queue.partition, records: batch.bytes! };
-      const partitions = topics.get(queue.topic);
-      if (partitions === undefined) topics.set(queue.topic, [entry]);
-      else partitions.push(entry);
-    }
-    return [...topics].map(([name, partitionData]) => ({
-      name,
-      topicId: this.context.accumulator.topicMetadata(name)?.id ?? ZERO_UUID,
-      partitionData,
-    }));
   }
 
   private answered(
@@ -432,24 +297,6 @@ export class Sender {
       }
     }
   }
-
-  private scheduleNext(now: number): void {
-    const { accumulator, options } = this.context;
-    let at = Infinity;
-    for (const queue of accumulator.active) {
-      for (const { isSettled, createdAt } of queue.all()) {
-        if (isSettled) continue;
-        at = Math.min(at, createdAt + options.deliveryTimeoutMs);
-        break;
-      }
-      const { open, hasSealed, retryAt } = queue;
-      if (hasSealed && retryAt > now) at = Math.min(at, retryAt);
-      const lingerEnd =
-        open === undefined ? 0 : Math.max(open.createdAt + options.lingerMs, retryAt);
-      if (lingerEnd > now) at = Math.min(at, lingerEnd);
-    }
-    if (at < Infinity) this.wakeAt(at);
-  }
 }
 
 function leftOut({ topic, partition, sentTo }: Batch): KafkaError {
@@ -460,18 +307,10 @@ function leftOut({ topic, partition, sentTo }: Batch): KafkaError {
   });
 }
 
-function bytesOf(shipments: readonly Shipment[]): number {
-  return shipments.reduce((sum, { batch }) => sum + batch.builder.sizeBytes, 0);
-}
-
 function asKafkaError(error: unknown): KafkaError {
   if (error instanceof KafkaError) return error;
   return new KafkaError(`Cannot produce: ${String(error)}`, {
     code: 'PRODUCE_FAILED',
     cause: error,
   });
-}
-
-function* rotated<T>(list: readonly T[], start: number): IterableIterator<T> {
-  for (let i = 0; i < list.length; i++) yield list[(start + i) % list.length]!;
 }
