@@ -101,7 +101,8 @@ export class Kafka implements AsyncDisposable {
 
   /**
    * The orderly way to end: consumers deliver nothing more, finish what is in hand, commit and leave;
-   * then producers finish what they were given; then everything is closed.
+   * then sinks take nothing more, and producers finish what they were given; then everything is closed.
+   * Streams complete, those of sinks too.
    *
    * @param options.timeoutMs how long work in hand is awaited. Default each consumer's `drainTimeoutMs`.
    * @returns what the consumers did.
@@ -111,6 +112,7 @@ export class Kafka implements AsyncDisposable {
   async drain(options: { timeoutMs?: number } = {}): Promise<DrainReport> {
     const consumers = [...this.consumers];
     const reports = await Promise.all(consumers.map((consumer) => consumer.close(options)));
+    for (const { engine } of this.producers) engine.endSinks();
     await this.close(options);
     return {
       recordsFinished: reports.reduce((sum, report) => sum + report.recordsFinished, 0),

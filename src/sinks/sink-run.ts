@@ -60,10 +60,12 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   private isAbandoned = false;
   private stopUpstream: (() => void) | undefined;
   private resolveEnd: (() => void) | undefined;
+  private readonly forgetDrain: () => void;
 
   constructor(private readonly setup: SinkSetup<T, R>) {
     this.serializeKey = setup.serializers.serializeKey;
     this.serializeValue = setup.serializers.serializeValue;
+    this.forgetDrain = setup.engine.onDrain(() => this.finish(undefined));
   }
 
   /** Called when no further value is wanted, at once if that is so already. */
@@ -84,6 +86,7 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
     if (this.ending === 'complete' && error !== undefined) this.ending = error;
     if (this.ending !== undefined) return;
     this.ending = error ?? 'complete';
+    this.forgetDrain();
     this.stopUpstream?.();
     void this.end();
   }

@@ -212,6 +212,20 @@ describe('sendAll', () => {
     expect(sim.clock.pending).toBe(0);
   });
 
+  it('ends its source, and completes, when its client is drained', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    const source = new Readable({ objectMode: true, read: () => undefined });
+    for (const line of lines(3)) source.push(line);
+    const { seen } = watch(sendAll(kafka, TOPIC, source as AsyncIterable<string>, { toRecord }));
+    await sim.until(() => seen.values.length === 3);
+    await sim.run(kafka.drain());
+    await sim.calm();
+    expect(source.destroyed).toBe(true);
+    expect(seen.end).toBe('complete');
+    expect(values(sim)).toEqual(lines(3));
+  });
+
   it('leaves a producer open that others share', async () => {
     await using sim = await start();
     const producer = sim.kafka().producer();

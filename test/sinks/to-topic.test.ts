@@ -182,6 +182,26 @@ describe('toTopic', () => {
     expect(connections(sim)).toBe(0);
   });
 
+  it.each(['of its own', 'that others share'])(
+    'takes nothing more, and completes, when its client is drained (a producer %s)',
+    async (whose) => {
+      await using sim = await start();
+      const kafka = sim.kafka();
+      const values$ = new Subject<{ value: string }>();
+      const target = whose === 'of its own' ? kafka : kafka.producer();
+      const { seen } = watch(values$.pipe(toTopic(target, TOPIC)));
+      for (const i of [1, 2]) values$.next(record(i));
+      const drained = kafka.drain();
+      await sim.calm();
+      expect(values$.observed).toBe(false);
+      await sim.run(drained);
+      await sim.calm();
+      expect(seen.end).toBe('complete');
+      expect(seen.values.map(({ offset }) => offset)).toEqual([0, 1]);
+      expect(values(sim)).toEqual(['v1', 'v2']);
+    },
+  );
+
   it('leaves a producer open that others share', async () => {
     await using sim = await start();
     const producer = sim.kafka().producer();

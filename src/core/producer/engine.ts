@@ -40,6 +40,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   private readonly room: Room;
   private readonly stopListening: () => void;
   private readonly flushes: Flushes;
+  private readonly drainListeners = new Set<() => void>();
   private isClosing = false;
   private finished = Promise.resolve();
   private fatal: KafkaError | undefined;
@@ -118,6 +119,17 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     this.room.whenLeft(callback);
     // Somebody waits: what lingers is sent, for nothing can join it.
     if (!this.hasRoom) this.sender.wake();
+  }
+
+  onDrain(end: () => void): () => void {
+    // Half of a transaction's records is not an end: it is aborted.
+    if (this.transactions === undefined) this.drainListeners.add(end);
+    return () => this.drainListeners.delete(end);
+  }
+
+  /** Tells sinks to end, in good time before the producer is closed. */
+  endSinks(): void {
+    for (const end of [...this.drainListeners]) end();
   }
 
   /**

@@ -21,6 +21,12 @@ export interface SinkEngine {
   ): boolean;
   /** Calls back once when there may be room. */
   whenRoom(callback: () => void): void;
+  /**
+   * Calls back once when the client is drained: a sink is to take nothing more then, and to end.
+   *
+   * @returns how to be left out.
+   */
+  onDrain(end: () => void): () => void;
   /** Resolves when everything that was submitted is settled. */
   flush(): Promise<void>;
   /** Makes room; returns how many of the submitter's records were given up for it. */

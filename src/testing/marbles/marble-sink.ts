@@ -90,6 +90,7 @@ export class MarbleSink {
         if (hasRoom()) this.clock.schedule(0, callback);
         else this.roomListeners.push(callback);
       },
+      onDrain: () => () => undefined,
       flush: () =>
         new Promise((resolve) => {
           if (this.inFlight === 0) resolve();

@@ -84,6 +84,11 @@ export class RemoteEngine implements SinkEngine {
     else this.roomListeners.push(callback);
   }
 
+  /** The client is of another thread, which doesn't tell. */
+  onDrain(): () => void {
+    return () => undefined;
+  }
+
   async flush(): Promise<void> {
     if (this.isClosed) return;
     this.sendOutbox();

@@ -149,6 +149,7 @@ function engineOf(engine: SinkEngine, refusal: () => KafkaError | undefined): Si
       return true;
     },
     whenRoom: (callback) => engine.whenRoom(callback),
+    onDrain: (end) => engine.onDrain(end),
     flush: () => engine.flush(),
     dropOldest: (submitter, isDroppable) => engine.dropOldest(submitter, isDroppable),
     reportDropped: (topic, partition, records) => engine.reportDropped(topic, partition, records),
