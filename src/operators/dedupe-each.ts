@@ -72,7 +72,10 @@ class Deduping<K, V> {
   private readonly inFlight = new Map<unknown, Leader<K, V>>();
   /** What repeats the id of a record that was nacked, until that has come again. */
   private readonly held = new Map<unknown, Held<K, V>>();
-  private readonly pipelines = new Pipelines({ onDraining: () => this.returnDraining() });
+  private readonly pipelines = new Pipelines({
+    onDraining: () => this.returnDraining(),
+    onLost: () => this.returnDraining(),
+  });
   private sweepAt = FIRST_SWEEP;
 
   constructor(

@@ -34,6 +34,15 @@ function started(options: BatchEachOptions, clock = new FakeClock()) {
 describe('batchEach', () => {
   behavesLikeAnOperator(() => batchEach({ maxRecords: 2 }));
 
+  test('what it has of a partition that is lost is let go, and the rest is not', () => {
+    const { clock, pipeline, partition, push, got } = started({ maxWaitMs: 10, by: 'partition' });
+    const kept = new TestPartition({ partition: 1, pipeline });
+    push([...partition.deliver('a', 'b'), ...kept.deliver('x')]);
+    partition.lose();
+    clock.advance(10);
+    expect(got()).toEqual(['x']);
+  });
+
   describe('a batch is let go', () => {
     test('when it has as many records as allowed', () => {
       const { partition, push, got } = started({ maxRecords: 2 });

@@ -1,4 +1,4 @@
-import { BehaviorSubject, concat, from, NEVER, of, Subject, take, throwError } from 'rxjs';
+import { BehaviorSubject, concat, delay, from, NEVER, of, Subject, take, throwError } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ackEach, batchEach, pauseWhile, processEach } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
@@ -70,6 +70,37 @@ describe('pauseWhile', () => {
       expectOutput(orders.pipe(pauseWhile(isPaused), ackEach())).toBe('-a-------(bc)');
       expectReturns(orders).toBe('-----(bc)');
       expectCommits(orders).toBe('-a-------(bc)');
+    }),
+  );
+
+  test(
+    'what comes when its partition was given up already goes back, if it has to wait',
+    kafkaMarbles(({ records, lifecycle, cold, expectOutput, expectReturns }) => {
+      const orders = records('(ab)------');
+      lifecycle(orders, '     --R');
+      const isPaused = cold('  t---------', { t: true });
+      expectOutput(orders.pipe(delay(5), pauseWhile(isPaused))).toBe('');
+      expectReturns(orders).toBe('-----(ab)');
+    }),
+  );
+
+  test(
+    'what was delivered before the source has had enough is kept, however late it comes',
+    kafkaMarbles(({ records, cold, expectOutput }) => {
+      const orders = records('(abc)-----');
+      const isPaused = cold('  t--------f', { t: true, f: false });
+      const late = orders.pipe(take(2), delay(5), pauseWhile(isPaused), ackEach());
+      expectOutput(late).toBe('---------(ab|)');
+    }),
+  );
+
+  test(
+    'when its partition is lost, what waits is let go, and nothing of it comes any more',
+    kafkaMarbles(({ records, lifecycle, cold, expectOutput }) => {
+      const orders = records('(ax)-----', { a: {}, x: { partition: 1 } });
+      lifecycle(orders, '     ---L', { L: { type: 'lose', partitions: [0] } });
+      const isPaused = cold('  t----f', { t: true, f: false });
+      expectOutput(orders.pipe(pauseWhile(isPaused))).toBe('-----x');
     }),
   );
 

@@ -1,4 +1,15 @@
-import { concat, from, map, NEVER, Subject, take, toArray, type Observable } from 'rxjs';
+import {
+  concat,
+  delay,
+  endWith,
+  from,
+  map,
+  NEVER,
+  Subject,
+  take,
+  toArray,
+  type Observable,
+} from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ackEach, batchEach, processEach, processPartitioned } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
@@ -121,6 +132,52 @@ describe('processPartitioned', () => {
     await work.finish('a');
     expect([made, ...work.started]).toEqual([2, 'a', 'b']);
   });
+
+  test(
+    'what comes when its partition was given up already goes back, and makes no pipeline',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectReturns }) => {
+      const orders = records('(ab)x-----', { a: {}, b: {}, x: { partition: 1 } });
+      lifecycle(orders, '     -----R', { R: { type: 'revoke', partitions: [0] } });
+      const made: number[] = [];
+      const each = processPartitioned((stream: Observable<TestRecord>, { partition }) => {
+        made.push(partition);
+        return stream.pipe(ackEach());
+      });
+      const late = orders.pipe(delay(8), each);
+      expectOutput(late.pipe(map((record) => [record.partition, made.join()]))).toBe(
+        '------------x',
+        { x: [1, '1'] },
+      );
+      expectReturns(orders).toBe('--------(ab)');
+    }),
+  );
+
+  test(
+    'when its partition is lost, its records complete at once, and what waits for it is let go',
+    kafkaMarbles(({ records, lifecycle, expectOutput }) => {
+      const orders = records('(ax)------', { a: {}, x: { partition: 1 } });
+      lifecycle(orders, '     ---L', { L: { type: 'lose', partitions: [0] } });
+      const ends = processPartitioned(
+        (stream: Observable<TestRecord>, { partition }) =>
+          stream.pipe(
+            map(() => `${partition}`),
+            endWith('end'),
+          ),
+        { concurrency: 1 },
+      );
+      expectOutput(orders.pipe(ends)).toBe('0--(e1)', { 0: '0', e: 'end', 1: '1' });
+    }),
+  );
+
+  test(
+    'when its source has had enough, each pipeline gets what was delivered, however late',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('a-x-b-y', { a: {}, b: {}, x: { partition: 1 }, y: { partition: 1 } });
+      const each = processPartitioned((stream: Observable<TestRecord>) => stream.pipe(ackEach()));
+      expectOutput(orders.pipe(take(4), delay(9), each)).toBe('---------a-x-b-(y|)');
+      expectAcks(orders).toBe('                                 ---------a-x-b-y');
+    }),
+  );
 
   test('one that has had enough gets nothing more, and its records stay unacked', () => {
     const [p0, p1] = partitions(2);

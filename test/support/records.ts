@@ -151,7 +151,7 @@ export class TestPartition {
 
   /** Begins to be given up. */
   drain(): void {
-    this.assigned.stopDelivery();
+    this.assigned.leave();
     this.pipeline.draining();
   }
 
@@ -167,12 +167,14 @@ export class TestPartition {
 
   /** Is taken away: late acks count for nothing. */
   lose(): void {
-    this.assigned.endEpoch();
+    this.assigned.drop();
+    this.pipeline.lost();
   }
 
   /** Is assigned once more, at an offset. */
   begin(offset: number): void {
     this.assigned.isDraining = false;
+    this.assigned.isLeaving = false;
     this.assigned.begin(offset, -1);
   }
 }

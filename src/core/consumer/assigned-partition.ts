@@ -95,8 +95,10 @@ export class AssignedPartition implements DeliveryOwner {
   /** The search on the way for its position; what any other finds is out of date. */
   resolution: object | undefined;
   isPaused = false;
-  /** Being given up: nothing more is delivered. */
+  /** Nothing more is delivered: it is being given up, or whoever subscribed has had enough. */
   isDraining = false;
+  /** It is being given up, or gone: operators were told to return what was not started. */
+  isLeaving = false;
   /** A deserializer is at work on the next record. */
   isDecoding = false;
   /** It waits for its turn to deliver. */
@@ -207,7 +209,20 @@ export class AssignedPartition implements DeliveryOwner {
     this.fetch = undefined;
   }
 
-  /** Begins to be given up: delivers nothing more. */
+  /** Begins to be given up. */
+  leave(): void {
+    this.isLeaving = true;
+    this.stopDelivery();
+  }
+
+  /** Is gone: as before, but whatever is still done for it counts for nothing. */
+  drop(): void {
+    this.isLeaving = true;
+    this.isDraining = true;
+    this.endEpoch();
+  }
+
+  /** Delivers nothing more. */
   stopDelivery(): void {
     this.isDraining = true;
     this.dropUndelivered();

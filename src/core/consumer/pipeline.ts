@@ -33,6 +33,8 @@ export interface PipelineListener {
   onStarved?(reason: Starvation): void;
   /** Partitions are being given up: their records that were not started are to be returned. */
   onDraining?(): void;
+  /** Partitions are gone: nothing that is done for their records counts. */
+  onLost?(): void;
 }
 
 /** The operators that hold back records of one subscription. */
@@ -69,6 +71,10 @@ export class Pipeline {
 
   draining(): void {
     for (const listener of [...this.listeners]) listener.onDraining?.();
+  }
+
+  lost(): void {
+    for (const listener of [...this.listeners]) listener.onLost?.();
   }
 
   end(): void {

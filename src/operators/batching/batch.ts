@@ -117,6 +117,11 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
   }
 
   /** @internal */
+  get isLeaving(): boolean {
+    return this.records.some(({ isLeaving }) => isLeaving);
+  }
+
+  /** @internal */
   onGivenUp(): void {
     // It doesn't come again.
   }

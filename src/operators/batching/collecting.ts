@@ -50,6 +50,7 @@ export class Collecting<K, V, A> {
         if (this.letsGo(reason)) this.flush(() => true);
       },
       onDraining: () => this.flush(isDraining),
+      onLost: () => this.dropFenced(),
     });
   }
 
@@ -141,6 +142,15 @@ export class Collecting<K, V, A> {
     for (const batch of [...this.open]) {
       // Whoever gets one may have had enough, and the others have gone back.
       if (this.open.has(batch) && isWanted(batch)) this.emit(batch);
+    }
+  }
+
+  /** Work on them would count for nothing. */
+  private dropFenced(): void {
+    for (const batch of this.open) {
+      if (!batch.records.every(({ isFenced }) => isFenced)) continue;
+      this.open.delete(batch);
+      batch.remove();
     }
   }
 

@@ -23,13 +23,19 @@ export class Gate<T extends Work> {
     private readonly keeper: Gatekeeper<T>,
     private readonly subscriber: Subscriber<T>,
   ) {
-    this.pipelines = new Pipelines({ onDraining: () => this.returnDraining() });
+    const returnLeaving = () => this.returnLeaving();
+    this.pipelines = new Pipelines({ onDraining: returnLeaving, onLost: returnLeaving });
   }
 
   next(work: T): void {
     this.pipelines.note(work.pipeline);
     if (this.waiting.length === 0 && this.keeper.mayPass(work)) {
       this.subscriber.next(work);
+      return;
+    }
+    if (work.isLeaving) {
+      // That was told before it came here.
+      work.giveBack();
       return;
     }
     work.takeOver();
@@ -63,10 +69,10 @@ export class Gate<T extends Work> {
     this.checkEnd();
   }
 
-  private returnDraining(): void {
+  private returnLeaving(): void {
     const kept = new Queue<T>();
     for (const work of this.waiting) {
-      if (work.isDraining) work.giveBack();
+      if (work.isLeaving) work.giveBack();
       else kept.push(work);
     }
     this.waiting = kept;

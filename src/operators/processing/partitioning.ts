@@ -26,7 +26,7 @@ class Stream<K, V> implements TopicPartition {
   ) {}
 
   get isGone(): boolean {
-    return this.latest.isDraining;
+    return this.latest.isLeaving;
   }
 
   complete(): void {
@@ -48,10 +48,16 @@ export class Partitioning<K, V, R> {
     private readonly concurrency: number,
     private readonly subscriber: Subscriber<R>,
   ) {
-    this.pipelines = new Pipelines({ onDraining: () => this.closeGone() });
+    const closeGone = () => this.closeGone();
+    this.pipelines = new Pipelines({ onDraining: closeGone, onLost: closeGone });
   }
 
   next(record: ConsumerRecord<K, V>): void {
+    if (record.isLeaving) {
+      // That was told before it came here: its pipeline has been completed.
+      record.giveBack();
+      return;
+    }
     this.pipelines.note(record.pipeline);
     const stream = this.streams.get(record.owner) ?? this.add(record);
     stream.latest = record;
@@ -84,8 +90,6 @@ export class Partitioning<K, V, R> {
   }
 
   private add(record: ConsumerRecord<K, V>): Stream<K, V> {
-    // Nobody is told when partitions are lost.
-    this.closeGone();
     const stream = new Stream(record.topic, record.partition, record);
     this.streams.set(record.owner, stream);
     return stream;

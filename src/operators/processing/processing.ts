@@ -62,9 +62,11 @@ export class Processing<T extends Work, R, O> {
     private readonly subscriber: Subscriber<O>,
   ) {
     this.lanes = new Lanes(options.order, options.concurrency);
+    const returnDraining = () => this.returnDraining();
     this.pipelines = new Pipelines({
       acksByItself: true,
-      onDraining: () => this.returnDraining(),
+      onDraining: returnDraining,
+      onLost: returnDraining,
     });
   }
 

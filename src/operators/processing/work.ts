@@ -17,6 +17,8 @@ export interface Work extends LaneRecord {
   /** @internal */
   readonly isDraining: boolean;
   /** @internal */
+  readonly isLeaving: boolean;
+  /** @internal */
   done(): void;
   /** @internal */
   doneUnheard(): void;

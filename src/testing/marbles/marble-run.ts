@@ -165,6 +165,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
     const gone = this.held(logs);
     if (gone.length === 0) return;
     const recordsAbandoned = this.drop(gone);
+    this.pipeline.lost();
     const partitions = gone.map(plainPartition);
     this.host.context.emit({ type: 'lost', partitions, recordsAbandoned });
   }
@@ -325,7 +326,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
       callback();
       return;
     }
-    stopDelivery(partitions);
+    for (const partition of partitions) partition.leave();
     this.host.context.emit({ type: 'draining', partitions: partitions.map(plainPartition) });
     for (const partition of partitions) partition.outlet = undefined;
     this.pipeline.draining();
@@ -381,8 +382,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
     let inHand = 0;
     for (const partition of partitions) {
       inHand += partition.ledger.inHand;
-      partition.isDraining = true;
-      partition.endEpoch();
+      partition.drop();
       this.finishedBefore += partition.recordsAcked;
       partition.outlet = undefined;
       this.host.onDropped(this.logs.get(partition)!);

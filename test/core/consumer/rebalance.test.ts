@@ -309,6 +309,19 @@ describe.each(protocols)('partitions that are lost (%s)', (groupProtocol) => {
       expect(committed(sim.cluster, GROUP, TOPIC, partition)).toBe(5);
     }
   });
+
+  it('are told of to operators that hold their records back', async () => {
+    await using sim = await start();
+    const first = join(sim, { groupProtocol });
+    await sim.until(() => first.seen.values.length === 40);
+    const told: boolean[] = [];
+    const [record] = first.seen.values;
+    record!.pipeline.listen({ onLost: () => told.push(record!.isLeaving && record!.isFenced) });
+    const [member] = sim.cluster.inspect().groups[GROUP]!.members;
+    sim.cluster.expireMember(GROUP, member!.memberId);
+    await sim.until(() => sim.eventsOf('lost').length === 1);
+    expect(told).toEqual([true]);
+  });
 });
 
 describe.each(protocols)('a static member (%s)', (groupProtocol) => {

@@ -23,8 +23,10 @@ export interface DeliveryOwner {
   onGivenUp(offset: number, callback: () => void): void;
   /** A record that nobody has started to work on came back. */
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
-  /** Being given up: work that was not started is to be returned. */
+  /** Nothing more of it is delivered. */
   readonly isDraining: boolean;
+  /** Being given up, or gone: work that was not started is to be returned. */
+  readonly isLeaving: boolean;
   /** The offset after what was delivered. */
   readonly position: number;
   /** Up to where consumers may read; -1 when unknown. */
@@ -117,7 +119,6 @@ export class Delivery implements RecordHome {
 
   return(record: ConsumerRecord<unknown, unknown>, sequence: number): void {
     if (this.ledger.nack(sequence)) this.owner.returned(record, sequence);
-    else if (this.ledger.isFenced) this.owner.ackedLate();
   }
 
   originFor(record: ConsumerRecord<unknown, unknown>): Origin {

@@ -290,9 +290,14 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return this.delivery.ledger.isFenced;
   }
 
-  /** @internal Its partition is being given up: it is to be returned unless work on it has begun. */
+  /** @internal Nothing more of its partition is delivered. */
   get isDraining(): boolean {
     return this.delivery.owner.isDraining;
+  }
+
+  /** @internal Its partition is being given up: it is to be returned unless work on it has begun. */
+  get isLeaving(): boolean {
+    return this.delivery.owner.isLeaving;
   }
 
   /** @internal Whether it was acked, nacked or given back. */

@@ -38,6 +38,7 @@ export class ShownRecords {
 /** The partition of shown records. */
 class ShownOwner implements DeliveryOwner {
   readonly isDraining = false;
+  readonly isLeaving = false;
 
   constructor(
     private readonly origin: DeliveryOwner,

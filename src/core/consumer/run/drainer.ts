@@ -61,7 +61,7 @@ export class Drainer {
    */
   async drain(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
     if (partitions.length === 0) return;
-    stopDelivery(partitions);
+    for (const partition of partitions) partition.leave();
     this.context.emit({ type: 'draining', partitions: partitions.map(plainPartition) });
     for (const partition of partitions) this.outlets.detach(partition);
     this.pipeline.draining();

@@ -9,6 +9,7 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { UserCallbacks } from '../callbacks.js';
 import type { ConsumerContext } from '../context.js';
 import type { Outlets } from '../delivering/outlets.js';
+import type { Pipeline } from '../pipeline.js';
 import type { Committer } from '../positions/committer.js';
 import type { Positions, StartPosition } from '../positions/positions.js';
 import type { TopicSizes } from '../positions/topic-sizes.js';
@@ -20,6 +21,7 @@ import { askOnAssign } from './on-assign.js';
 export interface HandoverParts {
   readonly holdings: Holdings;
   readonly outlets: Outlets;
+  readonly pipeline: Pick<Pipeline, 'lost'>;
   readonly positions: Pick<Positions, 'resolve'>;
   readonly topicSizes: Pick<TopicSizes, 'noteAssigned'>;
   readonly callbacks: UserCallbacks;
@@ -89,6 +91,7 @@ export class Handover implements GroupHandler {
     const gone = this.parts.holdings.among(lost);
     if (gone.length === 0) return;
     const recordsAbandoned = this.drop(gone);
+    this.parts.pipeline.lost();
     this.context.emit({ type: 'lost', partitions: gone.map(plainPartition), recordsAbandoned });
   }
 

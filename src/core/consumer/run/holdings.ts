@@ -49,8 +49,7 @@ export class Holdings {
     this.held = this.held.filter((each) => this.has(each));
     for (const partition of partitions) {
       inHand += partition.ledger.inHand;
-      partition.isDraining = true;
-      partition.endEpoch();
+      partition.drop();
       this.finishedBefore += partition.recordsAcked;
     }
     this.left += inHand;

@@ -231,11 +231,11 @@ export class ConsumerRun {
   }
 
   private newHandover(callbacks: UserCallbacks): Handover {
-    const { holdings, positions, topicSizes, drainer, committer } = this;
+    const { holdings, positions, topicSizes, drainer, committer, pipeline } = this;
     const { outlets } = this.options;
     return new Handover(
       this.context,
-      { holdings, positions, topicSizes, drainer, committer, callbacks, outlets },
+      { holdings, positions, topicSizes, drainer, committer, callbacks, outlets, pipeline },
       {
         isEnding: () => this.isEnding,
         newPartition: (where) => this.newPartition(where),
