@@ -524,6 +524,27 @@ describe('rule 30', () => {
     expect(await written(sim)).toEqual(values(0, 3));
   });
 
+  it('once EndTxn(commit) is sent no deadline aborts it, neither project’s nor that of a revoke', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    fill(sim, 'in', 1, 3);
+    const undo = sim.cluster.delay('EndTxn', 8000);
+    const kafka = sim.kafka();
+    const options = { ...ids, maxRecords: 6, projectTimeoutMs: 500 };
+    const seen = watch(
+      source(kafka, { drainTimeoutMs: 1000 }).pipe(transactional(kafka, options, copy)),
+    );
+    await sim.until(() => (sim.cluster.inspect().requests['EndTxn'] ?? 0) === 1);
+    const other = watch(copying(sim.kafka(), { transactionalId: 'other' }));
+    await sim.until(() => taken(seen.values) === 6);
+    undo();
+    await sim.advance(30_000);
+    expect(seen.values[0]).toMatchObject({ records: 6, attempts: 1 });
+    expect(sim.eventsOf('transaction-aborted')).toEqual([]);
+    expect(taken(other.values)).toBe(0);
+    expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
+  });
+
   it('a lost answer to EndTxn(commit) is asked for again, and counts once', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 3);
@@ -619,14 +640,18 @@ describe('rule 31', () => {
   it('a transaction past its time aborts, and is replayed after a backoff', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 2);
-    let attempts = 0;
-    const options = { maxRecords: 2, projectTimeoutMs: 1000 };
+    const begunAt: number[] = [];
+    const options = { maxRecords: 2, maxWaitMs: 0, projectTimeoutMs: 1000 };
     const seen = watch(
-      copying(sim.kafka(), options, (records) =>
-        ++attempts < 3 ? NEVER : copy(records, undefined as never),
-      ),
+      copying(sim.kafka(), options, (records) => {
+        begunAt.push(sim.clock.monotonic());
+        return begunAt.length < 3 ? NEVER : copy(records, undefined as never);
+      }),
     );
     await sim.until(() => taken(seen.values) === 2);
+    const [first = 0, second = 0, third = 0] = begunAt;
+    expect(second - first).toBeGreaterThan(1050);
+    expect(third - second).toBeGreaterThan(second - first);
     expect(seen.values[0]!.attempts).toBe(3);
     expect(sim.eventsOf('transaction-aborted')).toHaveLength(2);
     expect(await written(sim)).toEqual(values(0, 2));

@@ -240,7 +240,7 @@ describe('a spoilt transaction', () => {
 });
 
 describe('INVALID_PRODUCER_EPOCH', () => {
-  it('from Produce spoils the transaction, from a coordinator it ends the producer (KIP-588)', () => {
+  it('from Produce spoils the transaction, from a coordinator it ends the producer (rule 24, KIP-588)', () => {
     const produced = Machine.inTransaction(2).give({ type: 'sent', isAdding: false });
     produced.give({ type: 'record-failed', error: failed('INVALID_PRODUCER_EPOCH') });
     expect(produced.phase).toBe('ABORTABLE_ERROR');
@@ -254,7 +254,7 @@ describe('INVALID_PRODUCER_EPOCH', () => {
     }
   });
 
-  it('PRODUCER_FENCED ends the producer wherever it comes from, and an event tells', () => {
+  it('PRODUCER_FENCED ends the producer wherever it comes from, and an event tells (rule 24)', () => {
     const fenced = new FencedError('no', { code: 'PRODUCER_FENCED' });
     const machine = Machine.inTransaction(2).give({ type: 'sent', isAdding: false });
     machine.give({ type: 'record-failed', error: fenced });
