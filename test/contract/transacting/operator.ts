@@ -86,7 +86,10 @@ export function operatorContract(setup: ContractSetup): void {
       const consumer = { groupProtocol, maxUnackedRecords: 7 } as const;
       const name = uniqueTopic('id');
       // Where ids belong to partitions, each owner takes over those of the one before.
-      const nextIds = () => ids(hasGroupTransactions ? uniqueTopic('id') : name);
+      const nextIds = (): TransactionalOptions =>
+        hasGroupTransactions
+          ? { transactionalIdPrefix: uniqueTopic('id'), concurrency: 2 }
+          : ids(name);
       // The first two leave after some transactions, the third does the rest.
       for (const leavesAfter of [2, 3]) {
         const options = { ...nextIds(), maxRecords: 5 };
