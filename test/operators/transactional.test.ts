@@ -416,6 +416,68 @@ describe('transactional', () => {
   });
 });
 
+describe('rule 5', () => {
+  const latest = { autoOffsetReset: 'latest' } as const;
+  const copyLatest = (kafka: Kafka, transactionalId: string, project = copy) =>
+    source(kafka, latest).pipe(transactional(kafka, { transactionalId }, project));
+
+  it('where nothing was committed, what a transaction took and gave back is not skipped by the next owner', async () => {
+    await using sim = await start();
+    let hasTaken = false;
+    const hanging = watch(
+      copyLatest(sim.kafka(), 'first', (records) =>
+        records.pipe(
+          mergeMap(() => {
+            hasTaken = true;
+            return NEVER;
+          }),
+        ),
+      ),
+    );
+    await sim.until(() => sim.eventsOf('position-reset').length === PARTITIONS);
+    fill(sim, 'in', 0, 3);
+    await sim.until(() => hasTaken);
+    hanging.subscription.unsubscribe();
+    await sim.until(() => sim.eventsOf('drained').length === 1);
+    const seen = watch(copyLatest(sim.kafka(), 'second'));
+    await sim.until(() => taken(seen.values) === 3);
+    expect(await written(sim)).toEqual(values(0, 3));
+  });
+
+  it('a partition that comes and goes between two transactions leaves where it began', async () => {
+    await using sim = await start();
+    const seen = watch(copyLatest(sim.kafka(), 'first'));
+    const other = sim.kafka().consumer({ groupId: 'g', enableAutoCommit: false, ...latest });
+    watch(other.records('in'));
+    await sim.until(() => other.assignment.length === 1);
+    const left = other.assignment[0]!.partition;
+    await sim.until(() => sim.eventsOf('position-reset').length > PARTITIONS);
+    fill(sim, 'in', 1 - left, 1);
+    await sim.until(() => taken(seen.values) === 1);
+    const before = sim.eventsOf('position-reset').length;
+    await sim.run(other.close({ timeoutMs: 0 }));
+    await sim.until(() => sim.eventsOf('position-reset').length > before);
+    seen.subscription.unsubscribe();
+    await sim.until(() => sim.eventsOf('drained').length === 2);
+    fill(sim, 'in', left, 2);
+    const next = watch(copyLatest(sim.kafka(), 'second'));
+    await sim.until(() => taken(next.values) === 2);
+    expect(await written(sim)).toHaveLength(3);
+  });
+
+  it('what transactions have committed is not taken back when the partition is given up', async () => {
+    await using sim = await start();
+    const seen = watch(copyLatest(sim.kafka(), 'first'));
+    await sim.until(() => sim.eventsOf('position-reset').length === PARTITIONS);
+    fill(sim, 'in', 0, 3);
+    await sim.until(() => taken(seen.values) === 3);
+    seen.subscription.unsubscribe();
+    await sim.until(() => sim.eventsOf('drained').length === 1);
+    expect(sim.cluster.inspect().requests['OffsetCommit'] ?? 0).toBe(0);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(3);
+  });
+});
+
 describe('rule 28', () => {
   it('a record joins only when all before it in its partition are acked or in the transaction', async () => {
     await using sim = await start();

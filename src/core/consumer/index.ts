@@ -16,7 +16,7 @@ export type { FoundOffset } from './positions/list-offsets.js';
 export type { ConsumerOptions, DeserializationFailure, NackFailure } from './options.js';
 export type { PartitionStream } from './delivering/partition-outlets.js';
 export { Parts } from './record/parts.js';
-export type { Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
+export type { OffsetStore, Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
 export { relay, type Outcome } from './record/relay.js';
 export { ShownRecords } from './record/shown-records.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';

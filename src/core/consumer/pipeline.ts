@@ -37,13 +37,22 @@ export interface PipelineListener {
   onLost?(): void;
 }
 
+/** An operator whose transactions store the offsets. */
+export interface OffsetStore {
+  /**
+   * Whether the consumer may commit where it stood in a partition that it gives up, when no transaction
+   * has stored that: not where another may store offsets of it.
+   */
+  readonly leavesStarts: boolean;
+}
+
 /** The operators that hold back records of one subscription. */
 export class Pipeline {
   private readonly listeners = new Set<PipelineListener>();
   /** The subscription has ended: nothing more will be told. */
   isOver = false;
-  /** Whose transactions store the offsets: then nothing else does. */
-  storesOffsets: object | undefined;
+  /** Whose transactions store the offsets: then nothing else stores what they could. */
+  storesOffsets: OffsetStore | undefined;
 
   constructor(readonly host: PipelineHost) {}
 

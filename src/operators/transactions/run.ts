@@ -1,9 +1,9 @@
 import { Subscription, type Observable, type Subscriber } from 'rxjs';
-import type { ConsumerRecord, PipelineListener } from '../../core/consumer/index.js';
+import type { ConsumerRecord, OffsetStore, PipelineListener } from '../../core/consumer/index.js';
 import type { Clock } from '../../core/util/clock.js';
 import type { Kafka } from '../../core/kafka.js';
 import { Producer } from '../../core/producer/index.js';
-import { KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
+import { FencedError, KafkaError, UnsupportedVersionError } from '../../core/util/errors.js';
 import { Pipelines } from '../passing/pipelines.js';
 import { TransactionLane, type TransactionResult } from './lane.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
@@ -19,7 +19,7 @@ const RESTING = 2;
 type Owner = ConsumerRecord['owner'];
 
 /** Producers and lanes of one subscription, and what goes to which. */
-export class TransactionalRun<K, V> implements PipelineListener {
+export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
   private readonly pipelines = new Pipelines(this);
   private readonly upstream = new Subscription();
   private readonly producers = new Set<Producer>();
@@ -69,6 +69,12 @@ export class TransactionalRun<K, V> implements PipelineListener {
         complete: () => this.complete(),
       }),
     );
+  }
+
+  /** With an id for each partition, what a predecessor had under way may still count. */
+  get leavesStarts(): boolean {
+    const isFenced = this.failure?.error instanceof FencedError;
+    return this.options.transactionalIdPer === 'instance' && !isFenced;
   }
 
   /** Unsubscribed: ends what is under way, in the background. */

@@ -14,6 +14,7 @@ import {
   type OffsetToCommit,
 } from './group-offsets.js';
 import type { ConsumerMetrics } from '../metrics.js';
+import type { OffsetStore } from '../pipeline.js';
 import { isGone } from './topic-identity.js';
 
 /** What a {@link Committer} needs to know of the consumer, and tells it. */
@@ -153,7 +154,8 @@ export class Committer {
   private offsetOf(partition: AssignedPartition): OffsetOfTopic | undefined {
     // What was given up while the commit waited may have been committed further by its next owner.
     if (!partition.hasPosition || partition.ledger.isFenced) return undefined;
-    if (partition.pipeline.storesOffsets !== undefined) return undefined;
+    const { storesOffsets } = partition.pipeline;
+    if (storesOffsets !== undefined && !isUntouched(partition, storesOffsets)) return undefined;
     // A topic that is made anew under its name would be skipped up to there.
     if (isGone(partition, this.context.cluster.metadata)) return undefined;
     const { topic, partition: index, topicId, ledger } = partition;
@@ -280,6 +282,18 @@ const fatalErrors: ReadonlySet<string> = new Set([
   'GROUP_AUTHORIZATION_FAILED',
   'TOPIC_AUTHORIZATION_FAILED',
 ]);
+
+/**
+ * Whether transactions that store the offsets have stored none of a partition, and won't any more: it
+ * is being given up, and nobody is at work on a record of it. Then where it stands is all the same to
+ * them, and lost to its next owner unless it is committed here.
+ */
+function isUntouched(
+  { isDraining, isDrained, committedOffset }: AssignedPartition,
+  { leavesStarts }: OffsetStore,
+): boolean {
+  return leavesStarts && isDraining && isDrained && committedOffset === undefined;
+}
 
 function plain({ topic, partition, offset }: OffsetToCommit): PartitionOffset {
   return { topic, partition, offset };
