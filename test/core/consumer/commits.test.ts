@@ -444,6 +444,21 @@ describe('by hand', () => {
     expect(found).toMatchObject([{ offset: 1 }]);
     expect(membersOf(sim.cluster, GROUP)).toBe(1);
   });
+
+  it('is waited for where a transaction has it pending', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    fill(sim, TOPIC, 0, 10);
+    const producer = sim.kafka().producer({ transactionalId: 'copier' });
+    const txn = await sim.run(producer.beginTransaction());
+    const offsets = [{ topic: TOPIC, partition: 0, offset: 6 }];
+    await sim.run(txn.sendOffsets({ groupId: GROUP }, offsets));
+    const seen = new Seen(fromTopics(sim.kafka(), TOPIC, inGroup));
+    await sim.advance(5000);
+    expect(seen.values).toEqual([]);
+    await sim.run(txn.commit());
+    await sim.until(() => seen.values.length === 4);
+    expect(offsetsOf(seen.values)).toEqual(upTo(4, 6));
+  });
 });
 
 describe('without being a member', () => {
