@@ -129,7 +129,7 @@ export class Kafka implements AsyncDisposable {
    * ProtocolError when the body doesn't fit.
    * @example
    * const { brokers } = await kafka.request('DescribeCluster', { includeClusterAuthorizedOperations: false });
-   * const { logDirs } = await kafka.request('DescribeLogDirs', { topics: null }, { node: 2 });
+   * const { results } = await kafka.request('DescribeLogDirs', { topics: null }, { node: 2 });
    */
   request<A extends ApiOrName>(
     api: A,

@@ -6,11 +6,10 @@ const codes: ReadonlyMap<string, number> = new Map(
 );
 
 /**
- * The number of a broker error, given by Kafka's name or by the number itself.
+ * The number of a broker error, given by Kafka's name or by the number itself: 6 for
+ * `NOT_LEADER_OR_FOLLOWER`.
  *
  * @throws ConfigError when Kafka has no error of that name.
- * @example
- * errorCodeOf('NOT_LEADER_OR_FOLLOWER'); // 6
  */
 export function errorCodeOf(error: string | number): number {
   if (typeof error === 'number') return error;

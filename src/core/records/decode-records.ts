@@ -17,7 +17,7 @@ export interface DecodeOptions extends OpenOptions {
  *
  * @throws CorruptRecordError when a batch, or a record in it, makes no sense.
  * @example
- * decodeRecords(encodeRecords([{ value: 'hello' }]))[0].value.toString(); // 'hello'
+ * decodeRecords(encodeRecords([{ value: 'hello' }]))[0]?.value?.toString(); // 'hello'
  */
 export function decodeRecords(buffer: Buffer, options: DecodeOptions = {}): Record[] {
   const records: Record[] = [];

@@ -35,7 +35,7 @@ const MAX_VARINT_BYTES = 5;
  *
  * @example
  * const cursor = batch.cursor();
- * while (cursor.next()) sum += cursor.source.slice(cursor.valueStart, cursor.valueLength).length;
+ * while (cursor.next()) sum += cursor.source.slice(cursor.valueStart, cursor.valueLength)?.length ?? 0;
  */
 export class RecordCursor {
   /** Turns positions into values. */

@@ -20,7 +20,7 @@ const none: Codec = {
  * All the ways to compress a batch, at the index that stands for them in its attributes.
  *
  * @example
- * codecs[4].decompress(bytes, DEFAULT_MAX_DECOMPRESSED_BYTES); // zstd
+ * codecs[4]?.decompress(bytes, DEFAULT_MAX_DECOMPRESSED_BYTES); // zstd
  */
 export const codecs: readonly Codec[] = [none, gzip, snappy, lz4, zstd];
 
