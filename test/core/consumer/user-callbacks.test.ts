@@ -258,26 +258,30 @@ describe('the pipeline', () => {
   });
 });
 
-it('an assignor that throws ends the stream with an error that names it', async () => {
-  await using sim = await start();
-  const broken: Assignor = {
-    name: 'broken',
-    supportedProtocols: ['eager'],
-    assign: () => {
-      throw new Error('no idea');
-    },
-  };
-  const { seen } = member(sim, {
-    groupProtocol: 'classic',
-    partitionAssignmentStrategy: [broken],
-  });
-  await sim.until(() => seen.isOver);
-  expect(seen.error).toMatchObject({
-    code: 'ASSIGNOR_FAILED',
-    message: "The assignor 'broken' failed: no idea",
-  });
-  expect(membersOf(sim.cluster, GROUP)).toBe(0);
-});
+it.each(['assign', 'subscriptionUserData', 'onAssignment'] as const)(
+  'an assignor whose %s throws ends the stream with an error that names it',
+  async (method) => {
+    await using sim = await start();
+    const broken: Assignor = {
+      name: 'broken',
+      supportedProtocols: ['eager'],
+      assign: () => new Map(),
+      [method]: () => {
+        throw new Error('no idea');
+      },
+    };
+    const { seen } = member(sim, {
+      groupProtocol: 'classic',
+      partitionAssignmentStrategy: [broken],
+    });
+    await sim.until(() => seen.isOver);
+    expect(seen.error).toMatchObject({
+      code: 'ASSIGNOR_FAILED',
+      message: "The assignor 'broken' failed: no idea",
+    });
+    expect(membersOf(sim.cluster, GROUP)).toBe(0);
+  },
+);
 
 it('a timer of the user’s in a callback counts on the user’s clock', async () => {
   await using sim = await start();

@@ -22,6 +22,7 @@ import { Handover } from './handover.js';
 import { Holdings } from './holdings.js';
 import { Membership } from './membership.js';
 import { RecordOutcomes } from './record-outcomes.js';
+import { MissingTopics } from './missing-topics.js';
 import { askAnewOfRefused, refusalOf } from './refused-topics.js';
 import { memberFor, rangesOf, type PartitionRange, type RunSource } from './run-source.js';
 import { Watchdog } from './watchdog.js';
@@ -116,9 +117,11 @@ export class ConsumerRun {
   /** Begins; everything that happens comes through the outlets and as events. */
   start(): void {
     const { source } = this.options;
+    const missing = new MissingTopics(this.context, source);
     this.stopListening = this.context.cluster.onMetadata((metadata) => {
       const refusal = refusalOf(source, metadata);
       if (refusal !== undefined) this.onFatal(refusal);
+      missing.note(metadata);
       this.topicSizes.note();
       noteWhereabouts(this.partitions, metadata, this.positions);
       this.flow.wakeFetching();
