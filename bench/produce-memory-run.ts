@@ -3,9 +3,22 @@ import { createKafka, sendAll, toTopic, type Producer, type Receipt } from '../s
 
 export interface MemoryRun {
   readonly acknowledged: number;
-  readonly baseRssMiB: number;
-  readonly peakRssMiB: number;
+  readonly base: Footprint;
+  /** When there was most. */
+  readonly peak: Footprint;
 }
+
+/** What a process takes, and of that, in MiB. */
+export interface Footprint {
+  readonly rss: number;
+  /** V8's heap, with what it keeps for garbage to come: both halves of the young generation. */
+  readonly heap: number;
+  /** Outside of the heap: batches, what they are compressed into, and the source's own Buffers. */
+  readonly arrayBuffers: number;
+}
+
+const SAMPLE_MS = 10;
+const MIB = 1024 * 1024;
 
 interface Made {
   readonly key: string;
@@ -27,14 +40,26 @@ export async function sendMany(
   const kafka = createKafka({ bootstrapServers });
   const producer = kafka.producer({ bufferMemory, batchSize: 64 * 1024 });
   await producer.partitionsFor(topic);
-  const baseRssMiB = process.memoryUsage.rss() / 1024 / 1024;
+  const base = footprint();
+  let peak = base;
+  const sampling = setInterval(() => {
+    const now = footprint();
+    if (now.rss > peak.rss) peak = now;
+  }, SAMPLE_MS);
   const source = make(records);
   const acknowledged = await (way === 'sendAll'
     ? countAll(sendAll(producer, topic, source))
     : pushAll(producer, topic, source, Math.floor((bufferMemory * 0.9) / HELD_BYTES)));
-  const peakRssMiB = process.resourceUsage().maxRSS / 1024;
+  clearInterval(sampling);
+  // What no sample has seen counts, too.
+  const rss = process.resourceUsage().maxRSS / 1024;
   await producer.close();
-  return { acknowledged, baseRssMiB, peakRssMiB };
+  return { acknowledged, base, peak: { ...peak, rss } };
+}
+
+function footprint(): Footprint {
+  const { rss, heapTotal, arrayBuffers } = process.memoryUsage();
+  return { rss: rss / MIB, heap: heapTotal / MIB, arrayBuffers: arrayBuffers / MIB };
 }
 
 function* make(records: number): IterableIterator<Made> {
