@@ -9,6 +9,7 @@ test('every record is copied once and in order while brokers and copiers are kil
     rounds: 3,
     groupProtocol: seed % 2 === 0 ? 'classic' : 'consumer',
     copiers: 2,
+    identity: 'one-producer',
     tell: (line) => console.log(`copying: ${line}`),
   });
   console.log(`copying: ${JSON.stringify(report)}`);

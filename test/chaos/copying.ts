@@ -18,6 +18,7 @@ export interface CopyingOptions {
   readonly rounds: number;
   readonly groupProtocol: 'classic' | 'consumer';
   readonly copiers: number;
+  readonly identity: 'one-producer' | 'side-by-side';
   readonly tell: (line: string) => void;
 }
 
@@ -71,7 +72,7 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
         bootstrapServers,
         from: 'from',
         to: 'to',
-        ...identityOf(i, { groupId: 'copiers', groupProtocol, ...own }),
+        ...identities[options.identity](i, { groupId: 'copiers', groupProtocol, ...own }),
         maxRecords: 20 + dice.below(200),
       }),
   );
@@ -101,7 +102,9 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
     left = records - offsets.reduce((sum, { offset }) => sum + offset, 0);
     return left <= 0;
   };
-  await waitUntil(isDone, PATIENCE_MS, () => `${left} records were not copied`);
+  const troubles = () => copiers.flatMap(({ misdeeds, failures }) => [...misdeeds, ...failures]);
+  const unfinished = () => `${left} records were not copied; ${troubles().join('; ')}`;
+  await waitUntil(isDone, PATIENCE_MS, unfinished);
   await Promise.all(copiers.map((copier) => copier.leave()));
   await wire.close();
   const read = await java.readAll(bootstrapServers, 'to', { 'isolation.level': 'read_committed' });
@@ -118,15 +121,17 @@ export async function copyWhileKilling(options: CopyingOptions): Promise<Copying
   };
 }
 
-/** One id and one producer, or as a static member producers that take turns, side by side. */
-function identityOf(i: number, consumer: ConsumerOptions): Pick<CopierTask, 'ids' | 'consumer'> {
-  if (i % 2 === 0) return { ids: { transactionalId: `copier-${i}` }, consumer };
-  const groupInstanceId = `copier-${i}`;
-  return {
-    ids: { transactionalIdPrefix: 'side-by-side', groupInstanceId, concurrency: 2 },
-    consumer: { ...consumer, groupInstanceId },
-  };
-}
+type Identity = (i: number, consumer: ConsumerOptions) => Pick<CopierTask, 'ids' | 'consumer'>;
+
+/** As whom a copier copies: with one producer, or as a static member with producers that take turns. */
+const identities: Readonly<Record<CopyingOptions['identity'], Identity>> = {
+  'one-producer': (i, consumer) => ({ ids: { transactionalId: `copier-${i}` }, consumer }),
+  'side-by-side': (i, consumer) => {
+    const groupInstanceId = `copier-${i}`;
+    const ids = { transactionalIdPrefix: 'side-by-side', groupInstanceId, concurrency: 2 };
+    return { ids, consumer: { ...consumer, groupInstanceId } };
+  },
+};
 
 /** Values say where they belong: `partition:n`. */
 async function fill(java: JavaClients, bootstrapServers: string, records: number): Promise<void> {

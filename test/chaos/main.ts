@@ -6,6 +6,7 @@
  *
  * Members and copiers take turns with both protocols, and copiers are two and then three, unless
  * `--protocol classic`, `--assignor cooperative-sticky` or `--copiers 4` pick one.
+ * `--identity side-by-side` gives copiers a static member's name and several transactions at a time.
  */
 import { parseArgs } from 'node:util';
 import type { BuiltInAssignor } from '../../src/index.js';
@@ -21,6 +22,7 @@ const { values, positionals } = parseArgs({
     protocol: { type: 'string' },
     assignor: { type: 'string' },
     copiers: { type: 'string' },
+    identity: { type: 'string', default: 'one-producer' },
     seed: { type: 'string', default: String(Math.trunc(Math.random() * 2 ** 31)) },
   },
 });
@@ -61,7 +63,8 @@ async function copiers(): Promise<readonly string[]> {
   for (const groupProtocol of groupProtocols) {
     for (const count of crews) {
       const records = rounds * 3000;
-      const options = { seed, rounds, records, groupProtocol, copiers: count, tell };
+      const identity = values.identity as 'one-producer' | 'side-by-side';
+      const options = { seed, rounds, records, groupProtocol, copiers: count, identity, tell };
       const report = await copyWhileKilling(options);
       console.log(groupProtocol, report);
       complaints.push(...report.complaints);
