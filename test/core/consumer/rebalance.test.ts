@@ -6,6 +6,7 @@ import {
   fromTopics,
   fromTopicsByPartition,
   processEach,
+  type Consumer,
   type ConsumerOptions,
   type ConsumerRecord,
 } from '../../../src/index.js';
@@ -121,6 +122,31 @@ describe.each(protocols)('a partition that is revoked (%s)', (groupProtocol) => 
     expect(sim.clock.monotonic() - startedAt).toBeLessThan(200);
     streams.subscription.unsubscribe();
   });
+
+  it.each<[string, (sim: Simulation, consumer: Consumer, partition: number) => void]>([
+    [
+      'it is sought',
+      (_, consumer, partition) => consumer.seek({ topic: TOPIC, partition }, { offset: 5 }),
+    ],
+    ['its log is cut off', (sim, _, partition) => sim.cluster.truncate(TOPIC, partition, 5)],
+  ])(
+    'is handed over at once where %s meanwhile: then nothing is in hand',
+    async (_title, begin) => {
+      await using sim = await Simulation.start({ topics: { [TOPIC]: 2 } });
+      for (const partition of [0, 1]) for (let i = 0; i < 20; i++) fill(sim, TOPIC, partition, 1);
+      const first = sim.kafka({ metadataMaxAgeMs: 500 }).consumer({ ...inGroup, groupProtocol });
+      const seen = new Seen<ConsumerRecord>(first.records(TOPIC));
+      await sim.until(() => seen.values.length === 40);
+      join(sim, { groupProtocol });
+      await sim.until(() => sim.eventsOf('draining').length > 0);
+      const [draining] = sim.eventsOf('draining');
+      // The eager protocol gives all up.
+      for (const { partition } of draining!.partitions) begin(sim, first, partition);
+      const startedAt = sim.clock.monotonic();
+      await sim.until(() => sim.eventsOf('revoked').length === 1);
+      expect(sim.clock.monotonic() - startedAt).toBeLessThan(2000);
+    },
+  );
 
   it('is handed over without waiting for work that was not started: that is the next owner’s', async () => {
     await using sim = await start();

@@ -216,6 +216,8 @@ export class ConsumerRun {
       onReady: () => {
         this.wake();
         this.checkRangesEnd();
+        // What begins anew has nothing in hand: a drain of it is over.
+        this.drainer.check();
       },
       onFatal: this.onFatal,
     });
