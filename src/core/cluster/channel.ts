@@ -145,7 +145,9 @@ export class BrokerChannel {
       await this.backOff();
       address = this.environment.addressOf(this.nodeId);
       if (address === undefined) {
-        throw new ConnectionError(`Broker ${this.nodeId} is not part of the cluster any more`);
+        throw new ConnectionError(
+          `Nothing that was told lately says where broker ${this.nodeId} is`,
+        );
       }
       const { dialer, traffic } = this.environment;
       const bounds = { setupTimeoutMs: this.setupTimeoutMs(), signal };

@@ -10,16 +10,29 @@ import {
   type ErrorContext,
 } from '../util/errors.js';
 
+/** What is known of a refusal besides its error. */
+interface Particulars {
+  /** In the broker's own words. */
+  readonly detail?: string | null;
+  readonly mayBeWritten?: boolean;
+  /** What the largest record takes, where size is what is wrong. */
+  readonly tooLargeBytes?: number;
+}
+
 /** The failure that a broker's error means for what a producer wanted. */
 export function producerError(
   what: string,
   error: BrokerError,
   context: ErrorContext,
-  { detail = null, mayBeWritten = false }: { detail?: string | null; mayBeWritten?: boolean } = {},
+  { detail = null, mayBeWritten = false, tooLargeBytes }: Particulars = {},
 ): KafkaError {
   const said = detail === null || detail === '' ? '' : ` ("${detail}")`;
   const doubt = mayBeWritten ? '; an attempt without an answer may have been written' : '';
-  const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}${doubt}`;
+  const fix =
+    tooLargeBytes === undefined
+      ? ''
+      : `, and the largest record takes ${tooLargeBytes} bytes; raise max.message.bytes, or send less`;
+  const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}${fix}${doubt}`;
   const options = { code: error.name, context };
   if (error.isAuthorization) return new AuthorizationError(message, options);
   if (error.name === 'PRODUCER_FENCED') return new FencedError(message, options);

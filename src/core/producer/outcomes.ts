@@ -303,14 +303,15 @@ function belongsTo(batch: Batch, sequences: NonNullable<PartitionQueue['sequence
 }
 
 function failure(
-  { topic, partition, mayBeWritten }: Batch,
+  { topic, partition, mayBeWritten, largestRecordBytes }: Batch,
   error: Parameters<typeof producerError>[1],
   detail: string | null,
 ): KafkaError {
+  const isTooLarge = error.name === 'MESSAGE_TOO_LARGE';
   return producerError(
     `${topic}-${partition}`,
     error,
     { topic, partition, api: 'Produce' },
-    { detail, mayBeWritten },
+    { detail, mayBeWritten, ...(isTooLarge && { tooLargeBytes: largestRecordBytes }) },
   );
 }

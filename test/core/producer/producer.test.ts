@@ -329,6 +329,11 @@ describe('what a broker refuses', () => {
       outcome.status === 'fulfilled' ? 'written' : (outcome.reason as KafkaError).code,
     );
     expect(codes).toEqual(sizes.map((size) => (size > 500 ? 'MESSAGE_TOO_LARGE' : 'written')));
+    expect(outcomes[sizes.indexOf(900)]).toMatchObject({
+      reason: {
+        message: expect.stringMatching(/ 9\d\d bytes; raise max\.message\.bytes/) as string,
+      },
+    });
     expect(sim.clock.monotonic()).toBeLessThan(5000);
   });
 
