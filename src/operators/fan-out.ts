@@ -1,8 +1,9 @@
-import { Observable, Subject, type OperatorFunction, type Subscriber } from 'rxjs';
+import { Observable, type OperatorFunction, type Subscriber } from 'rxjs';
 import { Parts, type ConsumerRecord } from '../core/consumer/index.js';
+import { Branches } from './passing/branches.js';
 import { observe } from './passing/observe.js';
 
-type Branch<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
+type Pipeline<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
 
 /**
  * Gives each record to several pipelines, and emits what comes out of them. It is acked when all of
@@ -34,48 +35,49 @@ type Branch<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
  *   ),
  * ).subscribe();
  */
-export function fanOut<K, V, A>(a: Branch<K, V, A>): Branch<K, V, A>;
-export function fanOut<K, V, A, B>(a: Branch<K, V, A>, b: Branch<K, V, B>): Branch<K, V, A | B>;
+export function fanOut<K, V, A>(a: Pipeline<K, V, A>): Pipeline<K, V, A>;
+export function fanOut<K, V, A, B>(
+  a: Pipeline<K, V, A>,
+  b: Pipeline<K, V, B>,
+): Pipeline<K, V, A | B>;
 export function fanOut<K, V, A, B, C>(
-  a: Branch<K, V, A>,
-  b: Branch<K, V, B>,
-  c: Branch<K, V, C>,
-): Branch<K, V, A | B | C>;
+  a: Pipeline<K, V, A>,
+  b: Pipeline<K, V, B>,
+  c: Pipeline<K, V, C>,
+): Pipeline<K, V, A | B | C>;
 export function fanOut<K, V, A, B, C, D>(
-  a: Branch<K, V, A>,
-  b: Branch<K, V, B>,
-  c: Branch<K, V, C>,
-  d: Branch<K, V, D>,
-): Branch<K, V, A | B | C | D>;
-export function fanOut<K, V, R>(...pipelines: readonly Branch<K, V, R>[]): Branch<K, V, R>;
-export function fanOut<K, V, R>(...pipelines: readonly Branch<K, V, R>[]): Branch<K, V, R> {
+  a: Pipeline<K, V, A>,
+  b: Pipeline<K, V, B>,
+  c: Pipeline<K, V, C>,
+  d: Pipeline<K, V, D>,
+): Pipeline<K, V, A | B | C | D>;
+export function fanOut<K, V, R>(...pipelines: readonly Pipeline<K, V, R>[]): Pipeline<K, V, R>;
+export function fanOut<K, V, R>(...pipelines: readonly Pipeline<K, V, R>[]): Pipeline<K, V, R> {
   return (source) =>
     new Observable<R>((subscriber) => {
-      const branches = pipelines.map(() => new Subject<ConsumerRecord<K, V>>());
+      const branches = new Branches<ConsumerRecord<K, V>>(pipelines.length);
       connect(pipelines, branches, subscriber);
       observe(source, subscriber, {
         next: (record) => divide(record, branches),
         get hasEnough() {
-          return !branches.some(({ observed }) => observed);
+          return !branches.isObserved;
         },
-        complete() {
-          for (const branch of branches) branch.complete();
-        },
+        complete: () => branches.complete(),
       });
     });
 }
 
 /** Subscribes to the pipelines before there are records. */
 function connect<K, V, R>(
-  pipelines: readonly Branch<K, V, R>[],
-  branches: readonly Subject<ConsumerRecord<K, V>>[],
+  pipelines: readonly Pipeline<K, V, R>[],
+  branches: Branches<ConsumerRecord<K, V>>,
   subscriber: Subscriber<R>,
 ): void {
   let open = pipelines.length;
   if (open === 0) subscriber.complete();
   for (const [i, pipeline] of pipelines.entries()) {
     if (subscriber.closed) return;
-    const subscription = pipeline(branches[i]!.asObservable()).subscribe({
+    const subscription = pipeline(branches.all[i]!.values).subscribe({
       next: (value) => subscriber.next(value),
       error: (error) => subscriber.error(error),
       complete() {
@@ -88,16 +90,17 @@ function connect<K, V, R>(
 
 function divide<K, V>(
   record: ConsumerRecord<K, V>,
-  branches: readonly Subject<ConsumerRecord<K, V>>[],
+  branches: Branches<ConsumerRecord<K, V>>,
 ): void {
   record.takeOver();
   const parts = new Parts(record);
-  for (const branch of branches) {
-    if (!branch.observed) continue;
-    const part = parts.divide(record.value);
+  const { isAutoAck } = record.pipeline.host;
+  for (const branch of branches.all) {
+    if (!branch.isObserved) continue;
+    const part = parts.share();
     branch.next(part);
     record.followed(part);
-    if (record.pipeline.host.isAutoAck) part.ackUnlessTaken();
+    if (isAutoAck) part.ackUnlessTaken();
   }
   parts.ack();
 }

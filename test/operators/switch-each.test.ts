@@ -1,4 +1,4 @@
-import { concat, from, map, NEVER, Observable, of, Subject, throwError } from 'rxjs';
+import { concat, from, map, NEVER, Observable, of, Subject, takeUntil, throwError } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { switchEach } from '../../src/index.js';
@@ -185,6 +185,21 @@ describe('switchEach', () => {
     source.next(a!);
     expect(seen).toEqual(['a1', 'b1']);
     expect(partition.committable).toBe(2);
+  });
+
+  test('nor is what was begun acked when the stream ends within the callback', () => {
+    const partition = new TestPartition({ pipeline: testPipeline() });
+    const source = new Subject<TestRecord>();
+    const ended = new Subject<void>();
+    source
+      .pipe(
+        switchEach(() => ended.next()),
+        takeUntil(ended),
+      )
+      .subscribe();
+    for (const record of partition.deliver('a')) source.next(record);
+    expect(partition.committable).toBe(0);
+    expect(partition.returned).toEqual([0]);
   });
 
   test('unsubscribing ends the work, and all goes back', () => {

@@ -17,7 +17,7 @@ export type { ConsumerOptions, DeserializationFailure, NackFailure } from './opt
 export type { PartitionStream } from './delivering/partition-outlets.js';
 export { Parts } from './record/parts.js';
 export type { OffsetStore, Pipeline, PipelineHost, PipelineListener } from './pipeline.js';
-export { relay, type Outcome } from './record/relay.js';
+export { relay, standIn, type Outcome } from './record/relay.js';
 export { ShownRecords } from './record/shown-records.js';
 export type { ConsumerTopics, PartitionStart, StartAt } from './topics.js';
 export type { TopicPartition } from '../group/index.js';

@@ -3,7 +3,7 @@ import type { ConsumerRecord } from '../../core/consumer/index.js';
 import type { Cancel, Clock } from '../../core/util/clock.js';
 import { Batch, type BatchScope } from './batch.js';
 import type { CollectOptions } from './batch-options.js';
-import { Groups } from '../processing/groups.js';
+import { Groups, type Cell } from '../processing/groups.js';
 import { passOn } from '../passing/pass-on.js';
 import { Pipelines } from '../passing/pipelines.js';
 
@@ -18,8 +18,8 @@ interface Open<K, V, A> {
   readonly records: ConsumerRecord<K, V>[];
   readonly clock: Clock;
   readonly startedAt: number;
-  /** Takes it out of the groups. */
-  readonly remove: () => void;
+  /** Where it is found. */
+  readonly cell: Cell<Open<K, V, A>>;
   sizeBytes: number;
   value: A;
 }
@@ -91,15 +91,19 @@ export class Collecting<K, V, A> {
   }
 
   private find(record: ConsumerRecord<K, V>): Open<K, V, A> {
-    const { clock } = record.pipeline.host;
-    return this.groups.find(record, (remove) => ({
+    const cell = this.groups.find(record);
+    return (cell.content ??= this.begin(cell, record.pipeline.host.clock));
+  }
+
+  private begin(cell: Cell<Open<K, V, A>>, clock: Clock): Open<K, V, A> {
+    return {
       records: [],
       clock,
       startedAt: clock.monotonic(),
-      remove,
+      cell,
       sizeBytes: 0,
       value: this.accumulation.seed(),
-    }));
+    };
   }
 
   private add(batch: Open<K, V, A>, record: ConsumerRecord<K, V>): void {
@@ -133,7 +137,7 @@ export class Collecting<K, V, A> {
 
   private emit(batch: Open<K, V, A>): void {
     this.open.delete(batch);
-    batch.remove();
+    batch.cell.clear();
     const { records, sizeBytes, value } = batch;
     passOn(new Batch(records, sizeBytes, value, this.scope), this.subscriber);
   }

@@ -1,4 +1,4 @@
-import { Subscription, takeWhile, type Observable, type Subscriber } from 'rxjs';
+import { Subscriber, Subscription, type Observable } from 'rxjs';
 
 /** What an operator does with what comes from its source, and at its end. */
 export interface Upstream<T> {
@@ -24,22 +24,45 @@ export function observe<T extends { giveBack(): void }>(
   const subscription = new Subscription();
   subscriber.add(subscription);
   if (upstream.stop !== undefined) subscriber.add(() => upstream.stop!());
-  const isWanted = (value: T) => {
-    const isOver = subscriber.closed || upstream.hasEnough === true;
-    if (isOver) value.giveBack();
-    return !isOver;
-  };
-  subscription.add(
-    source.pipe(takeWhile(isWanted)).subscribe({
-      next(value) {
-        upstream.next(value);
-        if (upstream.hasEnough === true) subscription.unsubscribe();
-      },
-      error: (error) => subscriber.error(error),
-      complete: () => {
-        if (upstream.complete === undefined) subscriber.complete();
-        else upstream.complete();
-      },
-    }),
-  );
+  subscription.add(new Observation(subscriber, upstream).of(source));
+}
+
+/** One Subscriber between source and operator: each that there is more costs every record. */
+class Observation<T extends { giveBack(): void }> {
+  // The only way to a subscription before subscribe() has returned.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  private readonly inner = new Subscriber<T>(this);
+
+  constructor(
+    private readonly subscriber: Subscriber<never>,
+    private readonly upstream: Upstream<T>,
+  ) {}
+
+  of(source: Observable<T>): Subscription {
+    return source.subscribe(this.inner);
+  }
+
+  next(value: T): void {
+    if (this.subscriber.closed || this.hasEnough) {
+      value.giveBack();
+      this.inner.complete();
+      return;
+    }
+    this.upstream.next(value);
+    if (this.hasEnough) this.inner.unsubscribe();
+  }
+
+  error(error: unknown): void {
+    this.subscriber.error(error);
+  }
+
+  complete(): void {
+    const { upstream } = this;
+    if (upstream.complete === undefined) this.subscriber.complete();
+    else upstream.complete();
+  }
+
+  private get hasEnough(): boolean {
+    return this.upstream.hasEnough === true;
+  }
 }

@@ -1,7 +1,7 @@
-import { Subscription, takeWhile, type Subscriber } from 'rxjs';
+import { Subscriber, type Observable } from 'rxjs';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import { custom, resolveOptions, type OptionRule } from '../../core/util/options.js';
-import { Groups, type Grouping } from './groups.js';
+import { Groups, type Cell, type Grouping } from './groups.js';
 import { Leader } from './leader.js';
 import type { ProcessContext } from './processing.js';
 import { toObservable, type WorkResult } from './work.js';
@@ -33,23 +33,20 @@ export function checkGrouping<K, V>(operator: string, given: object): Grouping<K
   return by as Grouping<K, V>;
 }
 
-/** Where work of a group is under way. */
-interface Slot<K, V> {
-  current: Task<K, V> | undefined;
-  readonly remove: () => void;
-}
-
 /** Work on one record at a time of each group, during one subscription. */
 export class Exclusive<K, V, R> {
-  private readonly groups: Groups<K, V, Slot<K, V>>;
-  private readonly active = new Set<Task<K, V>>();
+  isStopped = false;
+  private readonly groups: Groups<K, V, Task<K, V, R>>;
+  /** What did not end as it was begun. */
+  private readonly lasting = new Set<Task<K, V, R>>();
+  private running = 0;
   private isUpstreamDone = false;
 
   constructor(
     private readonly project: ExclusiveProject<K, V, R>,
     private readonly onBusy: OnBusy<K, V>,
     by: Grouping<K, V>,
-    private readonly subscriber: Subscriber<R>,
+    readonly subscriber: Subscriber<R>,
   ) {
     this.groups = new Groups(by);
   }
@@ -57,17 +54,17 @@ export class Exclusive<K, V, R> {
   next(record: ConsumerRecord<K, V>): void {
     record.takeOver();
     try {
-      const slot = this.groups.find(record, (remove) => ({ current: undefined, remove }));
-      const { current } = slot;
+      const cell = this.groups.find(record);
+      const current = cell.content;
       if (current !== undefined && this.onBusy(record, current.leader) === 'skip') return;
-      const task = new Task(record);
-      slot.current = task;
+      const task = new Task(this, cell, record);
+      cell.content = task;
       if (current !== undefined) {
         task.leader.succeed(current.leader);
-        this.end(current);
+        current.end();
         current.cancel();
       }
-      this.start(slot, task);
+      this.start(task);
     } catch (error) {
       record.giveBack();
       this.subscriber.error(error);
@@ -81,73 +78,47 @@ export class Exclusive<K, V, R> {
 
   /** What is under way is ended, and its records go back. */
   stop(): void {
-    for (const task of [...this.active]) this.abandon(task);
+    this.isStopped = true;
+    for (const task of [...this.lasting]) task.abandon();
   }
 
-  private start(slot: Slot<K, V>, task: Task<K, V>): void {
-    this.active.add(task);
+  private start(task: Task<K, V, R>): void {
+    this.running++;
     try {
-      const result = toObservable(this.project(task.leader.record, task));
-      const inner = result.pipe(takeWhile(() => !task.isOver)).subscribe({
-        next: (value) => this.subscriber.next(value),
-        error: (error) => this.failed(slot, task, error),
-        complete: () => this.done(slot, task),
-      });
-      task.subscription.add(inner);
+      task.follow(toObservable(this.project(task.leader.record, task)));
     } catch (error) {
-      this.failed(slot, task, error);
+      task.error(error);
     }
-  }
-
-  private done(slot: Slot<K, V>, task: Task<K, V>): void {
     if (task.isOver) return;
-    this.end(task);
-    this.leave(slot, task);
-    task.leader.record.done();
-    this.checkEnd();
+    if (this.isStopped) task.abandon();
+    else this.lasting.add(task);
   }
 
-  private failed(slot: Slot<K, V>, task: Task<K, V>, error: unknown): void {
-    if (task.isOver) return;
-    const { record } = task.leader;
-    this.abandon(task);
-    this.leave(slot, task);
-    // Work on what belongs to another by now was told to stop.
-    if (record.isFenced) this.checkEnd();
-    else this.subscriber.error(error);
+  over(task: Task<K, V, R>): void {
+    this.running--;
+    if (this.lasting.size > 0) this.lasting.delete(task);
   }
 
-  private abandon(task: Task<K, V>): void {
-    this.end(task);
-    task.cancel();
-    task.leader.record.giveBack();
-  }
-
-  private end(task: Task<K, V>): void {
-    task.isOver = true;
-    this.active.delete(task);
-  }
-
-  private leave(slot: Slot<K, V>, task: Task<K, V>): void {
-    if (slot.current !== task) return;
-    slot.current = undefined;
-    slot.remove();
-  }
-
-  private checkEnd(): void {
-    if (this.isUpstreamDone && this.active.size === 0) this.subscriber.complete();
+  checkEnd(): void {
+    if (this.isUpstreamDone && this.running === 0) this.subscriber.complete();
   }
 }
 
-/** Work on one record; what it may look at besides. */
-class Task<K, V> implements ProcessContext {
+/** Work on one record; what it may look at besides; and what listens to its result. */
+class Task<K, V, R> implements ProcessContext {
   readonly leader: Leader<K, V>;
-  readonly subscription = new Subscription();
   isOver = false;
+  // The only way to a subscription before subscribe() has returned.
+  // eslint-disable-next-line @typescript-eslint/no-deprecated
+  private readonly inner = new Subscriber<R>(this);
   private controller: AbortController | undefined;
 
-  constructor(private readonly origin: ConsumerRecord<K, V>) {
-    this.leader = new Leader(origin, () => undefined);
+  constructor(
+    private readonly exclusive: Exclusive<K, V, R>,
+    private readonly cell: Cell<Task<K, V, R>>,
+    private readonly origin: ConsumerRecord<K, V>,
+  ) {
+    this.leader = new Leader(origin);
   }
 
   /** Made when it is asked for: most work doesn't look at it. */
@@ -163,8 +134,59 @@ class Task<K, V> implements ProcessContext {
     return this.origin.attempt;
   }
 
+  /** It may be over: the result is listened to all the same, for a promise wants its failure heard. */
+  follow(result: Observable<R>): void {
+    result.subscribe(this.inner);
+  }
+
+  next(value: R): void {
+    const { exclusive } = this;
+    exclusive.subscriber.next(value);
+    // By whoever got the value: it is not among what lasts yet while it is being subscribed to.
+    if (exclusive.isStopped) this.abandon();
+  }
+
+  error(error: unknown): void {
+    if (this.isOver) return;
+    const { exclusive } = this;
+    this.abandon();
+    this.leave();
+    // Work on what belongs to another by now was told to stop.
+    if (this.leader.record.isFenced) exclusive.checkEnd();
+    else exclusive.subscriber.error(error);
+  }
+
+  complete(): void {
+    if (this.isOver) return;
+    const { exclusive } = this;
+    if (exclusive.isStopped) {
+      this.abandon();
+      return;
+    }
+    this.end();
+    this.leave();
+    this.leader.record.done();
+    exclusive.checkEnd();
+  }
+
+  abandon(): void {
+    if (this.isOver) return;
+    this.end();
+    this.cancel();
+    this.leader.record.giveBack();
+  }
+
+  end(): void {
+    this.isOver = true;
+    this.exclusive.over(this);
+  }
+
   cancel(): void {
-    this.subscription.unsubscribe();
+    this.inner.unsubscribe();
     this.controller?.abort();
+  }
+
+  private leave(): void {
+    if (this.cell.content === this) this.cell.clear();
   }
 }

@@ -9,14 +9,36 @@ type Place = (record: ConsumerRecord<unknown, unknown>) => object;
 const byPipeline: Place = (record) => record.pipeline;
 const byOwner: Place = (record) => record.owner;
 
+/** Where there may be something for one group. */
+export class Cell<G> {
+  content: G | undefined;
+
+  constructor(
+    private readonly name: unknown,
+    private readonly siblings: Map<unknown, Cell<G>>,
+  ) {}
+
+  /** Nothing is there any more. */
+  clear(): void {
+    this.content = undefined;
+    // There is one group without a name, but any number of names.
+    if (this.name !== undefined && this.siblings.get(this.name) === this) {
+      this.siblings.delete(this.name);
+    }
+  }
+}
+
 /**
  * Something for each group of records: those of one consumer, of one partition, of one key in it, or
  * what a function says. Consumers that are merged are never in one group.
  */
 export class Groups<K, V, G> {
-  private readonly places = new Map<object, Map<unknown, G>>();
+  private readonly places = new WeakMap<object, Map<unknown, Cell<G>>>();
   private readonly placeOf: Place;
   private readonly nameOf: (record: ConsumerRecord<K, V>) => unknown;
+  /** Most records come from where the one before came from. */
+  private latestPlace: object | undefined;
+  private latest = new Map<unknown, Cell<G>>();
 
   constructor(by: Grouping<K, V>) {
     this.placeOf = by === 'partition' || by === 'key' ? byOwner : byPipeline;
@@ -25,21 +47,19 @@ export class Groups<K, V, G> {
     else this.nameOf = () => undefined;
   }
 
-  /** The group that a record belongs to, made where there is none. */
-  find(record: ConsumerRecord<K, V>, make: (remove: () => void) => G): G {
+  /** The cell of the group that a record belongs to. */
+  find(record: ConsumerRecord<K, V>): Cell<G> {
     const name = this.nameOf(record);
     const place = this.placeOf(record);
-    let groups = this.places.get(place);
-    if (groups === undefined) this.places.set(place, (groups = new Map<unknown, G>()));
-    let group = groups.get(name);
-    if (group === undefined) {
-      const known = groups;
-      group = make(() => {
-        if (known.get(name) === group) known.delete(name);
-        if (known.size === 0 && this.places.get(place) === known) this.places.delete(place);
-      });
-      groups.set(name, group);
-    }
-    return group;
+    if (place !== this.latestPlace) this.enter(place);
+    let cell = this.latest.get(name);
+    if (cell === undefined) this.latest.set(name, (cell = new Cell(name, this.latest)));
+    return cell;
+  }
+
+  private enter(place: object): void {
+    this.latestPlace = place;
+    this.latest = this.places.get(place) ?? new Map<unknown, Cell<G>>();
+    this.places.set(place, this.latest);
   }
 }

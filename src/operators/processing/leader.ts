@@ -1,4 +1,4 @@
-import { relay, type ConsumerRecord, type Outcome } from '../../core/consumer/index.js';
+import { standIn, type ConsumerRecord, type Outcome } from '../../core/consumer/index.js';
 
 /**
  * A record that others were passed over for: when it is acked, so are they; when it fails or goes
@@ -7,15 +7,16 @@ import { relay, type ConsumerRecord, type Outcome } from '../../core/consumer/in
 export class Leader<K, V> implements Outcome {
   /** It, as it is passed on. */
   readonly record: ConsumerRecord<K, V>;
-  private followers: ConsumerRecord<K, V>[] = [];
+  /** Most have none. */
+  private followers: ConsumerRecord<K, V>[] | undefined;
   private isSucceeded = false;
   private outcome: 'open' | 'acked' | 'returned' = 'open';
 
   constructor(
     private readonly origin: ConsumerRecord<K, V>,
-    private readonly onSettled: (isAcked: boolean) => void,
+    private readonly onSettled?: (isAcked: boolean) => void,
   ) {
-    this.record = relay(origin, this, origin.value);
+    this.record = standIn(origin, this);
   }
 
   get isNacked(): boolean {
@@ -27,27 +28,26 @@ export class Leader<K, V> implements Outcome {
     follower.takeOver();
     if (this.outcome === 'acked') follower.ack();
     else if (this.outcome === 'returned') follower.giveBack();
-    else this.followers.push(follower);
+    else (this.followers ??= []).push(follower);
   }
 
   /** Nothing follows it any more: whoever asks sees to them. */
   takeFollowers(): readonly ConsumerRecord<K, V>[] {
-    return this.followers.splice(0);
+    return this.detachFollowers() ?? [];
   }
 
   /** Takes the place of another one, which becomes a follower with all of its own. */
   succeed(other: Leader<K, V>): void {
-    this.followers = other.followers;
+    this.followers = other.detachFollowers() ?? [];
     this.followers.push(other.origin);
-    other.followers = [];
     other.isSucceeded = true;
   }
 
   ack(): void {
     this.outcome = 'acked';
-    for (const follower of this.followers) follower.ack();
+    if (this.followers !== undefined) for (const follower of this.followers) follower.ack();
     this.origin.ack();
-    this.onSettled(true);
+    this.onSettled?.(true);
   }
 
   nack(reason: unknown): void {
@@ -65,7 +65,13 @@ export class Leader<K, V> implements Outcome {
 
   private release(): void {
     this.outcome = 'returned';
-    this.onSettled(false);
-    for (const follower of this.followers) follower.giveBack();
+    this.onSettled?.(false);
+    if (this.followers !== undefined) for (const follower of this.followers) follower.giveBack();
+  }
+
+  private detachFollowers(): ConsumerRecord<K, V>[] | undefined {
+    const { followers } = this;
+    this.followers = undefined;
+    return followers;
   }
 }

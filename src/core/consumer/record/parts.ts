@@ -27,9 +27,15 @@ export class Parts<K, V> implements Outcome {
     return this.origin.relayedTo(this.home, value);
   }
 
+  /** One more part, which is like the whole. */
+  share(): ConsumerRecord<K, V> {
+    this.unsettled++;
+    return this.origin.shownIn(this.home);
+  }
+
   /** The record as it is shown to whoever divides it: each result derived from it is a part. */
   get whole(): ConsumerRecord<K, V> {
-    return (this.shown ??= this.origin.relayedTo(this.home, this.origin.value));
+    return (this.shown ??= this.origin.shownIn(this.home));
   }
 
   originFor(record: ConsumerRecord<unknown, unknown>): Origin {

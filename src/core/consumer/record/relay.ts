@@ -72,6 +72,14 @@ export class Relay implements RecordHome {
   }
 }
 
+/** A record that stands for another one and is like it; its outcome goes where it is told. */
+export function standIn<K, V>(
+  record: ConsumerRecord<K, V>,
+  outcome: Outcome,
+): ConsumerRecord<K, V> {
+  return record.shownIn(new Relay(record.source, outcome, record.owner));
+}
+
 /** A record that stands for another one, with a value of its own; its outcome goes where it is told. */
 export function relay<K, V>(
   record: ConsumerRecord<K, unknown>,
