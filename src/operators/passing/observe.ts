@@ -43,13 +43,13 @@ class Observation<T extends { giveBack(): void }> {
   }
 
   next(value: T): void {
-    if (this.subscriber.closed || this.hasEnough) {
+    if (this.subscriber.closed || this.needsNoMore()) {
       value.giveBack();
       this.inner.complete();
       return;
     }
     this.upstream.next(value);
-    if (this.hasEnough) this.inner.unsubscribe();
+    if (this.needsNoMore()) this.inner.unsubscribe();
   }
 
   error(error: unknown): void {
@@ -62,7 +62,7 @@ class Observation<T extends { giveBack(): void }> {
     else upstream.complete();
   }
 
-  private get hasEnough(): boolean {
+  private needsNoMore(): boolean {
     return this.upstream.hasEnough === true;
   }
 }
