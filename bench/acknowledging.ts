@@ -16,6 +16,7 @@ export function acknowledging(): SinkProducer {
       return true;
     },
     whenRoom: () => undefined,
+    onDrain: () => () => undefined,
     flush: () => Promise.resolve(),
     dropOldest: () => 0,
     reportDropped: () => undefined,

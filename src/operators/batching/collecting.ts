@@ -154,7 +154,7 @@ export class Collecting<K, V, A> {
     for (const batch of this.open) {
       if (!batch.records.every(({ isFenced }) => isFenced)) continue;
       this.open.delete(batch);
-      batch.remove();
+      batch.cell.clear();
     }
   }
 
