@@ -125,7 +125,7 @@ export interface ConsumerOptions {
   readonly onCorruptRecord?: 'fail' | 'skip';
   /**
    * What to do with a record that a deserializer can't read: end the stream, pass over it with a
-   * `skipped` event, or take what a function returns in its place. Default `'fail'`. Not in Java.
+   * `skipped` event, or take what a function returns, or a promise of it, in its place. Default `'fail'`. Not in Java.
    */
   readonly onDeserializationError?:
     'fail' | 'skip' | ((failure: DeserializationFailure) => unknown);

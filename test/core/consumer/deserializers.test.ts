@@ -137,13 +137,31 @@ describe.each(kinds)('a deserializer that decides %s', (_, make) => {
     expect(failures).toMatchObject([{ topic: TOPIC, partition: 0, offset: 1, part: 'value' }]);
   });
 
-  it('that fails ends the stream where that function fails as well', async () => {
+  it('that fails waits for a value that the function promises, and those behind it wait, too', async () => {
     await using sim = await start('a', 'bad', 'b');
-    const { seen } = subscribe(sim, make(sim), {
-      onDeserializationError: () => {
+    const { seen, values } = subscribe(sim, make(sim), {
+      onDeserializationError: ({ bytes }) =>
+        new Promise((resolve) => {
+          sim.clock.schedule(3000, () => resolve(`instead of ${bytes.toString()}`));
+        }),
+    });
+    await sim.advance(2500);
+    expect(values()).toEqual(['a']);
+    await sim.until(() => seen.values.length === 3);
+    expect(values()).toEqual(['a', 'instead of bad', 'b']);
+  });
+
+  it.each([
+    [
+      'throws',
+      () => {
         throw new Error('no idea either');
       },
-    });
+    ],
+    ['rejects', () => Promise.reject(new Error('no idea either'))],
+  ])('that fails ends the stream where that function %s', async (_, onDeserializationError) => {
+    await using sim = await start('a', 'bad', 'b');
+    const { seen } = subscribe(sim, make(sim), { onDeserializationError });
     await sim.until(() => seen.isOver);
     expect(seen.error).toMatchObject({ code: 'CALLBACK_FAILED' });
     expect(String(seen.error)).toContain(

@@ -99,7 +99,8 @@ async function later(
   }
 }
 
-function accept(record: ConsumerRecord<unknown, unknown>, name: Part, value: unknown): void {
+/** Puts what a part was decoded to, or was replaced by, in its place. */
+export function accept(record: ConsumerRecord<unknown, unknown>, name: Part, value: unknown): void {
   if (name === 'key') record.decodedKeyIs(value);
   else record.decodedValueIs(value);
 }
@@ -134,7 +135,7 @@ function undecodable(
   return new UndecodableRecord({ topic, partition, offset, part: name, bytes, error });
 }
 
-function isPromise(value: unknown): value is PromiseLike<unknown> {
+export function isPromise(value: unknown): value is PromiseLike<unknown> {
   return (
     typeof value === 'object' &&
     value !== null &&

@@ -1,7 +1,7 @@
 import type { Clock } from '../../util/clock.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerRecord } from '../record/consumer-record.js';
-import { UndecodableRecord, type Decoder } from './decoder.js';
+import { accept, isPromise, UndecodableRecord, type Decoder } from './decoder.js';
 import type { DeliveryHooks } from './delivery-hooks.js';
 
 /** Decodes records before they are delivered, and does with those that can't be as the policy says. */
@@ -72,8 +72,12 @@ export class RecordDecoding {
     const { failure } = error;
     const remedy = this.hooks.onUndecodable(partition, failure);
     if (typeof remedy === 'object') {
-      if (failure.part === 'key') record.decodedKeyIs(remedy.value);
-      else record.decodedValueIs(remedy.value);
+      const { value } = remedy;
+      if (isPromise(value)) {
+        this.decodeLater(partition, record, this.replaceLater(record, failure.part, value));
+        return false;
+      }
+      accept(record, failure.part, value);
       return true;
     }
     if (remedy === 'skip') {
@@ -82,5 +86,14 @@ export class RecordDecoding {
       partition.acked(ledger);
     }
     return false;
+  }
+
+  private async replaceLater(
+    record: ConsumerRecord<unknown, unknown>,
+    part: 'key' | 'value',
+    value: PromiseLike<unknown>,
+  ): Promise<void> {
+    accept(record, part, await value);
+    await this.decoder.decode(record);
   }
 }

@@ -4,6 +4,7 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext } from '../context.js';
 import type { Remedy } from './delivery-hooks.js';
 import { callbackFailed } from '../errors.js';
+import { isPromise } from './decoder.js';
 import type { DeserializationFailure } from '../options.js';
 
 /** Decides, as the options say, what becomes of records that can't be read. */
@@ -41,10 +42,14 @@ export class Unreadable {
       this.context.emit({ type: 'skipped', topic, partition: index, offset, nextOffset, error });
       return 'skip';
     }
-    try {
-      return { value: policy(failure) };
-    } catch (cause) {
+    const failed = (cause: unknown) =>
       this.onFatal(callbackFailed('onDeserializationError', cause), partition);
+    try {
+      const value = policy(failure);
+      // After it has failed nothing is delivered, whatever stands there.
+      return { value: isPromise(value) ? value.then(undefined, failed) : value };
+    } catch (cause) {
+      failed(cause);
       return 'stop';
     }
   }
