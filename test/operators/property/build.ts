@@ -17,6 +17,7 @@ import {
   ackEach,
   aggregateEach,
   batchEach,
+  deadLetter,
   dedupeEach,
   exhaustEach,
   fanOut,
@@ -26,18 +27,25 @@ import {
   pauseWhile,
   processEach,
   processPartitioned,
+  retryEach,
   switchEach,
+  tee,
   throttleBytes,
   toTopic,
+  toTopics,
   type Batch,
   type ConsumerRecord,
+  type DerivedRecord,
+  type ProcessFailure,
 } from '../../../src/index.js';
-import type { KafkaMarbleHelpers } from '../../../src/testing/index.js';
+import type { KafkaMarbleHelpers, MarbleSink } from '../../../src/testing/index.js';
 import {
   branchName,
   isKept,
   projectName,
   resultName,
+  sideName,
+  topicsOf,
   type Grouping,
   type Pipeline,
   type ProcessOptions,
@@ -48,6 +56,7 @@ import type { Attempt } from './scenario.js';
 import type { Truth } from './truth.js';
 
 type Named = ConsumerRecord<unknown, string>;
+type Derived = DerivedRecord<unknown, string>;
 type Operator = (source: Observable<Named>) => Observable<unknown>;
 
 const always: Attempt = { ms: 1, how: 'later', result: 'done' };
@@ -90,6 +99,12 @@ export class Builder {
         const ends = timer(stage.fromMs + stage.forMs).pipe(map(() => false));
         return pauseWhile(merge(timer(stage.fromMs).pipe(map(() => true)), ends));
       }
+      case 'tee': {
+        const side = this.terminal({ type: 'process', ...stage.side });
+        return tee((records: Observable<Named>) =>
+          side(records.pipe(mapEach((record) => sideName(record.value)))),
+        );
+      }
       case 'flatMap': {
         const { concurrency, order, results, ms } = stage;
         const project = (record: Named) => {
@@ -118,6 +133,13 @@ export class Builder {
           (record: Named) => this.work([record], terminal),
           this.options(terminal),
         );
+      case 'retry': {
+        const { retry, ...options } = this.options(terminal);
+        return retryEach((record: Named) => this.work([record], terminal), {
+          ...options,
+          ...retry,
+        });
+      }
       case 'batch':
       case 'aggregate': {
         const { maxRecords, maxWaitMs, by } = terminal;
@@ -146,7 +168,16 @@ export class Builder {
           terminal.skipped,
         );
       case 'sink':
-        return this.sink();
+        return this.toSink(['results'], (sink) =>
+          toTopic(sink, 'results', { onError: () => EMPTY }),
+        );
+      case 'route':
+        return this.toSink(undefined, (sink) =>
+          toTopics(sink, ({ value }: Derived) => topicsOf(value) as ('results' | 'audit')[], {
+            results: {},
+            audit: {},
+          }),
+        );
       case 'partitioned':
         return processPartitioned((records: Observable<Named>) =>
           this.build(terminal.each)(records),
@@ -162,20 +193,40 @@ export class Builder {
   }
 
   /** Writes records; the outcome of each is the next of the scenario's. */
-  private sink(): Operator {
-    const sink = this.t.sink(() => {
-      const { ms, result } = this.attempt();
-      return '-'.repeat(ms) + (result === 'done' ? 'r' : '#');
-    });
+  private toSink(
+    topics: readonly string[] | undefined,
+    make: (sink: MarbleSink) => OperatorFunction<Derived, unknown>,
+  ): Operator {
+    const sink = this.newSink();
     return (source) =>
       source.pipe(
         map((record) => {
           const derived = record.derive({ key: null });
-          this.truth.willBeWritten(sink, record, derived.value);
+          const { value } = derived;
+          this.truth.willBeWritten(sink, record, value, topics ?? topicsOf(value));
           return derived;
         }),
-        toTopic(sink, 'results', { onError: () => EMPTY }),
+        make(sink),
       );
+  }
+
+  private newSink(): MarbleSink {
+    return this.t.sink(() => {
+      const { ms, result } = this.attempt();
+      return '-'.repeat(ms) + (result === 'done' ? 'r' : '#');
+    });
+  }
+
+  /** A record is done when its letter is written, which says what was stored. */
+  private deadLetters() {
+    const sink = this.newSink();
+    const write = deadLetter(sink, { topic: 'dead' });
+    return (failure: ProcessFailure<Named | Batch<unknown, string>>) => {
+      for (const record of recordsOf(failure.record)) {
+        this.truth.willBeWritten(sink, record, String(record.rawValue), ['dead']);
+      }
+      return write(failure);
+    };
   }
 
   /** Work on one record of a group at a time. */
@@ -214,21 +265,20 @@ export class Builder {
   }
 
   private options({ concurrency, order, retries, onError }: ProcessOptions) {
-    return {
-      concurrency,
-      order,
-      retry: { count: retries, backoffMs: 4 },
-      onError:
-        onError === 'handle'
-          ? ({ record }: { record: Named | Batch<unknown, string> }) => {
-              const records = 'records' in record ? record.records : [record];
-              return timer(2).pipe(
-                tap({ complete: () => this.allDone(records) }),
-                ignoreElements(),
-              );
-            }
-          : onError,
-    };
+    const retry = { count: retries, backoffMs: 4 };
+    return { concurrency, order, retry, onError: this.onError(onError) };
+  }
+
+  private onError(policy: ProcessOptions['onError']) {
+    switch (policy) {
+      case 'handle':
+        return ({ record }: { record: Named | Batch<unknown, string> }) =>
+          timer(2).pipe(tap({ complete: () => this.allDone(recordsOf(record)) }), ignoreElements());
+      case 'dead-letter':
+        return this.deadLetters();
+      default:
+        return policy;
+    }
   }
 
   private work(
@@ -270,6 +320,10 @@ export class Builder {
   private attempt(): Attempt {
     return this.attempts[this.next++] ?? always;
   }
+}
+
+function recordsOf(work: Named | Batch<unknown, string>): readonly Named[] {
+  return 'records' in work ? work.records : [work];
 }
 
 function groupOf(by: Grouping, { partition, rawKey }: Named): string {

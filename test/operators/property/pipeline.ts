@@ -8,12 +8,13 @@ export type Stage =
   | { readonly type: 'dedupe' }
   | { readonly type: 'throttle'; readonly bytesPerSecond: number }
   | { readonly type: 'pause'; readonly fromMs: number; readonly forMs: number }
+  | { readonly type: 'tee'; readonly side: ProcessOptions }
   | ({ readonly type: 'flatMap'; readonly results: number; readonly ms: number } & LaneOptions);
 
 /** What acks records, or has them acked. */
 export type Terminal =
   | { readonly type: 'ack' }
-  | ({ readonly type: 'process' } & ProcessOptions)
+  | ({ readonly type: 'process' | 'retry' } & ProcessOptions)
   | ({ readonly type: 'batch' | 'aggregate' } & BatchOptions & ProcessOptions)
   | { readonly type: 'switch'; readonly by: Grouping }
   | {
@@ -21,7 +22,7 @@ export type Terminal =
       readonly by: Grouping;
       readonly skipped: 'with-current' | 'ack' | 'redeliver';
     }
-  | { readonly type: 'sink' }
+  | { readonly type: 'sink' | 'route' }
   | { readonly type: 'partitioned'; readonly each: Pipeline }
   | { readonly type: 'fanOut'; readonly branches: readonly Pipeline[] };
 
@@ -39,7 +40,7 @@ export interface LaneOptions {
 
 export interface ProcessOptions extends LaneOptions {
   readonly retries: number;
-  readonly onError: 'fail' | 'skip' | 'nack' | 'handle';
+  readonly onError: 'fail' | 'skip' | 'nack' | 'handle' | 'dead-letter';
 }
 
 export interface BatchOptions {
@@ -76,6 +77,8 @@ export function isDealtWith({ stages, terminal }: Pipeline, name: string, known:
           isDealtWith(rest, resultName(name, i), known),
         )
       );
+    case 'tee':
+      return known.isDone(sideName(name)) && isDealtWith(rest, name, known);
     case 'dedupe':
       return isDealtWith(rest, name, known) || known.isRepetition(stage, rest, name);
     case 'map':
@@ -87,6 +90,7 @@ export function isDealtWith({ stages, terminal }: Pipeline, name: string, known:
 }
 
 export const branchName = (name: string, branch: number) => `${name}@${branch}`;
+export const sideName = (name: string) => `${name}|`;
 export const resultName = (name: string, result: number) => `${name}/${result}`;
 export const projectName = (name: string) => `${name}/`;
 
@@ -95,6 +99,11 @@ export function isKept(salt: number, name: string): boolean {
   let hash = salt;
   for (const char of name) hash = (Math.imul(hash, 31) + char.charCodeAt(0)) >>> 0;
   return hash % 3 > 0;
+}
+
+/** Where a record is written to: one topic, or two, always the same ones. */
+export function topicsOf(name: string): readonly string[] {
+  return isKept(7, name) ? ['results', 'audit'] : ['results'];
 }
 
 const grouping = fc.constantFrom('all' as const, 'partition' as const, 'key' as const);
@@ -107,7 +116,7 @@ const lanes = {
 const processing = {
   ...lanes,
   retries: fc.integer({ min: 0, max: 2 }),
-  onError: fc.constantFrom('fail', 'skip', 'nack', 'handle'),
+  onError: fc.constantFrom('fail', 'skip', 'nack', 'handle', 'dead-letter'),
 } as const;
 
 const stage: fc.Arbitrary<Stage> = fc.oneof(
@@ -120,6 +129,7 @@ const stage: fc.Arbitrary<Stage> = fc.oneof(
     bytesPerSecond: fc.integer({ min: 1000, max: 9000 }),
   }),
   fc.record({ type: fc.constant('pause' as const), fromMs: fc.nat(9), forMs: fc.nat(30) }),
+  fc.record({ type: fc.constant('tee' as const), side: fc.record(processing) }),
   fc.record({
     type: fc.constant('flatMap' as const),
     results: fc.nat(3),
@@ -135,9 +145,9 @@ const { pipeline } = fc.letrec<{ pipeline: Pipeline; terminal: Terminal }>((tie)
   }),
   terminal: fc.oneof(
     { maxDepth: 2 },
-    fc.record({ type: fc.constant('process' as const), ...processing }),
+    fc.record({ type: fc.constantFrom('process' as const, 'retry' as const), ...processing }),
     fc.record({ type: fc.constant('ack' as const) }),
-    fc.record({ type: fc.constant('sink' as const) }),
+    fc.record({ type: fc.constantFrom('sink' as const, 'route' as const) }),
     fc.record({ type: fc.constant('switch' as const), by: grouping }),
     fc.record({
       type: fc.constant('exhaust' as const),
@@ -167,7 +177,7 @@ export const pipelines = pipeline.map((each) => withoutLivelock(each, false));
  * what such a pipeline says.
  */
 function withoutLivelock({ stages, terminal }: Pipeline, isDivided: boolean): Pipeline {
-  const divides = isDivided || stages.some(({ type }) => type === 'flatMap');
+  const divides = isDivided || stages.some(({ type }) => type === 'flatMap' || type === 'tee');
   if (terminal.type === 'fanOut') {
     const branches = terminal.branches.map((branch) => withoutLivelock(branch, divides));
     return { stages, terminal: { ...terminal, branches } };
@@ -184,6 +194,7 @@ function withoutLivelock({ stages, terminal }: Pipeline, isDivided: boolean): Pi
 function withoutSinks({ stages, terminal }: Pipeline): Pipeline {
   switch (terminal.type) {
     case 'sink':
+    case 'route':
       return { stages, terminal: { type: 'ack' } };
     case 'fanOut':
       return { stages, terminal: { ...terminal, branches: terminal.branches.map(withoutSinks) } };

@@ -41,6 +41,7 @@ export class Truth {
     readonly sink: MarbleSink;
     readonly mark: unknown;
     readonly name: string;
+    readonly topics: readonly string[];
   }[] = [];
 
   constructor(private readonly pipeline: Pipeline) {}
@@ -86,9 +87,14 @@ export class Truth {
     return `${this.deliveryOf(record)} ${name}`;
   }
 
-  /** A result is done when a sink has acknowledged it. */
-  willBeWritten(sink: MarbleSink, record: AnyRecord, mark: unknown): void {
-    this.written.push({ sink, mark, name: this.nameOf(record, String(record.value)) });
+  /** A result is done when a sink has acknowledged it for each of its topics. */
+  willBeWritten(
+    sink: MarbleSink,
+    record: AnyRecord,
+    mark: unknown,
+    topics: readonly string[],
+  ): void {
+    this.written.push({ sink, mark, topics, name: this.nameOf(record, String(record.value)) });
   }
 
   /** Ledgers that still count. */
@@ -144,8 +150,11 @@ export class Truth {
 
   private isWritten(name: string): boolean {
     return this.written.some(
-      ({ sink, mark, name: other }) =>
-        other === name && sink.written.some(({ value }) => String(value) === mark),
+      ({ sink, mark, topics, name: other }) =>
+        other === name &&
+        topics.every((wanted) =>
+          sink.written.some(({ topic, value }) => topic === wanted && String(value) === mark),
+        ),
     );
   }
 
