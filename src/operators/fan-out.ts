@@ -23,7 +23,8 @@ type Pipeline<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
  * **Guarantees.** Order is kept in each pipeline. None waits for another, until the consumer's window
  * is full of what the slowest has not acked. When one nacks a record, or gives it back, it is
  * delivered to all again, after all are done with it. A pipeline that has unsubscribed, as with
- * `take()`, is not asked any more; when all have, the source is unsubscribed.
+ * `take()`, is not asked any more, and what comes meanwhile is acked when it has completed; when all
+ * have, the source is unsubscribed.
  *
  * **Errors.** What a pipeline errors with ends the stream and the other pipelines.
  *
@@ -56,21 +57,53 @@ export function fanOut<K, V, R>(...pipelines: readonly Pipeline<K, V, R>[]): Pip
   return (source) =>
     new Observable<R>((subscriber) => {
       const branches = new Branches<ConsumerRecord<K, V>>(pipelines.length);
-      connect(pipelines, branches, subscriber);
+      const undecided = pipelines.map(() => new Undecided<K, V>());
+      connect(pipelines, branches, undecided, subscriber);
       observe(source, subscriber, {
-        next: (record) => divide(record, branches),
+        next: (record) => divide(record, branches, undecided),
         get hasEnough() {
           return !branches.isObserved;
         },
         complete: () => branches.complete(),
+        stop() {
+          for (const each of undecided) each.stop();
+        },
       });
     });
+}
+
+/**
+ * Parts for a pipeline that takes no more and has not ended yet. It may have had enough; or it has
+ * failed, as a sink that tells so after what else is on its way, and then they must not be acked.
+ */
+class Undecided<K, V> {
+  private parts: ConsumerRecord<K, V>[] = [];
+  /** The pipeline had enough. */
+  isOver = false;
+  private isStopped = false;
+
+  add(part: ConsumerRecord<K, V>): void {
+    part.takeOver();
+    if (this.isStopped) part.giveBack();
+    else this.parts.push(part);
+  }
+
+  complete(): void {
+    this.isOver = true;
+    for (const part of this.parts.splice(0)) part.ack();
+  }
+
+  stop(): void {
+    this.isStopped = true;
+    for (const part of this.parts.splice(0)) part.giveBack();
+  }
 }
 
 /** Subscribes to the pipelines before there are records. */
 function connect<K, V, R>(
   pipelines: readonly Pipeline<K, V, R>[],
   branches: Branches<ConsumerRecord<K, V>>,
+  undecided: readonly Undecided<K, V>[],
   subscriber: Subscriber<R>,
 ): void {
   let open = pipelines.length;
@@ -81,6 +114,7 @@ function connect<K, V, R>(
       next: (value) => subscriber.next(value),
       error: (error) => subscriber.error(error),
       complete() {
+        undecided[i]!.complete();
         if (--open === 0) subscriber.complete();
       },
     });
@@ -91,14 +125,16 @@ function connect<K, V, R>(
 function divide<K, V>(
   record: ConsumerRecord<K, V>,
   branches: Branches<ConsumerRecord<K, V>>,
+  undecided: readonly Undecided<K, V>[],
 ): void {
   record.takeOver();
   const parts = new Parts(record);
   const { isAutoAck } = record.pipeline.host;
-  for (const branch of branches.all) {
-    if (!branch.isObserved) continue;
+  for (const [i, branch] of branches.all.entries()) {
+    if (!branch.isObserved && undecided[i]!.isOver) continue;
     const part = parts.share();
-    branch.next(part);
+    if (branch.isObserved) branch.next(part);
+    else undecided[i]!.add(part);
     record.followed(part);
     if (isAutoAck) part.ackUnlessTaken();
   }

@@ -12,7 +12,14 @@ import {
 } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
-import { ackEach, fanOut, filterEach, processEach, type ConsumerRecord } from '../../src/index.js';
+import {
+  ackEach,
+  fanOut,
+  filterEach,
+  processEach,
+  toTopic,
+  type ConsumerRecord,
+} from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
@@ -22,6 +29,22 @@ const texts = map((record: TestRecord) => text(record));
 const same = (records: Observable<TestRecord>) => records;
 
 describe('fanOut', () => {
+  test(
+    'a sink that has failed, and tells so later, has nothing acked that it did not write',
+    kafkaMarbles(({ records, sink, expectAcks }) => {
+      const orders = records('a--c----');
+      const write = (branch: Observable<TestRecord>) =>
+        branch.pipe(
+          map((record) => record.derive({ topic: 'audit' })),
+          toTopic(sink('#'), 'audit'),
+        );
+      orders
+        .pipe(fanOut<Buffer | null, Buffer | null, unknown>(ackEach(), write))
+        .subscribe({ error: () => undefined });
+      expectAcks(orders).toBe('------');
+    }),
+  );
+
   behavesLikeAnOperator(() => fanOut(same, ackEach()), { enough: 3 });
 
   test('gives each record to all pipelines, and emits what comes out of them', () => {
