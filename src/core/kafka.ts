@@ -18,6 +18,7 @@ import {
 } from './producer/index.js';
 import type { ApiOrName, RequestInput, Resolved, ResponseOf } from './protocol/index.js';
 import type { Clock } from './util/clock.js';
+import { patienceOf } from './util/options.js';
 
 export interface KafkaRequestOptions {
   /** Who is to answer: a broker's id, the controller, or any broker. Default `'any'`. */
@@ -109,7 +110,8 @@ export class Kafka implements AsyncDisposable {
    * @example
    * process.once('SIGTERM', () => void kafka.drain({ timeoutMs: 10_000 }));
    */
-  async drain(options: { timeoutMs?: number } = {}): Promise<DrainReport> {
+  async drain(options: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    patienceOf('kafka.drain', options);
     const consumers = [...this.consumers];
     const reports = await Promise.all(consumers.map((consumer) => consumer.close(options)));
     for (const { engine } of this.producers) engine.endSinks();
@@ -173,7 +175,8 @@ export class Kafka implements AsyncDisposable {
    *
    * @param options.timeoutMs default 30,000.
    */
-  async close({ timeoutMs = 30_000 }: { timeoutMs?: number } = {}): Promise<void> {
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    const timeoutMs = patienceOf('kafka.close', options) ?? 30_000;
     try {
       await Promise.all([...this.consumers].map((consumer) => consumer.close({ timeoutMs })));
       await Promise.all([...this.producers].map((producer) => producer.close({ timeoutMs })));

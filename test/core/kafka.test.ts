@@ -79,3 +79,35 @@ describe('the figures of a client', () => {
     expect(kafka.metrics()['client-metrics']).toMatchObject({ 'connection-count': 0 });
   });
 });
+
+describe('what ends', () => {
+  const wrong: readonly [given: unknown, complaint: string][] = [
+    [5000, 'the options are 5000'],
+    [null, 'the options are null'],
+    [{ timeout: 5000 }, 'did you mean timeoutMs?'],
+    [{ timeoutMs: -1 }, 'option timeoutMs is -1'],
+  ];
+
+  it.each(wrong)(
+    'is told how long to wait as { timeoutMs }, not as %j',
+    async (given, complaint) => {
+      await using sim = await Simulation.start();
+      const kafka = sim.kafka();
+      const producer = kafka.producer();
+      const consumer = kafka.consumer({ groupId: 'g' });
+      const options = given as { timeoutMs: number };
+      const all = [
+        () => producer.close(options),
+        () => consumer.drain(options),
+        () => consumer.close(options),
+        () => kafka.drain(options),
+        () => kafka.close(options),
+      ];
+      for (const end of all) {
+        expect(String(await sim.run(rejectionOf(end())))).toContain(complaint);
+      }
+      const receipt = await sim.run(producer.send({ topic: 't', value: 'still open' }));
+      expect(receipt.offset).toBe(0);
+    },
+  );
+});

@@ -4,6 +4,7 @@ import type { GroupMetadata, TopicPartition } from '../group/index.js';
 import type { Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
+import { patienceOf } from '../util/options.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerRecord } from './record/consumer-record.js';
 import type { ConsumerContext, PartitionPosition, Patience } from './context.js';
@@ -322,7 +323,8 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
    *
    * @param options.timeoutMs how long work in hand is awaited. Default `drainTimeoutMs`.
    */
-  async drain({ timeoutMs }: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+  async drain(options: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    const timeoutMs = patienceOf('consumer.drain', options);
     const { run } = this;
     if (run === undefined) return NOTHING_DONE;
     if (run.isEnding && timeoutMs !== undefined) run.hasten(timeoutMs);
@@ -331,6 +333,7 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
 
   /** Drains, and ends the lifecycle: the consumer can't be used any more. */
   async close(options: { readonly timeoutMs?: number } = {}): Promise<DrainReport> {
+    patienceOf('consumer.close', options);
     this.subscriptions.close();
     const report = await this.drain(options);
     this.abort.abort();

@@ -82,7 +82,7 @@ export class Outcomes {
     baseOffset: number,
     logAppendTimeMs: number,
   ): void {
-    this.noteWritten(queue, batch, baseOffset);
+    this.noteWritten(queue, batch);
     this.settle(queue, batch, () => batch.acknowledge(baseOffset, logAppendTimeMs));
     if (this.context.options.acks !== 0) this.context.accumulator.recycle(batch);
   }
@@ -211,17 +211,16 @@ export class Outcomes {
 
   /** An answer to a batch that was given up on meanwhile: now it is no longer on the way. */
   private settledLate(queue: PartitionQueue, batch: Batch, answer: BatchAnswer): void {
-    if (answer.errorCode === 0) this.noteWritten(queue, batch, answer.baseOffset);
+    if (answer.errorCode === 0) this.noteWritten(queue, batch);
     queue.remove(batch);
     this.tidy(queue);
   }
 
-  private noteWritten(queue: PartitionQueue, batch: Batch, baseOffset: number): void {
+  private noteWritten(queue: PartitionQueue, batch: Batch): void {
     const { sequences } = queue;
     if (sequences === undefined || !belongsTo(batch, sequences)) return;
     const { firstSequence, recordCount } = batch;
-    const lastOffset = baseOffset < 0 ? -1 : baseOffset + recordCount - 1;
-    queue.sequences = ackSequences(sequences, firstSequence, recordCount, lastOffset);
+    queue.sequences = ackSequences(sequences, firstSequence, recordCount);
   }
 
   private disturb(queue: PartitionQueue, batch: Batch, how: Exclude<Disorder, 'none'>): void {

@@ -3,7 +3,7 @@ import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
 import { originsOf } from '../records/index.js';
 import type { Clock } from '../util/clock.js';
-import { checkIsObject } from '../util/options.js';
+import { checkIsObject, patienceOf } from '../util/options.js';
 import { ProducerEngine } from './engine.js';
 import type { ProducerEvent } from './events.js';
 import { resolveProducerOptions, type ProducerOptions } from './options.js';
@@ -208,12 +208,13 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   /**
    * Sends what is waiting, waits for the answers, and gives everything back. What is not
-   * acknowledged after `timeoutMs` fails. A transaction that is open is aborted. Further sends fail with code `PRODUCER_CLOSED`.
+   * acknowledged after `timeoutMs` fails. A transaction that is open is aborted. Further sends fail with
+   * code `PRODUCER_CLOSED`.
    *
    * @param options.timeoutMs default unlimited; 0 fails everything at once.
    */
-  async close({ timeoutMs = 0x7fff_ffff }: { timeoutMs?: number } = {}): Promise<void> {
-    await this.engine.close(timeoutMs);
+  async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
+    await this.engine.close(patienceOf('producer.close', options) ?? 0x7fff_ffff);
     this.events.complete();
   }
 

@@ -15,7 +15,6 @@ export interface PartitionSequences {
   readonly next: number;
   /** Of the last record that the broker has acknowledged; -1 before the first. */
   readonly lastAcked: number;
-  readonly lastAckedOffset: number;
   readonly disorder: Disorder;
 }
 
@@ -63,7 +62,7 @@ export function subtractSequence(sequence: number, count: number): number {
 
 /** Numbering from 0 under an identity. */
 export function startSequences(identity: ProducerIdentity): PartitionSequences {
-  return { identity, next: 0, lastAcked: -1, lastAckedOffset: -1, disorder: 'none' };
+  return { identity, next: 0, lastAcked: -1, disorder: 'none' };
 }
 
 /** Hands out the numbers of a batch; the batch's first is `next` of the state before. */
@@ -76,15 +75,10 @@ export function ackSequences(
   state: PartitionSequences,
   firstSequence: number,
   count: number,
-  lastOffset: number,
 ): PartitionSequences {
   const last = addSequence(firstSequence, count - 1);
   const isAdvance = state.lastAcked < 0 || isBefore(state.lastAcked, last);
-  return {
-    ...state,
-    lastAcked: isAdvance ? last : state.lastAcked,
-    lastAckedOffset: Math.max(state.lastAckedOffset, lastOffset),
-  };
+  return isAdvance ? { ...state, lastAcked: last } : state;
 }
 
 /** Notes a disorder. Two different ones can't be told apart any more. */

@@ -134,3 +134,22 @@ export function custom<T>(
     complaint: (value) => (isValid(value) ? undefined : `must be ${expected}`),
   };
 }
+
+const MAX_TIMEOUT_MS = 0x7fff_ffff;
+
+/**
+ * How long something may take that is given `{ timeoutMs }`, or nothing.
+ *
+ * @throws ConfigError naming what it is, and what was given.
+ */
+export function patienceOf(
+  what: string,
+  options: { readonly timeoutMs?: number },
+): number | undefined {
+  checkNames(what, options, ['timeoutMs']);
+  const { timeoutMs } = options;
+  if (timeoutMs === undefined) return undefined;
+  const complaint = integer(0, { max: MAX_TIMEOUT_MS }).complaint(timeoutMs);
+  if (complaint !== undefined) throw badOption(what, 'timeoutMs', timeoutMs, complaint);
+  return timeoutMs;
+}
