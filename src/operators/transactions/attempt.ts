@@ -197,7 +197,11 @@ export class Attempt<K, V> implements Outcome {
     const { batch, isOurs } = this.setup;
     const stored = new Map(
       [...batch.pipelines].map(
-        (pipeline) => [pipeline, pipeline.host.group!.offsets(isOurs)] as const,
+        (pipeline) =>
+          [
+            pipeline,
+            pipeline.host.group!.offsets((owner) => batch.has(owner) || isOurs(owner)),
+          ] as const,
       ),
     );
     for (const [{ host }, offsets] of stored) {

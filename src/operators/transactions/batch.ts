@@ -1,11 +1,13 @@
 import type { ConsumerRecord, Pipeline } from '../../core/consumer/index.js';
 
+type Owner = ConsumerRecord['owner'];
 type Ledger = ConsumerRecord['source']['ledger'];
 
 /** The records of one transaction, over all attempts at it. */
 export class TransactionBatch<K, V> {
   records: ConsumerRecord<K, V>[] = [];
   private readonly ledgers = new Set<Ledger>();
+  private readonly owners = new Set<Owner>();
   private latest: Ledger | undefined;
 
   /** Takes a record; false while one before it in its partition is neither acked nor taken. */
@@ -15,6 +17,7 @@ export class TransactionBatch<K, V> {
     if (ledger !== this.latest) {
       this.latest = ledger;
       this.ledgers.add(ledger);
+      this.owners.add(record.owner);
     }
     this.records.push(record);
     return true;
@@ -24,6 +27,11 @@ export class TransactionBatch<K, V> {
   get isOwned(): boolean {
     for (const ledger of this.ledgers) if (ledger.isFenced) return false;
     return true;
+  }
+
+  /** Whether records of a partition are among them. */
+  has(owner: Owner): boolean {
+    return this.owners.has(owner);
   }
 
   get pipelines(): Set<Pipeline> {
@@ -41,6 +49,7 @@ export class TransactionBatch<K, V> {
     const before = this.records;
     this.records = [];
     this.ledgers.clear();
+    this.owners.clear();
     this.latest = undefined;
     for (const record of before) {
       if (record.signal.aborted || !this.take(record)) record.giveBack();

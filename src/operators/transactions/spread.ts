@@ -17,7 +17,6 @@ export class Spread<L> {
   laneOf(owner: Owner): L {
     const known = this.homes.get(owner);
     if (known !== undefined) return known;
-    for (const held of this.homes.keys()) if (held.isDraining) this.homes.delete(held);
     const lane = this.guests.get(owner) ?? this.emptiest();
     this.homes.set(owner, lane);
     return lane;
@@ -35,14 +34,19 @@ export class Spread<L> {
     return true;
   }
 
-  /** A lane's transaction has ended. */
+  /** A lane's transaction has ended: what it had of partitions that are given up is done or went back. */
   release(lane: L): void {
     for (const [owner, at] of this.guests) if (at === lane) this.guests.delete(owner);
+    for (const [owner, at] of this.homes) {
+      if (at === lane && owner.isLeaving) this.homes.delete(owner);
+    }
   }
 
   private emptiest(): L {
     const counts = new Map(this.lanes.map((lane) => [lane, 0]));
-    for (const lane of this.homes.values()) counts.set(lane, counts.get(lane)! + 1);
+    for (const [owner, lane] of this.homes) {
+      if (!owner.isLeaving) counts.set(lane, counts.get(lane)! + 1);
+    }
     const [[emptiest]] = [...counts].sort(([, a], [, b]) => a - b) as [[L, number]];
     return emptiest;
   }
