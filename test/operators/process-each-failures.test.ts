@@ -1,11 +1,14 @@
+import { getEventListeners } from 'node:events';
 import { concat, from, NEVER, of, Subject, throwError } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
+  pauseWhile,
   processEach,
   type ConsumerEvent,
   type ConsumerRecord,
   type ProcessEachOptions,
 } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
@@ -343,5 +346,35 @@ describe('a nacked record comes again first in its lane', () => {
     push(partition.deliver('3'));
     expect(did).toEqual(['11', '31']);
     expect(partition.committable).toBe(1);
+  });
+
+  test(
+    'also where it had come again, and went back before it came here',
+    kafkaMarbles((t) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'x' } };
+      const orders = t.records('(ab)', definitions, { nackBackoffMs: 3 });
+      t.lifecycle(orders, '----R-A');
+      const did: string[] = [];
+      const processed = orders.pipe(
+        pauseWhile(t.cold('-p------f', { p: true, f: false })),
+        processEach((record) => {
+          did.push(text(record));
+          if (did.length === 1) record.nack('not yet');
+        }),
+      );
+      t.expectOutput(processed).toBe('');
+      t.expectReturns(orders).toBe('----(ab)');
+      t.expectAcks(orders).toBe('--------(ab)');
+    }),
+  );
+
+  test('nothing of a partition is listened to any more when it has', () => {
+    const { partition, push } = started({ order: 'partition' });
+    const [record] = partition.deliver('1');
+    const { signal } = record!;
+    push([record!]);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(1);
+    push(partition.redeliver());
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
   });
 });

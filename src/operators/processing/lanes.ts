@@ -18,6 +18,13 @@ interface Reach {
   offset: number;
 }
 
+/** A lane waits for a record to come again. */
+interface Hold {
+  readonly offset: number;
+  /** Called when it waits no longer. */
+  readonly onReleased: () => void;
+}
+
 /** Records that are worked on one after the other. Most hold one: a queue is made for the second. */
 class Lane<T extends LaneRecord> {
   /** The record in work, or about to be tried again. */
@@ -28,8 +35,8 @@ class Lane<T extends LaneRecord> {
   isRecovering = false;
   /** Waits for its turn among the lanes that may start. */
   isReady = false;
-  /** The offset of a record that has to come again before the lane goes on. */
-  heldFor: number | undefined;
+  /** What has to come again before the lane goes on. */
+  held: Hold | undefined;
   private first: T | undefined;
   private others: Queue<T> | undefined;
   /** The highest offset that was put here. */
@@ -46,7 +53,7 @@ class Lane<T extends LaneRecord> {
 
   /** Nothing of it is in work or has to come again. */
   get isIdle(): boolean {
-    return this.current === undefined && this.heldFor === undefined;
+    return this.current === undefined && this.held === undefined;
   }
 
   push(record: T): void {
@@ -136,7 +143,7 @@ export class Lanes<T extends LaneRecord> {
       lane.push(record);
     } else {
       lane.pushAgain(record);
-      if (lane.heldFor === record.offset) this.release(lane);
+      if (lane.held?.offset === record.offset) this.release(lane);
     }
     this.offer(lane);
   }
@@ -185,12 +192,13 @@ export class Lanes<T extends LaneRecord> {
   }
 
   /** Closes a lane until its current record has come again, or it is released. */
-  hold(lane: Lane<T>): void {
+  hold(lane: Lane<T>, onReleased: () => void): void {
     if (this.order === 'none') {
       this.finish(lane);
+      onReleased();
       return;
     }
-    lane.heldFor = lane.current!.offset;
+    lane.held = { offset: lane.current!.offset, onReleased };
     this.clear(lane);
     this.inWork--;
     this.held++;
@@ -198,9 +206,11 @@ export class Lanes<T extends LaneRecord> {
 
   /** Opens a lane that was closed. */
   release(lane: Lane<T>): void {
-    if (lane.heldFor === undefined) return;
-    lane.heldFor = undefined;
+    const { held } = lane;
+    if (held === undefined) return;
+    lane.held = undefined;
     this.held--;
+    held.onReleased();
     this.goOn(lane);
   }
 

@@ -180,18 +180,26 @@ export class Processing<T extends Work, R, O> {
   /** The current record of a lane is settled, in one way or another. */
   private conclude(lane: Lane<T>, work: T): void {
     if (work.isToComeAgain) {
-      // It has its turn again before the rest of its lane.
-      this.lanes.hold(lane);
-      work.onGivenUp(() => {
-        this.giveBackAfter(work, lane);
-        this.lanes.release(lane);
-        this.goOn();
-      });
+      this.hold(lane, work);
     } else {
       if (work.isNacked) this.giveBackAfter(work, lane);
       this.lanes.finish(lane);
     }
     this.goOn();
+  }
+
+  /** A nacked record has its turn again before the rest of its lane. */
+  private hold(lane: Lane<T>, work: T): void {
+    const { signal } = work;
+    const giveUp = () => {
+      this.giveBackAfter(work, lane);
+      this.lanes.release(lane);
+      this.goOn();
+    };
+    work.onGivenUp(giveUp);
+    // It may have come again, and gone back before it came here.
+    signal.addEventListener('abort', giveUp);
+    this.lanes.hold(lane, () => signal.removeEventListener('abort', giveUp));
   }
 
   /** Whoever gets a nacked record next gets what comes after it in its lane as well: here it would be twice. */
