@@ -13,6 +13,7 @@ import {
   retry,
   Subject,
   take,
+  takeUntil,
   tap,
   throwError,
   timer,
@@ -533,6 +534,46 @@ describe('unsubscribed', () => {
     expect(partition.committable).toBe(0);
     expect(partition.inHand).toBe(0);
     expect(partition.returned.sort()).toEqual([0, 1]);
+  });
+
+  test('within the callback: an Observable that it returns is not begun', () => {
+    const partition = new TestPartition();
+    const ended = new Subject<void>();
+    let isBegun = false;
+    from(partition.deliver('a', 'b'))
+      .pipe(
+        processEach(() => {
+          ended.next();
+          return new Observable<never>(() => {
+            isBegun = true;
+          });
+        }),
+        takeUntil(ended),
+      )
+      .subscribe();
+    expect(isBegun).toBe(false);
+    expect(partition.returned.sort()).toEqual([0, 1]);
+    expect(partition.inHand).toBe(0);
+  });
+
+  test('while an Observable is subscribed to: it is cancelled', () => {
+    const partition = new TestPartition();
+    const ended = new Subject<void>();
+    const result = new Subject<never>();
+    const end = defer(() => {
+      ended.next();
+      return result;
+    });
+    from(partition.deliver('a'))
+      .pipe(
+        processEach(() => end),
+        takeUntil(ended),
+      )
+      .subscribe();
+    expect(result.observed).toBe(false);
+    result.complete();
+    expect(partition.committable).toBe(0);
+    expect(partition.returned).toEqual([0]);
   });
 
   test('by take() before it: what was taken is worked on to the end', async () => {

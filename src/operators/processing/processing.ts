@@ -124,8 +124,10 @@ export class Processing<T extends Work, R, O> {
 
   private follow(lane: Lane<T>, result: PromiseLike<R> | Observable<R> | undefined): void {
     if (result === undefined) this.done(lane);
-    else if (result instanceof Observable) this.observe(lane, result);
-    else this.await(lane, result);
+    else if (!(result instanceof Observable)) this.await(lane, result);
+    // The stream may have ended within the callback.
+    else if (this.isStopped) this.treatment.abandon(lane.current!);
+    else this.observe(lane, result);
   }
 
   /** A promise can't be cancelled: its outcome counts also after the stream has ended. */
@@ -148,7 +150,9 @@ export class Processing<T extends Work, R, O> {
     const task = new ObservedTask(this, lane, lane.current!);
     task.follow(result);
     // Most end at once.
-    if (!task.isOver) this.tasks.add(task);
+    if (task.isOver) return;
+    if (this.isStopped) task.cancel();
+    else this.tasks.add(task);
   }
 
   /** A value of what is observed. */
