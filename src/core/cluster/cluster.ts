@@ -206,8 +206,14 @@ export class Cluster {
   capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
     const { purpose = purposeOf(route) } = options;
     return this.retrying('ApiVersions', options, async (bounds) => {
-      const channel = this.channel(await this.routing.resolve(route, bounds), purpose);
-      await channel.ready();
+      const nodeId = await this.routing.resolve(route, bounds);
+      const channel = this.channel(nodeId, purpose);
+      try {
+        await channel.ready();
+      } catch (error) {
+        this.routing.noteUnreachable(route, nodeId);
+        throw error;
+      }
       return channel.capabilities!;
     });
   }

@@ -593,6 +593,29 @@ describe('a request', () => {
 });
 
 describe('a coordinator', () => {
+  it.each(['capabilities', 'request'] as const)(
+    'that has gone is looked up anew when its %s are asked for',
+    async (how) => {
+      await using sim = await Simulation.start({ brokers: 3 });
+      const client = sim.client();
+      const route = { transactionalId: 'id' };
+      const ask = (): Promise<unknown> =>
+        how === 'capabilities'
+          ? client.capabilities(route)
+          : client.request(route, 'InitProducerId', {
+              transactionalId: 'id',
+              transactionTimeoutMs: 1000,
+            });
+      sim.cluster.moveCoordinator('id', 2);
+      await sim.run(ask());
+      sim.cluster.moveCoordinator('id', 3);
+      await sim.cluster.stop(2);
+      const startedAt = sim.clock.monotonic();
+      await sim.run(ask());
+      expect(sim.clock.monotonic() - startedAt).toBeLessThan(5000);
+    },
+  );
+
   it('is looked up once for all who ask', async () => {
     await using sim = await Simulation.start({ brokers: 3 });
     const client = sim.client();
