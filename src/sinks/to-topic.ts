@@ -134,7 +134,8 @@ export function toTopic<T, K, V, R>(
         overflow,
         subscriber,
       });
+      // Before the source, which may never return from subscribe().
+      subscriber.add(() => run.leave(abandonOnUnsubscribe));
       feed(run, source);
-      return () => run.leave(abandonOnUnsubscribe);
     });
 }

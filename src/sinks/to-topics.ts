@@ -1,10 +1,11 @@
-import { EMPTY, from, map, mergeMap, of, type Observable, type OperatorFunction } from 'rxjs';
+import { map, Observable, type OperatorFunction } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import { serializerOf, type Receipt } from '../core/producer/index.js';
-import { originsOf, shareOrigins, withOrigins } from '../core/records/index.js';
+import { originsOf } from '../core/records/index.js';
 import type { Serializer, SerializeFunction } from '../core/serde/index.js';
 import { KafkaError } from '../core/util/errors.js';
 import { badOption, checkIsObject, checkNames } from '../core/util/options.js';
+import { Router, type Routed } from './router.js';
 import type { Overflow } from './sink-run.js';
 import type { SinkTarget } from './target.js';
 import { toTopic, type OwnProducerOptions, type SinkRecord } from './to-topic.js';
@@ -26,12 +27,6 @@ export type RouteOf<T, N extends string> = (value: T) => N | readonly N[] | unde
 interface ToTopicsOptions {
   /** What to do with a value that finds no room: as for {@link toTopic}. Default `'error'`. */
   readonly overflow?: Overflow;
-}
-
-/** A value on its way to one of its topics. */
-interface Routed<T> {
-  readonly value: T;
-  readonly topic: string;
 }
 
 /**
@@ -77,27 +72,13 @@ export function toTopics<T, R extends Routes<T>, P extends SinkTarget = Kafka>(
   });
   return (source) =>
     source.pipe(
-      mergeMap((value) => routed(value, route(value))),
+      (values) => new Observable((to) => void values.subscribe(new Router<T>(to, route))),
       sink,
-      map(({ origin, ...receipt }) => ({ ...receipt, origin: origin.value })),
+      // Field by field: leaving one out of a copy costs as much as all of the sink.
+      map(({ topic, partition, offset, timestamp, origin }) => {
+        return { topic, partition, offset, timestamp, origin: origin.value };
+      }),
     );
-}
-
-/** A value once for each of its topics. */
-function routed<T>(
-  value: T,
-  chosen: string | readonly string[] | undefined,
-): Observable<Routed<T>> {
-  const topics = chosen === undefined ? [] : [chosen].flat();
-  const origins = originsOf(value);
-  if (topics.length === 0) {
-    for (const origin of origins) origin.ack();
-    return EMPTY;
-  }
-  if (origins.length === 0) return from(topics.map((topic) => ({ value, topic })));
-  const shared = topics.length === 1 ? origins : shareOrigins(origins, topics.length);
-  const marked = topics.map((topic) => withOrigins({ value, topic }, shared));
-  return marked.length === 1 ? of(marked[0]!) : from(marked);
 }
 
 /** The record alone where it is the value: what that was derived from is shared by its topics. */

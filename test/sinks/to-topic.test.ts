@@ -10,6 +10,7 @@ import {
   repeat,
   Subject,
   take,
+  takeUntil,
   throwError,
   toArray,
   firstValueFrom,
@@ -166,6 +167,18 @@ describe('toTopic', () => {
     await sim.until(() => outcome.is !== 'open');
     expect(outcome.is).toBe('acked');
     expect(values(sim)).toEqual(['v']);
+  });
+
+  it('lets go of a source that emits for ever as it is subscribed to', async () => {
+    await using sim = await start();
+    const enough = new Subject<void>();
+    let taken = 0;
+    const toRecord = () => {
+      if (++taken === 100) enough.next();
+      return { value: 'x' };
+    };
+    watch(of(0).pipe(repeat(), toTopic(sim.kafka(), TOPIC, { toRecord }), takeUntil(enough)));
+    expect(taken).toBe(100);
   });
 
   it('gives accepted records up when it is unsubscribed with abandonOnUnsubscribe', async () => {

@@ -1,4 +1,4 @@
-import { from, NEVER, of } from 'rxjs';
+import { from, generate, NEVER, of, Subject, takeUntil } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ConfigError, json, string, toTopics } from '../../src/index.js';
 import { TestPartition } from '../support/records.js';
@@ -73,6 +73,25 @@ describe('toTopics', () => {
     expect(stored(sim, 'alerts')).toEqual(['both']);
   });
 
+  test('acks what a value was derived from when its only topic has it, named alone or in a list', async () => {
+    await using sim = await start();
+    const partition = new TestPartition();
+    const [a, b] = partition.deliver('a', 'b');
+    const seen = watch(
+      of(a!.derive({ value: 'alone' }), b!.derive({ value: 'listed' })).pipe(
+        toTopics(
+          sim.kafka(),
+          ({ value }) => (value === 'alone' ? 'events' : (['events'] as const)),
+          { events: {} },
+        ),
+      ),
+    );
+    expect(partition.unacked).toBe(2);
+    await sim.until(() => seen.isComplete);
+    expect(partition.committable).toBe(2);
+    expect(stored(sim, 'events')).toEqual(['alone', 'listed']);
+  });
+
   test('nacks it, once, when one of its topics refuses it', async () => {
     // Up to 3.9 topics go by name.
     await using sim = await Simulation.start({
@@ -110,22 +129,44 @@ describe('toTopics', () => {
     expect(stored(sim, 'events')).toEqual(['a']);
   });
 
-  test('what route throws ends the stream', async () => {
+  test('what route throws ends the stream, after what was accepted, and asks for no more', async () => {
     await using sim = await start();
     const error = new Error('no idea');
+    const asked: string[] = [];
     const seen = watch(
-      of('a').pipe(
+      of('a', 'b', 'c').pipe(
         toTopics(
           sim.kafka(),
-          (): 'events' => {
-            throw error;
+          (value): 'events' => {
+            asked.push(value);
+            if (value === 'b') throw error;
+            return 'events';
           },
-          { events: {} },
+          { events: { toRecord: (value: string) => ({ value }) } },
         ),
       ),
     );
     await sim.until(() => seen.error !== undefined);
     expect(seen.error).toBe(error);
+    expect(asked).toEqual(['a', 'b']);
+    expect(stored(sim, 'events')).toEqual(['a']);
+  });
+
+  test('a source that emits for ever as it is subscribed to ends with its subscriber', async () => {
+    await using sim = await start();
+    const enough = new Subject<void>();
+    let asked = 0;
+    const routing = toTopics(
+      sim.kafka(),
+      (): 'events' => {
+        if (asked++ === 100) enough.next();
+        return 'events';
+      },
+      { events: { toRecord: (value: string) => ({ value }) } },
+    );
+    generate({ initialState: 'a', iterate: String }).pipe(routing, takeUntil(enough)).subscribe();
+    await sim.calm();
+    expect(asked).toBe(101);
   });
 
   test('never, and unsubscribed: nothing is connected', async () => {

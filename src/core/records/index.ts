@@ -7,6 +7,7 @@ export {
   type BatchBuilder,
 } from './record-batch-builder.js';
 export {
+  Originating,
   originsOf,
   shareOrigins,
   withOrigins,

@@ -19,6 +19,15 @@ export function withOrigins<T extends object>(record: T, from: readonly Origin[]
   return Object.defineProperty(record, origins, { value: from }) as T & WithOrigins;
 }
 
+/** What knows from the start where it came from: marking it afterwards takes longer than making it. */
+export abstract class Originating implements WithOrigins {
+  constructor(private readonly from: readonly Origin[]) {}
+
+  get [origins](): readonly Origin[] {
+    return this.from;
+  }
+}
+
 const none: readonly Origin[] = [];
 
 /** The records that a value was derived from; empty for one that was not derived. */
