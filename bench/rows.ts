@@ -36,10 +36,16 @@ export async function offersOf<T>(
     try {
       offers.set(name, await inChild<T>({ module, call: 'offerOf', args: [name] }));
     } catch (error) {
-      missing.push(`${name} (${String(error).split('\n')[0]!})`);
+      missing.push(`${name} (${reasonOf(error)})`);
     }
   }
   return { offers, missing };
+}
+
+/** Without the folders of the machine that it was on. */
+function reasonOf(error: unknown): string {
+  const [first = ''] = String(error).split('\n');
+  return first.replace(/^(Error:? |\[\w+\]: )*/, '').replace(/ imported from .*/, '');
 }
 
 /** A sentence about each row that failed. */
