@@ -3,18 +3,14 @@ import { inChild } from './child.js';
 import { clientNames } from './clients/index.js';
 import type { ConsumeOffer } from './consume-run.js';
 import { consumerLatency } from './java.js';
-import { latencyTable } from './latency.js';
+import { inTurns, latencyTable, RATE, ROUNDS, WARM_UPS } from './latency.js';
 import type { Latency } from './produce-run.js';
 import { report, versionOf } from './report.js';
 import { measure, offersOf, RX, type Row } from './rows.js';
 
 const MODULE = './consume-run.js';
 const TOPIC = 'latency';
-const RATE = 1000;
 const ROUND_MS = 5000;
-const ROUNDS = 5;
-/** The broker is faster when it has run for a while. */
-const WARM_UPS = 2;
 const MAX_PACE_MS = 900_000;
 
 /** From sending to arrival at a steady rate, beside other clients and Java, in turns. */
@@ -62,21 +58,14 @@ async function compare(
   // It is ended, not awaited; were it to fail, the consumers would miss their records and say so.
   pacer.catch(() => undefined);
   const all = [...rows, java];
-  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
-    const setupOf = (client: string) => ({
-      bootstrapServers,
-      topic: TOPIC,
-      groupId: `${client.replaceAll(/\W/g, '-')}-${round}`,
-    });
-    for (let i = 0; i < all.length; i++) {
-      // Each round begins with another one.
-      const row = all[(i + round) % all.length]!;
-      const args = [row.client, row.way, setupOf(row.client), ROUND_MS];
-      if (row === java) row.runs.push(await consumerLatency(KAFKA, setupOf('Java'), ROUND_MS));
-      else await measure(row, { module: MODULE, call: 'latency', args });
-      if (round < WARM_UPS) row.runs.length = 0;
-    }
-  }
+  await inTurns(all, async (row, round) => {
+    const { client, way } = row;
+    const groupId = `${client.replaceAll(/\W/g, '-')}-${round}`;
+    const setup = { bootstrapServers, topic: TOPIC, groupId };
+    const args = [client, way, setup, ROUND_MS];
+    if (row === java) row.runs.push(await consumerLatency(KAFKA, setup, ROUND_MS));
+    else await measure(row, { module: MODULE, call: 'latency', args });
+  });
   enough.abort();
   return all;
 }

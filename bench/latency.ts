@@ -3,6 +3,26 @@ import type { Latency } from './produce-run.js';
 import { table } from './report.js';
 import { failuresOf, type Row } from './rows.js';
 
+/** The rate, and rounds that are counted. */
+export const RATE = 1000;
+export const ROUNDS = 5;
+/** Rounds before them: the broker is faster when it has run for a while. */
+export const WARM_UPS = 2;
+
+/** Measures all rows in turns, each round from another one on, and keeps what is counted. */
+export async function inTurns(
+  rows: readonly Row<Latency>[],
+  measureRow: (row: Row<Latency>, round: number) => Promise<void>,
+): Promise<void> {
+  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
+    for (let i = 0; i < rows.length; i++) {
+      const row = rows[(i + round) % rows.length]!;
+      await measureRow(row, round);
+      if (round < WARM_UPS) row.runs.length = 0;
+    }
+  }
+}
+
 /** Medians of the rounds of each client, and the worst of its p99s. */
 export function latencyTable(rows: readonly Row<Latency>[]): string[] {
   const measured = rows.filter(({ failure }) => failure === undefined);

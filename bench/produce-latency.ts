@@ -1,17 +1,13 @@
 import { KAFKA, PARTITIONS, startBroker } from './broker.js';
 import { clientNames } from './clients/index.js';
-import { latencyTable } from './latency.js';
+import { inTurns, latencyTable, RATE, ROUNDS, WARM_UPS } from './latency.js';
 import type { Latency, Offer } from './produce-run.js';
 import { report, versionOf } from './report.js';
 import { measure, offersOf, RX, type Row } from './rows.js';
 
 const MODULE = './produce-run.js';
 const TOPIC = 'latency';
-const RATE = 1000;
 const ROUND_MS = 6000;
-const ROUNDS = 5;
-/** The broker is faster when it has run for a while. */
-const WARM_UPS = 2;
 
 /** From send to acknowledgement at a steady rate, beside other clients, in turns. */
 export async function run(): Promise<void> {
@@ -52,14 +48,9 @@ async function compare(
     compression: 'none',
     goal: 'latency',
   } as const;
-  for (let round = 0; round < WARM_UPS + ROUNDS; round++) {
-    for (let i = 0; i < rows.length; i++) {
-      // Each round begins with another one.
-      const row = rows[(i + round) % rows.length]!;
-      const args = [row.client, setup, RATE, ROUND_MS];
-      await measure(row, { module: MODULE, call: 'latency', args });
-      if (round < WARM_UPS) row.runs.length = 0;
-    }
-  }
+  await inTurns(rows, (row) => {
+    const args = [row.client, setup, RATE, ROUND_MS];
+    return measure(row, { module: MODULE, call: 'latency', args });
+  });
   return rows;
 }

@@ -166,14 +166,11 @@ function checkGivenProducer(
       'transactional: the producer that was given has no transactionalId; set it in kafka.producer()',
     );
   }
+  const needsMore = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
   if (transactionalIdPer === 'partition') {
-    const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
-    throw badOption('transactional', 'transactionalIdPer', 'partition', complaint);
+    throw badOption('transactional', 'transactionalIdPer', 'partition', needsMore);
   }
-  if (concurrency > 1) {
-    const complaint = 'needs producers of its own: give kafka, and a transactionalIdPrefix';
-    throw badOption('transactional', 'concurrency', concurrency, complaint);
-  }
+  if (concurrency > 1) throw badOption('transactional', 'concurrency', concurrency, needsMore);
   const extra = { transactionalId, transactionalIdPrefix, groupInstanceId, ...producer };
   const [name] = Object.entries(extra).find(([, value]) => value !== undefined) ?? [];
   if (name === undefined) return;
@@ -201,17 +198,12 @@ function checkOwnProducer(
     const complaint = 'needs a transactionalIdPrefix to which the partition can be added';
     throw badOption(what, 'transactionalIdPer', transactionalIdPer, complaint);
   }
-  if (
-    groupInstanceId !== undefined &&
-    (transactionalIdPrefix === undefined || transactionalIdPer === 'partition')
-  ) {
+  const namesInstances = transactionalIdPrefix !== undefined && transactionalIdPer === 'instance';
+  if (groupInstanceId !== undefined && !namesInstances) {
     const complaint = "needs a transactionalIdPrefix in front of it, and ids per 'instance'";
     throw badOption(what, 'groupInstanceId', groupInstanceId, complaint);
   }
-  if (
-    concurrency > 1 &&
-    (transactionalIdPrefix === undefined || transactionalIdPer === 'partition')
-  ) {
+  if (concurrency > 1 && !namesInstances) {
     const complaint = "needs a transactionalIdPrefix, for more than one id, and ids per 'instance'";
     throw badOption(what, 'concurrency', concurrency, complaint);
   }
