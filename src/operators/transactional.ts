@@ -43,8 +43,8 @@ import { TransactionalRun } from './transactions/run.js';
  * In front of it there may be operators that keep records whole: `mapEach`, `filterEach`, `dedupeEach`,
  * or `batchEach` flattened again. A record is committed as a whole, so `flatMapEach`, `fanOut` and `tee`
  * belong into `project`; and as only the transaction can say that a record is done, so do `processEach`,
- * `switchEach`, `exhaustEach` and `ackEach`. What is filtered out in front is passed with the next
- * transaction.
+ * `switchEach`, `exhaustEach` and `ackEach`. All of these are refused in front. What is filtered out there
+ * is passed with the next transaction.
  *
  * When it is unsubscribed, as `take(n)` does after n transactions, what is under way is aborted and
  * its records go back, unless the commit is under way: that is awaited. When the source completes,
@@ -54,8 +54,8 @@ import { TransactionalRun } from './transactions/run.js';
  * records, and what `project` or a record is to blame for ends the stream. FencedError when another
  * instance has taken the id over, at once and with nothing committed; UnsupportedVersionError below
  * Kafka 2.5 unless `transactionalIdPer` is `'partition'`, and below 0.11; KafkaError with code
- * `NO_GROUP`, `MIXED_GROUPS`, `CONSUMER_SHARED`, `NOT_A_RECORD`, `RECORD_DIVIDED` or `RECORD_SETTLED`. All
- * of them when nothing is left under way.
+ * `NO_GROUP`, `MIXED_GROUPS`, `CONSUMER_SHARED`, `NOT_A_RECORD`, `RECORD_DIVIDED`, `RECORD_TAKEN` or
+ * `RECORD_SETTLED`. All of them when nothing is left under way.
  *
  * @param target a client, of which each subscription takes a producer of its own, or a producer with a
  * `transactionalId` that nothing else begins transactions with.

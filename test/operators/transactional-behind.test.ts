@@ -1,16 +1,23 @@
-import { filter, map, mergeMap, take, type Observable } from 'rxjs';
+import { delay, filter, from, map, mergeMap, take, tap, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   ackEach,
   batchEach,
   dedupeEach,
+  exhaustEach,
   fanOut,
   filterEach,
   flatMapEach,
   fromOffsetRange,
   fromTopics,
   mapEach,
+  pauseWhile,
+  processEach,
+  processPartitioned,
+  retryEach,
+  switchEach,
   tee,
+  throttleBytes,
   transactional,
   type ConsumerRecord,
   type Kafka,
@@ -208,6 +215,68 @@ describe('transactional behind', () => {
     await sim.until(() => seen.error !== undefined);
     expect(seen.error).toMatchObject({ code: 'RECORD_SETTLED' });
     expect(await written(sim)).toEqual([]);
+  });
+
+  it.each<[string, (records: Observable<ConsumerRecord>) => Observable<unknown>]>([
+    ['processEach', processEach((record) => [record])],
+    ['processEach with promises', processEach((record) => Promise.resolve(record))],
+    ['retryEach', retryEach((record) => Promise.resolve(record))],
+    [
+      'processEach of batches',
+      (records) =>
+        records.pipe(
+          batchEach({ maxRecords: 2 }),
+          processEach((batch) => batch.records),
+        ),
+    ],
+    ['switchEach', switchEach((record) => [record])],
+    ['exhaustEach', exhaustEach((record) => Promise.resolve(record))],
+    [
+      'processEach and mapEach',
+      (records) =>
+        records.pipe(
+          processEach((record: ConsumerRecord) => Promise.resolve(record)),
+          mapEach(({ value }) => value),
+        ),
+    ],
+    [
+      'processEach and dedupeEach',
+      (records) =>
+        records.pipe(
+          processEach((record: ConsumerRecord) => Promise.resolve(record)),
+          dedupeEach({ by: ({ offset }) => offset }),
+        ),
+    ],
+    [
+      'what derives and passes the record on',
+      tap((record: ConsumerRecord) => void record.derive()),
+    ],
+  ])('%s is refused, with nothing committed: it sees to acks itself', async (_name, before) => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const seen = watch(copying(sim.kafka(), before));
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toMatchObject({
+      code: 'RECORD_TAKEN',
+      context: { topic: 'in', partition: 0, offset: 0 },
+    });
+    await sim.advance(60_000);
+    expect(await written(sim)).toEqual([]);
+    expect(stored(sim) ?? 0).toBe(0);
+  });
+
+  it.each<[string, (records: Observable<ConsumerRecord>) => Observable<unknown>]>([
+    ['throttleBytes', throttleBytes(10)],
+    ['pauseWhile', (records) => records.pipe(pauseWhile(from([true, false])))],
+    ['processPartitioned', processPartitioned((records) => records, { concurrency: 1 })],
+    ['delay', delay(10)],
+  ])('%s holds records back, and then they are taken', async (_name, before) => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 4);
+    const seen = watch(copying(sim.kafka(), before));
+    await sim.until(() => stored(sim) === 4 || seen.error !== undefined);
+    expect(seen.error).toBeUndefined();
+    expect(await written(sim)).toEqual(values(0, 1, 2, 3));
   });
 });
 

@@ -9,9 +9,10 @@ import { KafkaError } from '../../core/util/errors.js';
 export function refusalOf(value: unknown): KafkaError | undefined {
   if (!(value instanceof ConsumerRecord)) return notARecord();
   if (value.isSettled) return settled(value);
-  if (!value.isPart) return undefined;
+  if (!value.isPart && !value.isTaken) return undefined;
+  // First of all: an operator that has it in work acks it after this.
   value.giveBack();
-  return divided(value);
+  return value.isPart ? divided(value) : taken(value);
 }
 
 function notARecord(): KafkaError {
@@ -27,6 +28,15 @@ function settled({ topic, partition, offset }: ConsumerRecord<unknown, unknown>)
     `transactional got the record at ${topic}-${partition} offset ${offset} when it was acked, nacked ` +
       'or given back already: only the transaction can say when it is done',
     { code: 'RECORD_SETTLED', context: { topic, partition, offset } },
+  );
+}
+
+function taken({ topic, partition, offset }: ConsumerRecord<unknown, unknown>): KafkaError {
+  return new KafkaError(
+    `transactional got the record at ${topic}-${partition} offset ${offset} while somebody else sees to ` +
+      'its ack, and only the transaction can say when it is done: put processEach(), switchEach(), ' +
+      'exhaustEach(), or what derives from the record, into project',
+    { code: 'RECORD_TAKEN', context: { topic, partition, offset } },
   );
 }
 

@@ -77,7 +77,7 @@ export function standIn<K, V>(
   record: ConsumerRecord<K, V>,
   outcome: Outcome,
 ): ConsumerRecord<K, V> {
-  return record.shownIn(new Relay(record.source, outcome, record.owner));
+  return takenLike(record, record.shownIn(new Relay(record.source, outcome, record.owner)));
 }
 
 /** A record that stands for another one, with a value of its own; its outcome goes where it is told. */
@@ -86,5 +86,14 @@ export function relay<K, V>(
   outcome: Outcome,
   value: V,
 ): ConsumerRecord<K, V> {
-  return record.relayedTo(new Relay(record.source, outcome, record.owner), value);
+  return takenLike(
+    record,
+    record.relayedTo(new Relay(record.source, outcome, record.owner), value),
+  );
+}
+
+/** Whoever sees to the ack of a record sees to that of what stands for it. */
+function takenLike<R extends AnyRecord>(record: AnyRecord, other: R): R {
+  if (record.isTaken) other.takeOver();
+  return other;
 }
