@@ -31,13 +31,16 @@ export interface CoordinatorOptions {
   readonly rebalanceProtocol: RebalanceProtocol;
   /** How long the coordinator waits for members; brokers before 0.10.1 take the session timeout. */
   readonly rebalanceTimeoutMs: number;
-  readonly signal: AbortSignal;
   readonly metrics: GroupMetrics;
   readonly onRetry: (api: string, reason: KafkaError) => void;
 }
 
 /** Turns the machines' requests into messages, and sends them to whoever coordinates the group. */
 export class Coordinator {
+  private awaited = new AbortController();
+  /** Of requests whose answers are awaited, but that are not repeated. */
+  private lastTries: AbortController | undefined;
+
   constructor(
     private readonly cluster: Cluster,
     private readonly options: CoordinatorOptions,
@@ -49,6 +52,19 @@ export class Coordinator {
     const answer = await this.exchange(request);
     answered(answer);
     return answer;
+  }
+
+  /** Awaits none of the answers that are still to come. */
+  callOff(): void {
+    this.awaited.abort();
+    this.lastTries?.abort();
+    this.awaited = new AbortController();
+  }
+
+  /** Asks nothing once more that is under way, and has failed or does so from now on. */
+  repeatNoMore(): void {
+    this.lastTries = this.awaited;
+    this.awaited = new AbortController();
   }
 
   private exchange(request: GroupRequest): Promise<Answer> {
@@ -159,12 +175,15 @@ export class Coordinator {
     body: RequestBody<A>,
     options: RequestOptions = {},
   ): Promise<ResponseOf<Resolved<A>>> {
-    const { group, signal, onRetry } = this.options;
+    const { group, onRetry } = this.options;
+    const { awaited } = this;
     return this.cluster.request({ group: group.groupId }, api, body, {
       timeoutMs: group.requestTimeoutMs,
-      // The last word of a member is sent after everything else of it was called off.
-      ...(!signal.aborted && { signal }),
-      onRetry: (reason) => onRetry(api, reason),
+      signal: awaited.signal,
+      onRetry: (reason) => {
+        if (awaited === this.lastTries) awaited.abort();
+        else onRetry(api, reason);
+      },
       ...options,
     });
   }

@@ -45,6 +45,7 @@ export class GroupMember implements Member {
   private hasStarted = false;
   private hasJoined = false;
   private isOver = false;
+  private leaving: Promise<void> | undefined;
   private leftListener: () => void = () => undefined;
 
   constructor(private readonly context: MemberContext) {
@@ -79,8 +80,12 @@ export class GroupMember implements Member {
     if (!this.isOver) this.run?.dispatch({ type: 'check-wanted' });
   }
 
-  async leave({ keepsMembership }: { readonly keepsMembership?: boolean } = {}): Promise<void> {
-    if (this.isOver) return;
+  leave(options: { readonly keepsMembership?: boolean } = {}): Promise<void> {
+    // Whoever asks again waits for the same goodbye.
+    return (this.leaving ??= this.isOver ? Promise.resolve() : this.leaveOnce(options));
+  }
+
+  private async leaveOnce({ keepsMembership }: { readonly keepsMembership?: boolean }) {
     const keeps = keepsMembership ?? this.context.options.groupInstanceId !== undefined;
     const memberId = this.run?.view.memberId ?? '';
     this.end();
@@ -173,7 +178,6 @@ export class GroupMember implements Member {
       assignors,
       rebalanceProtocol,
       rebalanceTimeoutMs,
-      signal: this.abort.signal,
       metrics,
       onRetry: (api, reason) => this.emitRetry(api, reason),
     });

@@ -103,6 +103,7 @@ export class MachineRun {
   stop(): void {
     this.isStopped = true;
     this.stopTimers();
+    this.parts.coordinator.callOff();
     this.stopWatching();
   }
 
@@ -131,6 +132,12 @@ export class MachineRun {
         break;
       case 'stop-timers':
         this.stopTimers();
+        break;
+      case 'call-off':
+        parts.coordinator.callOff();
+        break;
+      case 'repeat-no-more':
+        parts.coordinator.repeatNoMore();
         break;
       case 'revoke':
       case 'assign':

@@ -143,6 +143,10 @@ export type Effect =
   /** After a backoff for so many failures. */
   | { readonly type: 'schedule-retry'; readonly failures: number }
   | { readonly type: 'stop-timers' }
+  /** No answer is awaited any more. */
+  | { readonly type: 'call-off' }
+  /** What is under way is awaited, but not asked once more where it fails. */
+  | { readonly type: 'repeat-no-more' }
   | {
       readonly type: 'revoke';
       readonly call: number;

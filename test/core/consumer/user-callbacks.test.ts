@@ -149,6 +149,19 @@ describe('beforeRevoke', () => {
     expect(committed(sim.cluster, GROUP, TOPIC)).toBe(5);
   });
 
+  it('that never ends is hastened by a second drain that has less time', async () => {
+    await using sim = await start();
+    const { kafka, seen } = member(sim, { beforeRevoke: () => NEVER });
+    await sim.until(() => seen.values.length === 5);
+    const startedAt = sim.clock.monotonic();
+    const first = kafka.drain({ timeoutMs: 30_000 });
+    await sim.advance(1000);
+    await sim.run(kafka.drain({ timeoutMs: 500 }));
+    await sim.run(first);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(3000);
+    expect(committed(sim.cluster, GROUP, TOPIC)).toBe(5);
+  });
+
   it('that throws ends the stream, but what was acked is committed first', async () => {
     await using sim = await start(2);
     const first = member(sim, {

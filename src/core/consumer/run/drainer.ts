@@ -50,7 +50,12 @@ export class Drainer {
     this.drains.stop();
   }
 
-  /** Waits for a callback of the user's, so long at most. */
+  /** Waits for a callback of the user's until the deadline, or until the end. */
+  called(task: Promise<unknown>, deadline: number): Promise<void> {
+    return this.drains.called(task, deadline);
+  }
+
+  /** Waits for something else, so long at most. */
   within(task: Promise<unknown>, timeoutMs: number): Promise<void> {
     return this.drains.within(task, timeoutMs);
   }
@@ -113,7 +118,7 @@ export class Drainer {
     const asked = this.callbacks.call('beforeRevoke', () =>
       beforeRevoke(partitions.map(plainPartition)),
     );
-    await this.drains.within(asked, deadline - this.context.clock.monotonic());
+    await this.drains.called(asked, deadline);
   }
 
   /** All was delivered: as long as records are being acked there is no hurry. */

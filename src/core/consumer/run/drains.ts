@@ -2,13 +2,13 @@ import type { Cancel, Clock } from '../../util/clock.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 
 interface Wait {
-  readonly partitions: readonly AssignedPartition[];
+  readonly isOver: () => boolean;
   readonly finish: () => void;
   deadline: number;
   cancel: Cancel;
 }
 
-/** Waits for work in hand, up to deadlines. */
+/** Waits for work in hand and for callbacks of the user's, up to deadlines. */
 export class Drains {
   private readonly waits = new Set<Wait>();
 
@@ -16,15 +16,16 @@ export class Drains {
 
   /** Resolves when nobody is at work on records of the partitions, or at the deadline. */
   done(partitions: readonly AssignedPartition[], deadline: number): Promise<void> {
-    if (partitions.every(isDone)) return Promise.resolve();
+    const isOver = () => partitions.every(isDone);
+    if (isOver()) return Promise.resolve();
+    return new Promise((resolve) => void this.begin(isOver, deadline, resolve));
+  }
+
+  /** Resolves with what a callback does, or at the deadline. */
+  called(task: Promise<unknown>, deadline: number): Promise<void> {
     return new Promise((resolve) => {
-      const finish = () => {
-        wait.cancel();
-        this.waits.delete(wait);
-        resolve();
-      };
-      const wait: Wait = { partitions, finish, deadline, cancel: this.at(deadline, finish) };
-      this.waits.add(wait);
+      const { finish } = this.begin(() => false, deadline, resolve);
+      void task.then(finish);
     });
   }
 
@@ -40,7 +41,7 @@ export class Drains {
 
   /** To be called whenever a record was acked, or a partition is gone. */
   check(): void {
-    for (const wait of [...this.waits]) if (wait.partitions.every(isDone)) wait.finish();
+    for (const wait of [...this.waits]) if (wait.isOver()) wait.finish();
   }
 
   /** Ends every wait. */
@@ -56,6 +57,17 @@ export class Drains {
     });
     await Promise.race([task, timedOut]);
     cancel();
+  }
+
+  private begin(isOver: () => boolean, deadline: number, tell: () => void): Wait {
+    const finish = () => {
+      wait.cancel();
+      this.waits.delete(wait);
+      tell();
+    };
+    const wait: Wait = { isOver, finish, deadline, cancel: this.at(deadline, finish) };
+    this.waits.add(wait);
+    return wait;
   }
 
   private at(deadline: number, task: () => void): Cancel {

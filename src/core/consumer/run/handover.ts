@@ -63,9 +63,7 @@ export class Handover implements GroupHandler {
     topicSizes.noteAssigned(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plainPartition) });
     for (const partition of fresh) outlets.attach(partition);
-    const given = await askOnAssign(this.context, callbacks, fresh, (task, timeoutMs) =>
-      drainer.within(task, timeoutMs),
-    );
+    const given = await askOnAssign(this.context, callbacks, fresh, drainer);
     const waiting = fresh.filter((each) => holdings.has(each) && each.phase === 'new');
     positions.resolve(waiting, (each) => given.get(each.key) ?? this.hooks.startOf(each));
   }

@@ -6,17 +6,14 @@ import { nameOf } from '../errors.js';
 import type { PartitionOffset } from '../events.js';
 import type { StartPosition } from '../positions/positions.js';
 import { checkOffset } from '../topics.js';
+import type { Drainer } from './drainer.js';
 
-/**
- * Where the user's `onAssign` says to begin, if there is one; by the partitions' names.
- *
- * @param within waits so long at most.
- */
+/** Where the user's `onAssign` says to begin, if there is one; by the partitions' names. */
 export async function askOnAssign(
-  { options }: ConsumerContext,
+  { options, clock }: ConsumerContext,
   callbacks: UserCallbacks,
   partitions: readonly AssignedPartition[],
-  within: (task: Promise<unknown>, timeoutMs: number) => Promise<void>,
+  drainer: Pick<Drainer, 'called'>,
 ): Promise<ReadonlyMap<string, StartPosition>> {
   const starts = new Map<string, StartPosition>();
   const { onAssign, drainTimeoutMs } = options;
@@ -31,6 +28,6 @@ export async function askOnAssign(
       }
     },
   );
-  await within(asked, drainTimeoutMs);
+  await drainer.called(asked, clock.monotonic() + drainTimeoutMs);
   return starts;
 }

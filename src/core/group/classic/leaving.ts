@@ -6,9 +6,12 @@ export function leave(state: ClassicState, keepsMembership: boolean): ClassicSte
   const over: ClassicState = { ...state, phase: 'over', owned: [], incoming: [] };
   const stop: Effect = { type: 'stop-timers' };
   if (keepsMembership) return step(over, stop, { type: 'left' });
-  if (state.memberId !== '') return sendLeave(over, state.memberId, stop);
-  // Before KIP-394 the coordinator knows the member before the member knows its id.
-  if (state.phase === 'joining') return step({ ...over, phase: 'leaving' }, stop);
+  if (state.memberId !== '') return sendLeave(over, state.memberId, stop, { type: 'call-off' });
+  // The coordinator knows the member before the member knows its id, and has others wait for it: also
+  // since KIP-394, where it gives out an id that is to be joined with.
+  if (state.phase === 'joining') {
+    return step({ ...over, phase: 'leaving' }, stop, { type: 'repeat-no-more' });
+  }
   return step(over, stop, { type: 'left' });
 }
 

@@ -9,12 +9,16 @@ export function leave(state: ConsumerState, keepsMembership: boolean): ConsumerS
   const over: ConsumerState = { ...state, phase: 'over', owned: [], incoming: [], next: undefined };
   const stop: Effect = { type: 'stop-timers' };
   const isStatic = state.settings.groupInstanceId !== null;
-  const isUnknown = state.epoch === 0 && !state.isHeartbeatUnderWay;
+  // One that was not answered may have arrived.
+  const hasAsked = state.isHeartbeatUnderWay || state.failures > 0;
+  const isUnknown = state.epoch === 0 && !hasAsked;
   if (isUnknown || (keepsMembership && !isStatic)) return step(over, stop, { type: 'left' });
   const epoch = keepsMembership ? LEAVES_FOR_A_WHILE : LEAVES;
   // Where the broker chooses the id (version 0), it is still to come.
-  if (state.memberId === '') return step({ ...over, phase: 'leaving', epoch }, stop);
-  return sayGoodbye({ ...over, epoch }, stop);
+  if (state.memberId === '') {
+    return step({ ...over, phase: 'leaving', epoch }, stop, { type: 'repeat-no-more' });
+  }
+  return sayGoodbye({ ...over, epoch }, stop, { type: 'call-off' });
 }
 
 function sayGoodbye(state: ConsumerState, ...before: readonly Effect[]): ConsumerStep {
