@@ -1,22 +1,13 @@
-import {
-  concatMap,
-  EMPTY,
-  filter,
-  from,
-  map,
-  NEVER,
-  range,
-  Subject,
-  take,
-  throwError,
-  timer,
-} from 'rxjs';
+import { concatMap, filter, from, map, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { ackEach } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
-import { TestPartition, type TestRecord } from '../support/records.js';
+import { behavesLikeAnOperator } from '../support/operator-spec.js';
+import { TestPartition } from '../support/records.js';
 
 describe('ackEach', () => {
+  behavesLikeAnOperator(() => ackEach());
+
   test('acks what reaches it and lets it through, in order', () => {
     const partition = new TestPartition();
     const committable: number[] = [];
@@ -35,38 +26,6 @@ describe('ackEach', () => {
       )
       .subscribe();
     expect(partition.committable).toBe(1);
-  });
-
-  test('never, empty and failing sources stay what they are', () => {
-    const seen: string[] = [];
-    const note = (name: string) => ({
-      complete: () => seen.push(`${name} complete`),
-      error: () => seen.push(`${name} error`),
-    });
-    NEVER.pipe(ackEach()).subscribe(note('never'));
-    EMPTY.pipe(ackEach()).subscribe(note('empty'));
-    throwError(() => new Error('gone'))
-      .pipe(ackEach())
-      .subscribe(note('failing'));
-    expect(seen).toEqual(['empty complete', 'failing error']);
-  });
-
-  test('an endless, synchronous source ends where enough was taken, and so do the acks', () => {
-    const partition = new TestPartition();
-    range(0, Infinity)
-      .pipe(
-        map((i) => partition.deliver(String(i))[0]!),
-        ackEach(),
-        take(3),
-      )
-      .subscribe();
-    expect(partition.committable).toBe(3);
-  });
-
-  test('unsubscribing ends the source', () => {
-    const source = new Subject<TestRecord>();
-    source.pipe(ackEach()).subscribe().unsubscribe();
-    expect(source.observed).toBe(false);
   });
 
   test('a record whose acking throws ends the stream', () => {

@@ -1,12 +1,15 @@
-import { EMPTY, from, map, NEVER, range, Subject, take, throwError } from 'rxjs';
+import { from, Subject } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { filterEach } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
+import { behavesLikeAnOperator } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
 
 const isEven = (record: TestRecord) => record.offset % 2 === 0;
 
 describe('filterEach', () => {
+  behavesLikeAnOperator(() => filterEach(isEven));
+
   test('lets through what is wanted, unacked, and acks the rest', () => {
     const partition = new TestPartition();
     const through: TestRecord[] = [];
@@ -38,20 +41,6 @@ describe('filterEach', () => {
     ]);
   });
 
-  test('never, empty and failing sources stay what they are', () => {
-    const seen: string[] = [];
-    const note = (name: string) => ({
-      complete: () => seen.push(`${name} complete`),
-      error: () => seen.push(`${name} error`),
-    });
-    NEVER.pipe(filterEach(isEven)).subscribe(note('never'));
-    EMPTY.pipe(filterEach(isEven)).subscribe(note('empty'));
-    throwError(() => new Error('gone'))
-      .pipe(filterEach(isEven))
-      .subscribe(note('failing'));
-    expect(seen).toEqual(['empty complete', 'failing error']);
-  });
-
   test('a predicate that throws ends the stream; the record goes back', () => {
     const partition = new TestPartition();
     const source = new Subject<TestRecord>();
@@ -68,25 +57,6 @@ describe('filterEach', () => {
     expect(source.observed).toBe(false);
     expect(partition.returned).toEqual([0]);
     expect(partition.committable).toBe(0);
-  });
-
-  test('an endless, synchronous source ends where enough was taken', () => {
-    const partition = new TestPartition();
-    const offsets: number[] = [];
-    range(0, Infinity)
-      .pipe(
-        map((i) => partition.deliver(String(i))[0]!),
-        filterEach(isEven),
-        take(3),
-      )
-      .subscribe(({ offset }) => offsets.push(offset));
-    expect(offsets).toEqual([0, 2, 4]);
-  });
-
-  test('unsubscribing ends the source', () => {
-    const source = new Subject<TestRecord>();
-    source.pipe(filterEach(isEven)).subscribe().unsubscribe();
-    expect(source.observed).toBe(false);
   });
 
   test(

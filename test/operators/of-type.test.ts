@@ -1,6 +1,19 @@
-import { EMPTY, from, map, NEVER, of, range, Subject, take, throwError } from 'rxjs';
+import {
+  delay,
+  EMPTY,
+  from,
+  map,
+  NEVER,
+  Observable,
+  of,
+  range,
+  Subject,
+  take,
+  throwError,
+} from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { ofType } from '../../src/index.js';
+import { ackEach, ofType } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 
 type Event =
   | { readonly type: 'opened'; readonly door: number }
@@ -70,4 +83,30 @@ describe('ofType', () => {
     source.pipe(ofType('rang')).subscribe().unsubscribe();
     expect(source.observed).toBe(false);
   });
+
+  test('is subscribed to once for each subscriber', () => {
+    let subscriptions = 0;
+    const rings = new Observable<Event>((subscriber) => {
+      subscriptions++;
+      subscriber.next({ type: 'rang' });
+    }).pipe(ofType('rang'));
+    const seen: string[] = [];
+    for (let i = 0; i < 2; i++) rings.subscribe(({ type }) => seen.push(type));
+    expect([subscriptions, seen]).toEqual([2, ['rang', 'rang']]);
+  });
+
+  test(
+    'hears of a rebalance in the middle of a record, and of a commit that fails, when they happen',
+    kafkaMarbles(({ records, lifecycle, lifecycleOf, expectOutput, expectAcks }) => {
+      const orders = records('-a-b-----', undefined, { drainTimeoutMs: 9 });
+      lifecycle(orders, '     F---R-----A');
+      const types = lifecycleOf(orders).pipe(
+        ofType('draining', 'revoked', 'commit-failed'),
+        map(({ type }) => type.charAt(0)),
+      );
+      expectOutput(types).toBe('                      ----dc-r');
+      expectOutput(orders.pipe(delay(4), ackEach())).toBe('-----a-b');
+      expectAcks(orders).toBe('                       -----a-b');
+    }),
+  );
 });

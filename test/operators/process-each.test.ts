@@ -2,7 +2,6 @@ import {
   concat,
   defer,
   delay,
-  EMPTY,
   from,
   map,
   merge,
@@ -29,7 +28,7 @@ import {
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { settled } from '../support/fake-clock.js';
-import { text, Work } from '../support/operator-spec.js';
+import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 import { watch } from '../support/watching.js';
 
@@ -130,17 +129,9 @@ describe('what is done with a record', () => {
   });
 });
 
+behavesLikeAnOperator(() => processEach((record) => [record]));
+
 describe('the source', () => {
-  test('never: nothing happens', () => {
-    const seen = watch(NEVER.pipe(processEach(() => undefined)));
-    expect(seen).toMatchObject({ values: [], isComplete: false, error: undefined });
-    seen.subscription.unsubscribe();
-  });
-
-  test('empty: completes', () => {
-    expect(watch(EMPTY.pipe(processEach(() => undefined))).isComplete).toBe(true);
-  });
-
   test('failing: passes the error on, and gives back what was not started', async () => {
     const partition = new TestPartition();
     const work = new Work();
@@ -153,26 +144,6 @@ describe('the source', () => {
     expect(partition.returned).toEqual([1, 2]);
     await work.finish('a');
     expect(partition.committable).toBe(1);
-  });
-
-  test('endless and synchronous: ends where enough was taken', () => {
-    const partition = new TestPartition();
-    const endless = range(0, Infinity).pipe(map((i) => partition.deliver(String(i))[0]!));
-    const seen = watch(
-      endless.pipe(
-        processEach((record) => of(text(record))),
-        take(3),
-      ),
-    );
-    expect(seen).toMatchObject({ values: ['0', '1', '2'], isComplete: true });
-    expect(partition.inHand).toBe(0);
-  });
-
-  test('is unsubscribed when the stream is', () => {
-    let isUnsubscribed = false;
-    const source = new Observable<TestRecord>(() => () => (isUnsubscribed = true));
-    watch(source.pipe(processEach(() => undefined))).subscription.unsubscribe();
-    expect(isUnsubscribed).toBe(true);
   });
 
   test('is subscribed to once for each subscriber, with lanes of their own', () => {

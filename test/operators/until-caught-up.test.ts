@@ -1,4 +1,4 @@
-import { concat, EMPTY, from, NEVER, range, Subject, take, throwError } from 'rxjs';
+import { concat, from, NEVER, Subject } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   ackEach,
@@ -9,6 +9,7 @@ import {
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { committed, numbers, Seen, write } from '../support/consuming.js';
+import { behavesLikeAnOperator } from '../support/operator-spec.js';
 import { Simulation } from '../support/simulation.js';
 import { watch } from '../support/watching.js';
 
@@ -17,12 +18,7 @@ const consumerOf = (kafka: Kafka) => kafka.consumer(earliest);
 const quiet = { lifecycle: NEVER };
 
 describe('untilCaughtUp', () => {
-  test('never, empty, failing, endless: what the source does', () => {
-    expect(watch(NEVER.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: false });
-    expect(watch(EMPTY.pipe(untilCaughtUp(quiet)))).toMatchObject({ isComplete: true });
-    expect(watch(throwError(() => 'x').pipe(untilCaughtUp(quiet))).error).toBe('x');
-    expect(watch(range(0, Infinity).pipe(untilCaughtUp(quiet), take(3))).values).toEqual([0, 1, 2]);
-  });
+  behavesLikeAnOperator(() => untilCaughtUp(quiet));
 
   test('listens as long as it is subscribed to', () => {
     const [source, lifecycle] = [new Subject<number>(), new Subject<ConsumerEvent>()];

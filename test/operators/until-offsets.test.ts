@@ -1,8 +1,9 @@
-import { defer, EMPTY, NEVER, range, Subject, take, throwError, map } from 'rxjs';
+import { map, NEVER, range, Subject } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { crc32c, encodeRecords } from '../../src/core/records/index.js';
 import { ackEach, processEach, untilOffsets, type ConsumerEvent } from '../../src/index.js';
 import { committed, numbers, Seen, write } from '../support/consuming.js';
+import { behavesLikeAnOperator } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
 import { watch } from '../support/watching.js';
@@ -30,17 +31,14 @@ function fakeConsumer() {
 }
 
 describe('untilOffsets', () => {
-  test('never, empty, failing, endless: what the source does', () => {
-    const until = () => untilOffsets<Buffer | null, Buffer | null>(fakeConsumer(), [at(100)]);
-    expect(watch(NEVER.pipe(until()))).toMatchObject({ isComplete: false });
-    expect(watch(EMPTY.pipe(until()))).toMatchObject({ isComplete: true });
-    expect(watch(throwError(() => 'x').pipe(until())).error).toBe('x');
-    const endless = defer(() => {
-      const partition = new TestPartition();
-      return range(0, Infinity).pipe(map(() => partition.deliver('a')[0]!));
-    });
-    expect(watch(endless.pipe(until(), take(3))).values).toHaveLength(3);
-    expect(watch(endless.pipe(until())).values).toHaveLength(100);
+  behavesLikeAnOperator(() => untilOffsets(fakeConsumer(), [at(1_000_000)]));
+
+  test('endless and synchronous: ends where the offset is reached', () => {
+    const partition = new TestPartition();
+    const endless = range(0, Infinity).pipe(map(() => partition.deliver('a')[0]!));
+    const seen = watch(endless.pipe(untilOffsets(fakeConsumer(), [at(100)])));
+    expect(seen.values).toHaveLength(100);
+    expect(seen.isComplete).toBe(true);
   });
 
   test('without offsets it is over at once', () => {
