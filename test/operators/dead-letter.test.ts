@@ -1,4 +1,4 @@
-import { from } from 'rxjs';
+import { from, lastValueFrom, map, tap, throwError, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   batchEach,
@@ -9,6 +9,7 @@ import {
   type ConsumerRecord,
   type Receipt,
 } from '../../src/index.js';
+import { kafkaMarbles, kafkaMarblesAsync, type MarbleSink } from '../../src/testing/index.js';
 import { text } from '../support/operator-spec.js';
 import { TestPartition, testPipeline } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
@@ -16,127 +17,167 @@ import { watch } from '../support/watching.js';
 
 const DEAD = 'orders.dead';
 
-function start(): Promise<Simulation> {
-  return Simulation.start({ topics: { [DEAD]: 1 } });
-}
-
-function partitionOf(sim: Simulation): TestPartition {
-  return new TestPartition({ pipeline: testPipeline({ clock: sim.clock }), partition: 3 });
-}
+const failing = () => {
+  throw new Error('no');
+};
 
 function poison(record: ConsumerRecord<unknown, unknown>): string[] {
-  if (text(record) === 'bad') throw new Error('no such customer');
+  if (text(record) === 'x') throw new Error('no such customer');
   return [text(record)];
 }
 
-function headersOf(sim: Simulation): Record<string, string>[] {
-  return sim.cluster
-    .records(DEAD)
-    .map(({ headers }) =>
-      Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
-    );
+function headersOf({ written }: MarbleSink): Record<string, string>[] {
+  return written.map(({ headers }) =>
+    Object.fromEntries(headers.map(([name, value]) => [name, String(value)])),
+  );
 }
 
 describe('deadLetter', () => {
-  test('writes what failed as it was stored, with where it came from and why it failed', async () => {
-    await using sim = await start();
-    const partition = partitionOf(sim);
-    const records = partition.deliverContents([
-      { value: 'good' },
-      { key: 'k', value: 'bad', headers: [['trace', 'x1']], timestamp: 1234 },
-    ]);
-    const seen = watch(
-      from(records).pipe(
-        retryEach(poison, { count: 2, onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
-      ),
-    );
-    await sim.until(() => seen.isComplete || seen.error !== undefined);
-    expect(seen.error).toBeUndefined();
-    const [letter] = sim.cluster.records(DEAD);
-    expect(letter).toMatchObject({ key: Buffer.from('k'), value: Buffer.from('bad') });
-    expect(headersOf(sim)).toEqual([
-      {
-        trace: 'x1',
-        'dead-letter.topic': 'orders',
-        'dead-letter.partition': '3',
-        'dead-letter.offset': '1',
-        'dead-letter.timestamp': '1234',
-        'dead-letter.attempt': '3',
-        'dead-letter.error': 'no such customer',
-      },
-    ]);
-    const [result, receipt] = seen.values as [string, Receipt<unknown>];
-    expect(result).toBe('good');
-    expect([receipt.topic, receipt.partition, receipt.offset]).toEqual([DEAD, 0, 0]);
-    expect(receipt.origin).toBe(records[1]);
-  });
+  test(
+    'writes what failed as it was stored, with where it came from and why it failed',
+    kafkaMarbles((t) => {
+      const x = {
+        key: 'k',
+        headers: { trace: 'x1' },
+        timestamp: 1234,
+        partition: 3,
+      };
+      const orders = t.records('(ax)', { a: { partition: 3 }, x });
+      const letters = t.sink('-r');
+      const receipts: Receipt<unknown>[] = [];
+      const onError = deadLetter(letters, { topic: DEAD });
+      const retried = orders.pipe(retryEach(poison, { count: 2, backoffMs: 1, onError }));
+      const note = tap((out: string | Receipt<unknown>) => {
+        if (typeof out !== 'string') receipts.push(out);
+      });
+      t.expectOutput(retried.pipe(note)).toBe('a---x');
+      t.flush();
+      expect(letters.written).toMatchObject([
+        { topic: DEAD, key: Buffer.from('k'), value: Buffer.from('x') },
+      ]);
+      expect(headersOf(letters)).toEqual([
+        {
+          trace: 'x1',
+          'dead-letter.topic': 'orders',
+          'dead-letter.partition': '3',
+          'dead-letter.offset': '1',
+          'dead-letter.timestamp': '1234',
+          'dead-letter.attempt': '3',
+          'dead-letter.error': 'no such customer',
+        },
+      ]);
+      expect(receipts).toMatchObject([{ topic: DEAD, partition: 0, offset: 0 }]);
+    }),
+  );
 
-  test('names the code of an error that has one', async () => {
-    await using sim = await start();
-    const seen = watch(
-      from(partitionOf(sim).deliver('a')).pipe(
-        processEach(
-          () => {
-            throw new KafkaError('too late', { code: 'TOO_LATE' });
-          },
-          { onError: deadLetter(sim.kafka(), { topic: DEAD }) },
-        ),
-      ),
-    );
-    await sim.until(() => seen.isComplete || seen.error !== undefined);
-    expect(headersOf(sim)[0]).toMatchObject({ 'dead-letter.code': 'TOO_LATE' });
-  });
+  test(
+    'names the code of an error that has one',
+    kafkaMarbles((t) => {
+      const orders = t.records('a');
+      const letters = t.sink();
+      const late = () => throwError(() => new KafkaError('too late', { code: 'TOO_LATE' }));
+      const onError = deadLetter(letters, { topic: DEAD });
+      t.expectOutput(orders.pipe(processEach(late, { onError }))).toBe('a');
+      t.flush();
+      expect(headersOf(letters)).toMatchObject([{ 'dead-letter.code': 'TOO_LATE' }]);
+    }),
+  );
 
-  test('a record is acked after its letter is, and its lane waits', async () => {
-    await using sim = await start();
-    const partition = partitionOf(sim);
-    sim.cluster.delay('Produce', 300);
-    const seen = watch(
-      from(partition.deliver('bad', 'next')).pipe(
-        processEach(poison, { onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
-      ),
-    );
-    await sim.advance(200);
-    expect(partition.committable).toBe(0);
-    expect(seen.values).toEqual([]);
-    await sim.until(() => seen.isComplete || seen.error !== undefined);
-    expect(partition.committable).toBe(2);
-    expect(seen.values.at(-1)).toBe('next');
-  });
+  test(
+    'a record is acked when its letter is, and its lane waits for that, as others don’t',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('(xby)---|', { x: {}, b: {}, y: { partition: 1, value: 'x' } });
+      const letters = sink('---r');
+      const onError = deadLetter(letters, { topic: DEAD });
+      const processed = orders.pipe(processEach(poison, { onError, concurrency: 2 }));
+      expectOutput(processed).toBe('---(xby)|');
+      expectReceipts(letters).toBe('---(xy)');
+      expectAcks(orders).toBe('     ---(xby)');
+    }),
+  );
 
-  test('a letter that can not be written ends the stream, and the record goes back', async () => {
-    await using sim = await start();
-    const partition = partitionOf(sim);
-    sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
-    const seen = watch(
-      from(partition.deliver('bad')).pipe(
-        processEach(poison, { onError: deadLetter(sim.kafka(), { topic: DEAD }) }),
-      ),
-    );
-    await sim.until(() => seen.error !== undefined);
-    expect(seen.error).toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' });
-    expect(partition.returned).toEqual([0]);
-    expect(partition.committable).toBe(0);
-  });
+  test(
+    'it is nothing to one that does not fail: no letter, no wait',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('-a-b|');
+      const letters = sink();
+      const onError = deadLetter(letters, { topic: DEAD });
+      expectOutput(orders.pipe(processEach(poison, { onError }))).toBe('-a-b|');
+      expectAcks(orders).toBe('-a-b');
+      expectReceipts(letters).toBe('');
+    }),
+  );
 
-  test('a batch becomes a letter for each of its records', async () => {
-    await using sim = await start();
-    const partition = partitionOf(sim);
-    const seen = watch(
-      from(partition.deliver('a', 'b')).pipe(
-        batchEach({ maxRecords: 2 }),
-        processEach(
-          () => {
-            throw new Error('all of them');
-          },
-          { onError: deadLetter(sim.kafka(), { topic: DEAD }) },
-        ),
-      ),
-    );
-    await sim.until(() => seen.isComplete || seen.error !== undefined);
-    expect(sim.cluster.records(DEAD).map(({ value }) => String(value))).toEqual(['a', 'b']);
-    expect(partition.committable).toBe(2);
-  });
+  test(
+    'work that fails later becomes a letter as well as work that throws at once',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks }) => {
+      const orders = records('x-----x--|');
+      const letters = sink('-r');
+      const onError = deadLetter(letters, { topic: DEAD });
+      const later = (record: ConsumerRecord) =>
+        lastValueFrom(timer(record.offset === 0 ? 2 : 0).pipe(map(() => poison(record))));
+      expectOutput(orders.pipe(processEach(later, { onError }))).toBe('---x---x-|');
+      expectAcks(orders).toBe('                                        ---x---x');
+    }),
+  );
+
+  test(
+    'a letter that can not be written ends the stream, and the record goes back',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectNacks }) => {
+      const orders = records('ax---', { a: {}, x: {} });
+      const error = new KafkaError('not allowed', { code: 'TOPIC_AUTHORIZATION_FAILED' });
+      const letters = sink('--#', { error });
+      const onError = deadLetter(letters, { topic: DEAD });
+      expectOutput(orders.pipe(processEach(poison, { onError }))).toBe('a--#', {}, error);
+      expectAcks(orders).toBe('a');
+      expectNacks(orders).toBe('');
+    }),
+  );
+
+  test(
+    'unsubscribed while a letter is on its way: the record goes back, or is acked if it is written',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReturns }) => {
+      const orders = records('x---------');
+      const letters = sink('-----r');
+      const onError = deadLetter(letters, { topic: DEAD });
+      expectOutput(orders.pipe(processEach(failing, { onError })), '^--!').toBe('');
+      expectAcks(orders).toBe('');
+      expectReturns(orders).toBe('---x');
+    }),
+  );
+
+  test(
+    'in a rebalance, a letter on its way is waited for, and what was not started is the next owner’s',
+    kafkaMarbles(({ records, lifecycle, sink, expectOutput, expectCommits, expectReturns }) => {
+      const orders = records('(xa)--------', undefined, { drainTimeoutMs: 20 });
+      lifecycle(orders, '     --R-----A');
+      const letters = sink('-----r');
+      const onError = deadLetter(letters, { topic: DEAD });
+      expectOutput(orders.pipe(processEach(poison, { onError }))).toBe('-----x--a');
+      expectReturns(orders).toBe('                                      --a');
+      expectCommits(orders).toBe('                                      -----x--a');
+    }),
+  );
+
+  test(
+    'a batch becomes a letter for each of its records',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('(ab)');
+      const letters = sink(['-r', '---r']);
+      const onError = deadLetter(letters, { topic: DEAD });
+      const batches = orders.pipe(batchEach({ maxRecords: 2 }), processEach(failing, { onError }));
+      expectOutput(batches).toBe('  -a-b');
+      expectReceipts(letters).toBe('-a-b');
+      expectAcks(orders).toBe('     -a-b');
+    }),
+  );
+});
+
+// A real producer, on the embedded broker: how many there are, and what it does without room.
+describe('deadLetter, and its producer', () => {
+  const start = () => Simulation.start({ topics: { [DEAD]: 1 } });
+  const partitionOf = ({ clock }: Simulation) =>
+    new TestPartition({ pipeline: testPipeline({ clock }) });
 
   test('many letters at once find their way, through a buffer that is too small for them', async () => {
     await using sim = await start();
@@ -153,11 +194,15 @@ describe('deadLetter', () => {
     );
     await sim.until(() => seen.isComplete || seen.error !== undefined);
     expect(seen.error).toBeUndefined();
-    expect(sim.cluster.records(DEAD).map(({ value }) => String(value))).toEqual(names);
-    expect(headersOf(sim).map((headers) => headers['dead-letter.error'])).toEqual(names);
+    const letters = sim.cluster.records(DEAD);
+    expect(letters.map(({ value }) => String(value))).toEqual(names);
+    const errors = letters.map(
+      ({ headers }) => headers.find(([name]) => name === 'dead-letter.error')?.[1],
+    );
+    expect(errors.map(String)).toEqual(names);
   });
 
-  test('makes a producer for the first letter, not before', async () => {
+  test('makes one for the first letter, not before', async () => {
     await using sim = await start();
     const partition = partitionOf(sim);
     const onError = deadLetter(sim.kafka(), { topic: DEAD });
@@ -165,17 +210,17 @@ describe('deadLetter', () => {
     await sim.calm();
     expect(good.isComplete).toBe(true);
     expect(sim.cluster.inspect().requests['InitProducerId'] ?? 0).toBe(0);
-    const seen = watch(from(partition.deliver('bad')).pipe(processEach(poison, { onError })));
+    const seen = watch(from(partition.deliver('x')).pipe(processEach(poison, { onError })));
     await sim.until(() => seen.isComplete || seen.error !== undefined);
     expect(sim.cluster.inspect().requests['InitProducerId']).toBe(1);
   });
 
-  test('writes through a producer that is given, and leaves it open', async () => {
+  test('writes through one that is given, and leaves it open', async () => {
     await using sim = await start();
     const producer = sim.kafka().producer();
     const onError = deadLetter(producer, { topic: DEAD });
     const seen = watch(
-      from(partitionOf(sim).deliver('bad', 'bad')).pipe(processEach(poison, { onError })),
+      from(partitionOf(sim).deliver('x', 'x')).pipe(processEach(poison, { onError })),
     );
     await sim.until(() => seen.isComplete || seen.error !== undefined);
     await sim.run(producer.send({ topic: DEAD, value: 'more' }));

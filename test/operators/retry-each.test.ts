@@ -1,100 +1,153 @@
-import { from, Subject, throwError } from 'rxjs';
+import { lastValueFrom, Observable, of, tap, throwError, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import type { ConsumerEvent } from '../../src/core/consumer/events.js';
 import { ConfigError, retryEach, type ConsumerRecord } from '../../src/index.js';
-import { FakeClock, settled } from '../support/fake-clock.js';
+import { kafkaMarbles, kafkaMarblesAsync } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, text } from '../support/operator-spec.js';
-import { TestPartition, testPipeline } from '../support/records.js';
-import { watch } from '../support/watching.js';
+
+type AnyRecord = ConsumerRecord<unknown, unknown>;
 
 /** Work that fails so often for each value, then gives it back in capitals. */
 function failing(times: Readonly<Record<string, number>>) {
   const tries: string[] = [];
   const left = new Map(Object.entries(times));
-  const work = (record: ConsumerRecord<unknown, unknown>) => {
+  const work = (record: AnyRecord) => {
     const name = text(record);
     tries.push(name);
     const more = left.get(name) ?? 0;
     left.set(name, more - 1);
     if (more > 0) throw new Error(`${name} fails`);
-    return Promise.resolve(name.toUpperCase());
+    return of(name.toUpperCase());
   };
   return { tries, work };
-}
-
-function setting() {
-  const clock = new FakeClock();
-  const events: ConsumerEvent[] = [];
-  const partition = new TestPartition({ pipeline: testPipeline({ clock, events }) });
-  const pass = async (ms: number) => {
-    clock.advance(ms);
-    await settled();
-  };
-  return { events, partition, pass };
 }
 
 describe('retryEach', () => {
   behavesLikeAnOperator(() => retryEach((record) => [record]));
 
-  test('tries again until it succeeds, with no limit by default', async () => {
-    const { partition, pass, events } = setting();
-    const { tries, work } = failing({ a: 30 });
-    const seen = watch(from(partition.deliver('a')).pipe(retryEach(work, { backoffMaxMs: 1000 })));
-    for (let i = 0; i < 40; i++) await pass(1500);
-    expect(seen).toMatchObject({ values: ['A'], isComplete: true });
-    expect(tries).toHaveLength(31);
-    expect(partition.committable).toBe(1);
-    expect(events.filter(({ type }) => type === 'record-retried')).toHaveLength(30);
-  });
+  test(
+    'tries again until it succeeds, after a backoff that doubles, and acks then',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectLifecycle }) => {
+      const orders = records('-a----------------|');
+      const { work } = failing({ a: 3 });
+      expectOutput(orders.pipe(retryEach(work, { backoffMs: 2 }))).toBe('---------------A--|');
+      expectLifecycle(orders, 'record-retried').toBe('                    -T-T---T');
+      expectAcks(orders).toBe('                                           ---------------a');
+    }),
+  );
 
-  test('keeps the order of the key while it waits, and others go on', async () => {
-    const { partition, pass } = setting();
-    const { work } = failing({ a: 1 });
-    const seen = watch(
-      from(partition.deliver('x=a', 'x=b', 'y=c').map((record) => record)).pipe(
-        retryEach(work, { order: 'key', concurrency: 3 }),
-      ),
-    );
-    await settled();
-    expect(seen.values).toEqual(['C']);
-    await pass(200);
-    expect(seen.values).toEqual(['C', 'A', 'B']);
-    expect(partition.committable).toBe(3);
-  });
+  test(
+    'has no limit by default, and a backoff that grows no longer than allowed',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('a-|');
+      const { work } = failing({ a: 30 });
+      const retried = orders.pipe(retryEach(work, { backoffMs: 100, backoffMaxMs: 1000 }));
+      // 100, 200, 400 and 800 ms, then a second each.
+      expectOutput(retried).toBe('27500ms (A|)');
+      expectAcks(orders).toBe('   27500ms a');
+    }),
+  );
 
-  test('fails the stream when count is used up, and the record goes back', async () => {
-    const { partition, pass } = setting();
-    const { tries, work } = failing({ a: 9 });
-    const seen = watch(from(partition.deliver('a')).pipe(retryEach(work, { count: 2 })));
-    for (let i = 0; i < 5; i++) await pass(1000);
-    expect(seen.error).toEqual(new Error('a fails'));
-    expect(tries).toHaveLength(3);
-    expect(partition.returned).toEqual([0]);
-  });
+  test(
+    'keeps the order of the key while it waits, and others go on',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('(abc)-----|', { a: { key: 'x' }, b: { key: 'x' }, c: { key: 'y' } });
+      const { work } = failing({ a: 1 });
+      const options = { order: 'key', concurrency: 3, backoffMs: 5 } as const;
+      expectOutput(orders.pipe(retryEach(work, options))).toBe('C----(AB)-|');
+      expectAcks(orders).toBe('                                 c----(ab)');
+      expectCommits(orders).toBe('                              -----(ac)');
+    }),
+  );
 
-  test('asks onError when count is used up', async () => {
-    const { partition, pass } = setting();
-    const { work } = failing({ a: 9 });
-    const seen = watch(
-      from(partition.deliver('a', 'b')).pipe(
-        retryEach(work, { count: 1, onError: ({ attempt }) => [`given up after ${attempt}`] }),
-      ),
-    );
-    for (let i = 0; i < 5; i++) await pass(1000);
-    expect(seen.values).toEqual(['given up after 2', 'B']);
-    expect(partition.committable).toBe(2);
-  });
+  test(
+    'fails the stream when count is used up, and the record goes back',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectReturns }) => {
+      const orders = records('a-b--------', { a: { key: 'x' }, b: { key: 'y' } });
+      const { work } = failing({ a: 9 });
+      const retried = orders.pipe(
+        retryEach(work, { count: 2, backoffMs: 3, order: 'key', concurrency: 2 }),
+      );
+      expectOutput(retried).toBe('--B------#', {}, new Error('a fails'));
+      expectReturns(orders).toBe('---------a');
+      expectAcks(orders).toBe('   --b');
+    }),
+  );
 
-  test('gives a record that waits back when it is unsubscribed', async () => {
-    const { partition, pass } = setting();
-    const source = new Subject<ReturnType<TestPartition['deliver']>[number]>();
-    const seen = watch(
-      source.pipe(retryEach(() => throwError(() => new Error('no')), { backoffMs: 500 })),
-    );
-    source.next(partition.deliver('a')[0]!);
-    seen.subscription.unsubscribe();
-    await pass(60_000);
-    expect(partition.returned).toEqual([0]);
+  test(
+    'asks onError when count is used up, with how often it was tried',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('(ab)---|');
+      const { work } = failing({ a: 9 });
+      const onError = ({ attempt }: { attempt: number }) => of(attempt);
+      expectOutput(orders.pipe(retryEach(work, { count: 1, backoffMs: 3, onError }))).toBe(
+        '---(2B)|',
+        { 2: 2 },
+      );
+      expectAcks(orders).toBe('---(ab)');
+    }),
+  );
+
+  test(
+    'tries promises that are rejected again as well',
+    kafkaMarblesAsync(({ records, expectOutput, expectAcks }) => {
+      const orders = records('a--b--------|');
+      const work = (record: AnyRecord, { attempt }: { attempt: number }) =>
+        lastValueFrom(timer(2)).then(() => {
+          if (attempt === 1) throw new Error('not yet');
+          return text(record);
+        });
+      expectOutput(orders.pipe(retryEach(work, { backoffMs: 1 }))).toBe('-----a----b-|');
+      expectAcks(orders).toBe('                                          -----a----b');
+    }),
+  );
+
+  test(
+    'gives a record that waits back when it is unsubscribed, and ends the wait',
+    kafkaMarbles(({ records, expectOutput, expectReturns, expectLifecycle }) => {
+      const orders = records('a---------');
+      const { work } = failing({ a: 9 });
+      expectOutput(orders.pipe(retryEach(work, { backoffMs: 500 })), '^---!').toBe('');
+      expectReturns(orders).toBe('                                     ----a');
+      expectLifecycle(orders, 'record-retried', 'drained').toBe('T---E');
+    }),
+  );
+
+  test(
+    'when its partition is given up, a record that waits goes back, and the next owner tries it',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectReturns, expectCommits }) => {
+      const orders = records('a----------b');
+      lifecycle(orders, '     ---R-----A');
+      const { work } = failing({ a: 1 });
+      expectOutput(orders.pipe(retryEach(work, { backoffMs: 500 }))).toBe('---------A-B');
+      expectReturns(orders).toBe('                                         ---a');
+      expectCommits(orders).toBe('                                         ---------a-b');
+    }),
+  );
+
+  test(
+    'a try that never ends keeps its lane, and is ended with its partition',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectAcks, expectLifecycle }) => {
+      const orders = records('(ab)---', { a: {}, b: { partition: 1 } }, { drainTimeoutMs: 4 });
+      lifecycle(orders, '     --R');
+      let ended = 0;
+      const endless = new Observable<string>(() => () => ended++);
+      const work = (record: AnyRecord) => (text(record) === 'a' ? endless : of('B'));
+      const retried = orders.pipe(retryEach(work, { concurrency: 2 }));
+      expectOutput(retried.pipe(tap(() => expect(ended).toBe(0))), '^---------!').toBe('B');
+      expectAcks(orders).toBe('                       b');
+      expectLifecycle(orders, 'revoked').toBe('------R');
+    }),
+  );
+
+  test('an error that is no Error is told as it is', () => {
+    const why: unknown[] = [];
+    kafkaMarbles(({ records, expectAcks }) => {
+      const orders = records('a|');
+      const onError = ({ error }: { error: unknown }) => void why.push(error);
+      orders.pipe(retryEach(() => throwError(() => 'odd'), { count: 0, onError })).subscribe();
+      expectAcks(orders).toBe('a');
+    })();
+    expect(why).toEqual(['odd']);
   });
 
   test('checks its options where it is made', () => {

@@ -1,7 +1,19 @@
-import { concat, finalize, from, map, mergeMap, NEVER, take, throwError } from 'rxjs';
+import {
+  concat,
+  finalize,
+  from,
+  map,
+  mergeMap,
+  NEVER,
+  Subject,
+  take,
+  throwError,
+  timer,
+} from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, processEach, tee, type ConsumerRecord } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator, text, Work } from '../support/operator-spec.js';
 import { TestPartition } from '../support/records.js';
 import { watch } from '../support/watching.js';
@@ -80,5 +92,40 @@ describe('tee', () => {
       ),
     );
     expect(isEnded).toBe(true);
+  });
+
+  test(
+    'a record is acked when the slower of the two is done with it, and the side keeps nobody waiting',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('ab---|');
+      const slow = processEach(() => timer(4), { concurrency: 2, order: 'none' });
+      expectOutput(orders.pipe(tee(slow), ackEach())).toBe('ab---|');
+      expectAcks(orders).toBe('                             ----ab');
+    }),
+  );
+
+  test(
+    'in a rebalance, work on the side that was started is finished, and the next owner goes on',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectAcks, expectReturns }) => {
+      const orders = records('(ab)--------', undefined, { drainTimeoutMs: 20 });
+      lifecycle(orders, '     --R---A');
+      const slow = processEach(() => timer(4));
+      expectOutput(orders.pipe(tee(slow), ackEach())).toBe('(ab)--b');
+      expectReturns(orders).toBe('                          --b');
+      expectAcks(orders).toBe('                             ----a-----b');
+    }),
+  );
+
+  test('the side that throws when it is made ends the stream, and nothing is subscribed to', () => {
+    const source = new Subject<ConsumerRecord>();
+    const seen = watch(
+      source.pipe(
+        tee(() => {
+          throw new Error('no pipeline');
+        }),
+      ),
+    );
+    expect(seen.error).toEqual(new Error('no pipeline'));
+    expect(source.observed).toBe(false);
   });
 });

@@ -1,7 +1,8 @@
 import { Readable } from 'node:stream';
-import { lastValueFrom, toArray, type Observable } from 'rxjs';
+import { lastValueFrom, map, mergeMap, timer, toArray, type Observable } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { sendAll, type Producer } from '../../src/index.js';
+import { sendAll, type Producer, type Receipt } from '../../src/index.js';
+import { kafkaMarblesAsync } from '../../src/testing/index.js';
 import { Simulation } from '../support/simulation.js';
 
 const TOPIC = 'lines';
@@ -243,4 +244,45 @@ describe('sendAll', () => {
     expect(() => sendAll(sim.kafka(), TOPIC, [], null as never)).toThrow(/sendAll: the options/);
     expect(() => sendAll(sim.kafka(), TOPIC, [], { lingerMs: -1 })).toThrow(/sendAll.*lingerMs/);
   });
+
+  it(
+    'pulls while there is room, and emits receipts as they come',
+    kafkaMarblesAsync(({ sink, expectOutput, expectReceipts }) => {
+      const producer = sink('----r', { maxInFlight: 2 });
+      const letters = map(({ origin }: Receipt<string>) => origin);
+      const all = sendAll(producer, TOPIC, ['a', 'b', 'c', 'd', 'e'], { toRecord });
+      expectOutput(all.pipe(letters)).toBe('     ----(ab)(cd)(e|)');
+      expectReceipts(producer).toBe('----(ab)(cd)e');
+    }),
+  );
+
+  it(
+    'has a source that is asked later wait for nothing but room',
+    kafkaMarblesAsync(({ sink, expectOutput }) => {
+      async function* slow() {
+        for (const letter of 'abc') {
+          await lastValueFrom(timer(3));
+          yield letter;
+        }
+      }
+      const all = sendAll(sink('-r'), TOPIC, slow(), { toRecord });
+      expectOutput(all.pipe(map(({ origin }) => origin))).toBe('----a--b--(c|)');
+    }),
+  );
+
+  it(
+    'acks what its records were derived from when they are acknowledged',
+    kafkaMarblesAsync(({ records, sink, expectAcks }) => {
+      const orders = records('(ab)|');
+      const producer = sink('-----r');
+      orders
+        .pipe(
+          map((order) => order.derive()),
+          toArray(),
+          mergeMap((derived) => sendAll(producer, TOPIC, derived)),
+        )
+        .subscribe();
+      expectAcks(orders).toBe('---------(ab)');
+    }),
+  );
 });

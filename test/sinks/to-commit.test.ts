@@ -1,29 +1,66 @@
-import { from, NEVER, throwError } from 'rxjs';
+import { from, map, mergeMap, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { batchEach, toCommit } from '../../src/index.js';
+import { batchEach, toCommit, type ConsumerRecord } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { behavesLikeAnOperator } from '../support/operator-spec.js';
-import { TestPartition } from '../support/records.js';
 import { watch } from '../support/watching.js';
 
 describe('toCommit', () => {
   behavesLikeAnOperator(() => toCommit(), { enough: 0 });
 
-  test('acks what reaches it, emits nothing, and completes with its source', () => {
-    const partition = new TestPartition();
-    const seen = watch(from(partition.deliver('a', 'b')).pipe(toCommit()));
-    expect(seen).toMatchObject({ values: [], isComplete: true });
-    expect(partition.committable).toBe(2);
-  });
+  test(
+    'acks what reaches it, emits nothing, and completes with its source',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-a-b--|');
+      expectOutput(orders.pipe(toCommit())).toBe('------|');
+      expectAcks(orders).toBe('                   -a-b');
+      expectCommits(orders).toBe('                -a-b');
+    }),
+  );
 
-  test('acks batches as one', () => {
-    const partition = new TestPartition();
-    watch(from(partition.deliver('a', 'b', 'c')).pipe(batchEach({ maxRecords: 2 }), toCommit()));
-    expect(partition.committable).toBe(3);
-  });
+  test(
+    'has the group commit in order, in whatever order records reach it',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('(ab)---|');
+      const delayed = (record: ConsumerRecord) =>
+        timer(record.offset === 0 ? 5 : 2).pipe(map(() => record));
+      const backwards = orders.pipe(
+        mergeMap((record) => delayed(record)),
+        toCommit(),
+      );
+      expectOutput(backwards).toBe('-------|');
+      expectAcks(orders).toBe('     --b--a');
+      expectCommits(orders).toBe('  -----b');
+    }),
+  );
 
-  test('never completes where its source does not, and passes on its error', () => {
-    expect(watch(NEVER.pipe(toCommit())).isComplete).toBe(false);
-    const error = new Error('upstream');
-    expect(watch(throwError(() => error).pipe(toCommit())).error).toBe(error);
+  test(
+    'acks batches as one',
+    kafkaMarbles(({ records, expectOutput, expectAcks }) => {
+      const orders = records('-a-b-c-|');
+      expectOutput(orders.pipe(batchEach({ maxRecords: 2, maxWaitMs: 5 }), toCommit())).toBe(
+        '-------|',
+      );
+      expectAcks(orders).toBe('---(ab)c');
+    }),
+  );
+
+  test(
+    'makes up for a commit that fails',
+    kafkaMarbles(({ records, lifecycle, expectOutput, expectLifecycle }) => {
+      const orders = records('-a-b-|');
+      lifecycle(orders, '     F');
+      expectOutput(orders.pipe(toCommit())).toBe('-----|');
+      expectLifecycle(orders, 'committed', 'commit-failed').toBe('-F-C');
+    }),
+  );
+
+  test('a record whose acking throws ends the stream', () => {
+    const broken = {
+      ack() {
+        throw new Error('no');
+      },
+    };
+    expect(watch(from([broken]).pipe(toCommit())).error).toEqual(new Error('no'));
   });
 });

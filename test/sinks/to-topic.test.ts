@@ -16,15 +16,17 @@ import {
   firstValueFrom,
   lastValueFrom,
 } from 'rxjs';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, test } from 'vitest';
 import { withOrigins } from '../../src/core/records/provenance.js';
 import {
   ConfigError,
   KafkaError,
   toTopic,
+  type ConsumerRecord,
   type Receipt,
   type SendFailure,
 } from '../../src/index.js';
+import { kafkaMarbles, kafkaMarblesAsync } from '../../src/testing/index.js';
 import { rejectionOf, Simulation } from '../support/simulation.js';
 
 const TOPIC = 'orders';
@@ -64,6 +66,8 @@ function watch<T>(source: Observable<T>) {
   });
   return { ...seen, seen, unsubscribe: () => subscription.unsubscribe() };
 }
+
+const asDerived = map((record: ConsumerRecord) => record.derive());
 
 const record = (i: number | string) => ({ value: `v${i}` });
 
@@ -427,51 +431,146 @@ describe('a value that throws when it is looked at', () => {
 });
 
 describe('what a record was derived from', () => {
-  it('is acked when the record is acknowledged', async () => {
-    await using sim = await start();
-    const { record: given, outcome } = derived('v');
-    sim.cluster.delay('Produce', 300);
-    const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC)));
-    await sim.advance(200);
-    expect(outcome.is).toBe('open');
-    await sim.until(() => seen.end !== undefined);
-    expect(outcome.is).toBe('acked');
-  });
-
-  it('is acked also where toRecord derives it', async () => {
-    await using sim = await start();
-    const { record: given, outcome } = derived('v');
-    const receipt = await sim.run(
-      firstValueFrom(of('plain').pipe(toTopic(sim.kafka(), TOPIC, { toRecord: () => given }))),
-    );
-    expect(receipt.origin).toBe('plain');
-    expect(outcome.is).toBe('acked');
-  });
-
-  it.each(['fail', 'function'])(
-    'is nacked when the record can not be sent (%s)',
-    async (policy) => {
-      await using sim = await start();
-      sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
-      const { record: given, outcome } = derived('v');
-      const options = policy === 'fail' ? {} : { onError: () => EMPTY };
-      const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC, options)));
-      await sim.until(() => seen.end !== undefined);
-      expect(outcome).toMatchObject({
-        is: 'nacked',
-        reason: { code: 'TOPIC_AUTHORIZATION_FAILED' },
-      });
-    },
+  test(
+    'is acked when the record is acknowledged',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-a-b--');
+      const invoices = sink(['----r', '-r']);
+      expectOutput(orders.pipe(asDerived, toTopic(invoices, TOPIC))).toBe('-----(ab)');
+      expectAcks(orders).toBe('                                            -----(ab)');
+      expectCommits(orders).toBe('                                         -----(ab)');
+    }),
   );
 
-  it('is the user to settle with onError emit', async () => {
-    await using sim = await start();
-    sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
-    const { record: given, outcome } = derived('v');
-    const { seen } = watch(of(given).pipe(toTopic(sim.kafka(), TOPIC, { onError: 'emit' })));
-    await sim.until(() => seen.end !== undefined);
-    expect(outcome.is).toBe('open');
-  });
+  test(
+    'is acked also where toRecord derives it',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks }) => {
+      const orders = records('-a-b--');
+      const toRecord = (order: ConsumerRecord) => order.derive({ value: 'invoice' });
+      expectOutput(orders.pipe(toTopic(sink('--r'), TOPIC, { toRecord }))).toBe('---a-b');
+      expectAcks(orders).toBe('                                                  ---a-b');
+    }),
+  );
+
+  test(
+    'is nacked when the record can not be sent, and the stream ends',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectNacks }) => {
+      const orders = records('-ab----', undefined, { drainTimeoutMs: 5 });
+      const invoices = sink(['--#', '--r']);
+      const sent = orders.pipe(asDerived, toTopic(invoices, TOPIC));
+      // b, which was on its way, is finished first.
+      expectOutput(sent).toBe('   ----(b#)', {}, invoices.error);
+      expectNacks(orders).toBe('  ---a');
+      expectAcks(orders).toBe('   ----b');
+    }),
+  );
+
+  test(
+    'is nacked when a function has seen to its failure, and comes again',
+    kafkaMarbles(({ records, sink, cold, expectOutput, expectNacks, expectDeliveries }) => {
+      const orders = records('-a-----', undefined, { nackBackoffMs: 10 });
+      const onError = () => cold('--x|');
+      const sent = orders.pipe(asDerived, toTopic(sink(['-#', '-r']), TOPIC, { onError }));
+      expectOutput(sent).toBe('        ----x 11ms a');
+      expectNacks(orders).toBe('       -----a');
+      expectDeliveries(orders).toBe('  -a 13ms a');
+    }),
+  );
+
+  test(
+    'is the user’s to settle with onError emit',
+    kafkaMarbles(({ records, sink, expectOutput, expectNacks, expectAcks }) => {
+      const orders = records('-a-b--');
+      const sent = orders.pipe(asDerived, toTopic(sink(['-#', '-r']), TOPIC, { onError: 'emit' }));
+      expectOutput(sent).toBe('--f-b', { f: 'a failed' });
+      expectNacks(orders).toBe('');
+      expectAcks(orders).toBe('----b');
+    }),
+  );
+
+  test(
+    'waits for room, bounded by the window it came through',
+    kafkaMarbles(({ records, sink, expectOutput, expectDeliveries }) => {
+      const orders = records('(abcd)', undefined, { maxUnackedRecords: 2 });
+      const sent = orders.pipe(asDerived, toTopic(sink('----r', { maxInFlight: 1 }), TOPIC));
+      expectOutput(sent).toBe('        ----a---b---c---d');
+      expectDeliveries(orders).toBe('  (ab)c---d');
+    }),
+  );
+});
+
+describe('in time', () => {
+  test(
+    'unsubscribed, it takes no more, and what was accepted is acked when it is written',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('-a-b-c--');
+      const invoices = sink('----r');
+      expectOutput(orders.pipe(asDerived, toTopic(invoices, TOPIC)), '^---!').toBe('');
+      expectReceipts(invoices).toBe('-----a-b');
+      expectAcks(orders).toBe('      -----a-b');
+    }),
+  );
+
+  test(
+    'unsubscribed with abandonOnUnsubscribe, nothing is acked that is written later',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('-a-b-c--', undefined, { drainTimeoutMs: 9 });
+      const invoices = sink('----r');
+      const sent = orders.pipe(asDerived, toTopic(invoices, TOPIC, { abandonOnUnsubscribe: true }));
+      expectOutput(sent, '^---!').toBe('');
+      expectReceipts(invoices).toBe('-----a-b');
+      expectAcks(orders).toBe('');
+    }),
+  );
+
+  test(
+    'in a rebalance, what is on its way is waited for, and committed with its partition',
+    kafkaMarbles(({ records, lifecycle, sink, expectOutput, expectCommits, expectLifecycle }) => {
+      const orders = records('-a-b-------', undefined, { drainTimeoutMs: 20 });
+      lifecycle(orders, '     --R------A');
+      expectOutput(orders.pipe(asDerived, toTopic(sink('-----r'), TOPIC))).toBe('------a-------b');
+      expectCommits(orders).toBe('            ------a-------b');
+      expectLifecycle(orders, 'revoked').toBe('------R');
+    }),
+  );
+
+  test(
+    'when its partition was lost, what is written later is the next owner’s to write again',
+    kafkaMarbles(({ records, lifecycle, sink, expectReceipts, expectAcks, expectLateAcks }) => {
+      const orders = records('-a---------');
+      lifecycle(orders, '     --L-A');
+      const invoices = sink('-----r');
+      orders.pipe(asDerived, toTopic(invoices, TOPIC)).subscribe();
+      expectReceipts(invoices).toBe('------a--a');
+      expectLateAcks(orders).toBe('  ------a');
+      expectAcks(orders).toBe('      ---------a');
+    }),
+  );
+
+  test(
+    'a commit that fails is made up for with the next',
+    kafkaMarbles(({ records, lifecycle, sink, expectAcks, expectLifecycle }) => {
+      const orders = records('-a-b-');
+      lifecycle(orders, '     F');
+      orders.pipe(asDerived, toTopic(sink('--r'), TOPIC)).subscribe();
+      expectAcks(orders).toBe('---a-b');
+      expectLifecycle(orders, 'committed', 'commit-failed').toBe('---F-C');
+    }),
+  );
+
+  test(
+    'a synchronous source and one that comes later are written alike',
+    kafkaMarblesAsync(({ sink, cold, expectOutput }) => {
+      const [a, b] = [record(1), record(2)];
+      const offsets = map(({ offset }: Receipt<unknown>) => offset);
+      const values = { 0: 0, 1: 1 };
+      expectOutput(of(a, b).pipe(toTopic(sink('-r'), TOPIC), offsets)).toBe('-(01|)', values);
+      expectOutput(cold('a-(b|)', { a, b }).pipe(toTopic(sink('-r'), TOPIC), offsets)).toBe(
+        '-0-(1|)',
+        values,
+      );
+    }),
+  );
 });
 
 describe('a source that outruns the broker', () => {

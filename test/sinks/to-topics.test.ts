@@ -1,7 +1,14 @@
-import { from, generate, NEVER, of, Subject, takeUntil } from 'rxjs';
+import { catchError, defer, EMPTY, from, generate, map, NEVER, of, Subject, takeUntil } from 'rxjs';
 import { describe, expect, test } from 'vitest';
-import { ConfigError, json, string, toTopics } from '../../src/index.js';
-import { TestPartition } from '../support/records.js';
+import {
+  ConfigError,
+  json,
+  string,
+  toTopics,
+  type ConsumerRecord,
+  type DerivedRecord,
+} from '../../src/index.js';
+import { kafkaMarbles, kafkaMarblesAsync } from '../../src/testing/index.js';
 import { Simulation } from '../support/simulation.js';
 import { watch } from '../support/watching.js';
 
@@ -9,6 +16,8 @@ interface Event {
   readonly user: string;
   readonly kind: 'plain' | 'urgent' | 'noise';
 }
+
+const derived = map((record: ConsumerRecord) => record.derive());
 
 const start = () => Simulation.start({ topics: { events: 1, alerts: 1 } });
 
@@ -49,71 +58,104 @@ describe('toTopics', () => {
     ]);
   });
 
-  test('acks what a value was derived from when all of its topics have it', async () => {
-    await using sim = await Simulation.start({ brokers: 2, topics: { events: 1, alerts: 1 } });
-    sim.cluster.moveLeader('events', 0, 1);
-    sim.cluster.moveLeader('alerts', 0, 2);
-    sim.cluster.delay('Produce', 300, { broker: 2 });
-    const partition = new TestPartition();
-    const [a, b] = partition.deliver('a', 'b');
-    const seen = watch(
-      of(a!.derive({ value: 'both' }), b!.derive({ value: 'none' })).pipe(
+  test(
+    'acks what a value was derived from when all of its topics have it',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('(abc)-');
+      const producer = sink(({ topic }) => (topic === 'alerts' ? '-----r' : '-r'));
+      const routed = orders.pipe(
+        derived,
         toTopics(
-          sim.kafka(),
-          ({ value }) => (value === 'both' ? (['events', 'alerts'] as const) : []),
+          producer,
+          ({ value }) => {
+            if (String(value) === 'c') return [];
+            return String(value) === 'a' ? (['events', 'alerts'] as const) : 'events';
+          },
           { events: {}, alerts: {} },
         ),
-      ),
-    );
-    await sim.advance(100);
-    expect(seen.values.map(({ topic }) => topic)).toEqual(['events']);
-    expect(partition.unacked).toBe(1);
-    await sim.until(() => seen.isComplete);
-    expect(partition.committable).toBe(2);
-    expect(stored(sim, 'alerts')).toEqual(['both']);
-  });
+      );
+      expectOutput(routed).toBe('      -(ab)a');
+      expectReceipts(producer).toBe('  -(ab)a');
+      // What goes nowhere is acked at once.
+      expectAcks(orders).toBe('       cb---a');
+    }),
+  );
 
-  test('acks what a value was derived from when its only topic has it, named alone or in a list', async () => {
-    await using sim = await start();
-    const partition = new TestPartition();
-    const [a, b] = partition.deliver('a', 'b');
-    const seen = watch(
-      of(a!.derive({ value: 'alone' }), b!.derive({ value: 'listed' })).pipe(
-        toTopics(
-          sim.kafka(),
-          ({ value }) => (value === 'alone' ? 'events' : (['events'] as const)),
-          { events: {} },
-        ),
-      ),
-    );
-    expect(partition.unacked).toBe(2);
-    await sim.until(() => seen.isComplete);
-    expect(partition.committable).toBe(2);
-    expect(stored(sim, 'events')).toEqual(['alone', 'listed']);
-  });
+  test(
+    'acks what a value was derived from when its only topic has it, named alone or in a list',
+    kafkaMarbles(({ records, sink, expectOutput, expectAcks }) => {
+      const orders = records('-a-b-');
+      const route = ({ value }: DerivedRecord) =>
+        String(value) === 'a' ? 'events' : (['events'] as const);
+      const routed = orders.pipe(derived, toTopics(sink('--r'), route, { events: {} }));
+      expectOutput(routed).toBe('---a-b');
+      expectAcks(orders).toBe('  ---a-b');
+    }),
+  );
 
-  test('nacks it, once, when one of its topics refuses it', async () => {
-    // Up to 3.9 topics go by name.
-    await using sim = await Simulation.start({
-      topics: { events: 1, alerts: 1 },
-      version: '3.9',
-    });
-    const partition = new TestPartition();
-    const [a] = partition.deliver('a');
-    sim.cluster.intercept('Produce', ({ body }) =>
-      body.topicData.some(({ name }) => name === 'alerts') ? refusal(body.topicData) : undefined,
-    );
-    const producer = sim.kafka().producer();
-    const seen = watch(
-      of(a!.derive({ value: 'x'.repeat(80) })).pipe(
+  test(
+    'nacks it, once, when one of its topics refuses it, and the stream ends',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectNacks }) => {
+      const orders = records('-a---b-', undefined, { drainTimeoutMs: 5 });
+      const producer = sink(({ topic }) => (topic === 'alerts' ? '-#' : '--r'));
+      const routed = orders.pipe(
+        derived,
         toTopics(producer, () => ['events', 'alerts'] as const, { events: {}, alerts: {} }),
-      ),
-    );
-    await sim.until(() => seen.error !== undefined || seen.isComplete);
-    expect(seen.error).toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' });
-    expect(partition.nacked).toHaveLength(1);
-    expect(partition.committable).toBe(0);
-  });
+      );
+      expectOutput(routed).toBe('---(a#)', {}, producer.error);
+      expectNacks(orders).toBe(' ---a');
+      expectAcks(orders).toBe('');
+    }),
+  );
+
+  test(
+    'an error of the source comes after what was accepted is finished',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks }) => {
+      const orders = records('-a--#', undefined, { drainTimeoutMs: 9 });
+      const routed = orders.pipe(
+        derived,
+        toTopics(sink('------r'), () => 'events' as const, { events: {} }),
+      );
+      expectOutput(routed).toBe('-------(a#)');
+      expectAcks(orders).toBe('  -------a');
+    }),
+  );
+
+  test(
+    'unsubscribed, it takes no more, and what was accepted is acked when all of its topics have it',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+      const orders = records('-a---b-');
+      const producer = sink(['---r', '-----r']);
+      const routed = orders.pipe(
+        derived,
+        toTopics(producer, () => ['events', 'alerts'] as const, { events: {}, alerts: {} }),
+      );
+      expectOutput(routed, '        ^--!').toBe('');
+      expectReceipts(producer).toBe('----a-a');
+      expectAcks(orders).toBe('      ------a');
+    }),
+  );
+
+  test(
+    'a value that can’t become a record of one of its topics ends the stream',
+    kafkaMarblesAsync(({ records, sink, expectOutput, expectNacks }) => {
+      const orders = records('-a-', undefined, { drainTimeoutMs: 5 });
+      const toRecord = () => {
+        throw new Error('no record');
+      };
+      const routed = orders.pipe(
+        derived,
+        toTopics(sink('-r'), () => ['events', 'alerts'] as const, {
+          events: {},
+          alerts: { toRecord },
+        }),
+        catchError(({ message }: Error) => [message]),
+      );
+      const x = 'Cannot make a record of a value: no record';
+      expectOutput(routed).toBe('--(ax|)', { x });
+      expectNacks(orders).toBe(' --a');
+    }),
+  );
 
   test('a topic without a route is an error that names it, after what was accepted', async () => {
     await using sim = await start();
@@ -169,6 +211,22 @@ describe('toTopics', () => {
     expect(asked).toBe(101);
   });
 
+  test('empty: completes', async () => {
+    await using sim = await start();
+    const seen = watch(EMPTY.pipe(toTopics(sim.kafka(), () => 'events' as const, { events: {} })));
+    await sim.until(() => seen.isComplete);
+    expect(stored(sim, 'events')).toEqual([]);
+  });
+
+  test('is subscribed to once for each subscriber, who has all of it written', async () => {
+    await using sim = await start();
+    const values = defer(() => of({ value: 'a' }));
+    const routed = values.pipe(toTopics(sim.kafka(), () => 'events' as const, { events: {} }));
+    const both = [watch(routed), watch(routed)];
+    await sim.until(() => both.every(({ isComplete }) => isComplete));
+    expect(stored(sim, 'events')).toEqual(['a', 'a']);
+  });
+
   test('never, and unsubscribed: nothing is connected', async () => {
     await using sim = await start();
     const seen = watch(NEVER.pipe(toTopics(sim.kafka(), () => 'events' as const, { events: {} })));
@@ -204,12 +262,3 @@ describe('toTopics', () => {
     expect(() => toTopics(null as never, () => 'events', { events: {} })).toThrow(/createKafka/);
   });
 });
-
-function refusal(topics: readonly { readonly name: string }[]) {
-  return {
-    responses: topics.map(({ name }) => ({
-      name,
-      partitionResponses: [{ index: 0, errorCode: 29, baseOffset: -1 }],
-    })),
-  };
-}
