@@ -42,7 +42,7 @@ interface Use {
   readonly later: () => Promise<void>;
   readonly kafka: Kafka;
   /** The one whose records these are. */
-  readonly consumer: Consumer<Buffer | null, Buffer | null>;
+  readonly consumer: Consumer;
 }
 
 const failing = () => {
