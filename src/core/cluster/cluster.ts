@@ -14,7 +14,6 @@ import { backoffMs } from '../util/backoff.js';
 import { KafkaError, TimeoutError } from '../util/errors.js';
 import { BrokerPool, type Owner } from './broker-pool.js';
 import type { BrokerChannel, Purpose } from './channel.js';
-import type { CoordinatorKind } from './coordinators.js';
 import { MetadataKeeper, type MetadataListener } from './metadata-keeper.js';
 import type { ClusterMetadata, LeaderHint, NodeEndpoint, TopicMetadata } from './metadata.js';
 import { ClientTraffic } from './metrics.js';
@@ -166,11 +165,6 @@ export class Cluster {
   channel(nodeId: number, purpose: Purpose): BrokerChannel {
     const isOwn = purpose === 'fetch' || purpose === 'coordinator' || purpose === 'join';
     return this.pool.channel(nodeId, purpose, isOwn ? this.owner : undefined);
-  }
-
-  /** The broker that coordinates a group or a transactional id. */
-  coordinator(kind: CoordinatorKind, key: string): Promise<number> {
-    return this.routing.coordinator(kind, key);
   }
 
   /**

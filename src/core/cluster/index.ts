@@ -1,7 +1,6 @@
 export { parseBootstrapServers } from './bootstrap.js';
 export type { BrokerChannel, Purpose } from './channel.js';
 export { Cluster, type RequestBody, type RequestOptions } from './cluster.js';
-export type { CoordinatorKind } from './coordinators.js';
 export type { ClusterEvent } from './events.js';
 export type {
   BrokerNode,

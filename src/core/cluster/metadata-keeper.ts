@@ -97,7 +97,7 @@ export class MetadataKeeper {
 
   /** Asks soon for what is in use, if anything is. */
   requestIfUsed(): void {
-    if (this.usedAt.size > 0) this.request();
+    if (this.isInUse) this.request();
   }
 
   /** Waits until every topic is known, or known to be out of reach. */
@@ -152,13 +152,24 @@ export class MetadataKeeper {
     this.cancelTimer?.();
     const { clock, metadataMaxAgeMs } = this.options;
     const now = clock.monotonic();
-    const isWanting = this.isWanted || this.waiters.size > 0 || this.failures > 0;
-    if (!isWanting && this.usedAt.size === 0) return;
+    const isAwaited = this.isWanted || this.waiters.size > 0;
+    if (!isAwaited && !this.isInUse) return;
+    const isHurried = isAwaited || this.failures > 0;
     const staleAt = (this.updatedAt ?? now) + metadataMaxAgeMs;
-    const dueAt = isWanting ? this.notBefore : Math.max(this.notBefore, staleAt);
+    const dueAt = isHurried ? this.notBefore : Math.max(this.notBefore, staleAt);
     const isNow = dueAt <= now || (this.isUrgent && this.failures === 0);
     if (isNow) this.ask();
+    // By then whoever was in a hurry may have given up.
+    else if (isHurried) this.cancelTimer = clock.schedule(dueAt - now, () => this.schedule());
     else this.cancelTimer = clock.schedule(dueAt - now, () => this.ask());
+  }
+
+  /** Whether a topic was used lately. */
+  private get isInUse(): boolean {
+    const { clock, metadataMaxIdleMs } = this.options;
+    const oldest = clock.monotonic() - metadataMaxIdleMs;
+    for (const usedAt of this.usedAt.values()) if (usedAt >= oldest) return true;
+    return false;
   }
 
   private ask(): void {
@@ -284,7 +295,7 @@ export class MetadataKeeper {
     this.silentSince = undefined;
     this.current = forgetBrokers(this.current);
     this.pool.reset();
-    this.isWanted = true;
+    if (this.isInUse) this.isWanted = true;
     this.options.onEvent({ type: 'rebootstrapped', reason });
   }
 

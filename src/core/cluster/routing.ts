@@ -50,8 +50,9 @@ export class Routing {
       if (!this.keeper.current.brokers.has(route.node)) await this.keeper.refresh(bounds);
       return route.node;
     }
-    if ('group' in route) return this.coordinator('group', route.group);
-    if ('transactionalId' in route) return this.coordinator('transaction', route.transactionalId);
+    if ('group' in route) return this.coordinators.find('group', route.group);
+    if ('transactionalId' in route)
+      return this.coordinators.find('transaction', route.transactionalId);
     const { topic, partition } = route.leader;
     const leader = this.keeper.topic(topic)?.partitions[partition]?.leader ?? -1;
     if (leader >= 0) return leader;
@@ -60,11 +61,6 @@ export class Routing {
       code: 'LEADER_NOT_AVAILABLE',
       isRetriable: true,
     });
-  }
-
-  /** The broker that coordinates a group or a transactional id. */
-  coordinator(kind: CoordinatorKind, key: string): Promise<number> {
-    return this.coordinators.find(kind, key);
   }
 
   /** A broker has answered that it isn't the one, or that others are not known any more. */

@@ -5,6 +5,8 @@ import { TimeoutError } from '../../../src/index.js';
 import { rejectionOf, Simulation } from '../../support/simulation.js';
 
 const MINUTE = 60_000;
+/** An answer that is retriable and tells nothing. */
+const BROKEN = { brokers: [], topics: [], errorCode: 7 };
 const DESCRIBE = { includeClusterAuthorizedOperations: false };
 
 function requests(sim: Simulation, api: string): number {
@@ -167,6 +169,87 @@ describe('what is known of the cluster', () => {
     await sim.advance(60 * MINUTE);
     expect(requests(sim, 'Metadata')).toBe(before);
     expect(connections(sim)).toBe(0);
+  });
+
+  it('is asked for again and again, with growing pauses, while a topic is in use and nobody answers', async () => {
+    await using sim = await Simulation.start({ topics: { used: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'used');
+    const before = requests(sim, 'Metadata');
+    const undo = sim.cluster.intercept('Metadata', () => BROKEN);
+    client.requestMetadataUpdate();
+    const asked: number[] = [];
+    for (const ms of [1000, MINUTE]) {
+      await sim.advance(ms);
+      asked.push(requests(sim, 'Metadata') - before);
+    }
+    expect(asked[0]).toBeGreaterThanOrEqual(3);
+    expect(asked[0]).toBeLessThanOrEqual(6);
+    // A second's pause at most, and a fifth more or less.
+    expect(asked[1]! - asked[0]!).toBeGreaterThan(40);
+    expect(asked[1]! - asked[0]!).toBeLessThan(80);
+    undo();
+    client.requestMetadataUpdate();
+    await sim.advance(2000);
+    expect(client.metadataAgeMs).toBeLessThan(2000);
+  });
+
+  it.each<[string, (sim: Simulation, client: Cluster) => Promise<unknown>]>([
+    [
+      'no topic was ever used',
+      async (sim, client) => {
+        client.requestMetadataUpdate();
+        await sim.advance(1000);
+      },
+    ],
+    [
+      'the topics are idle',
+      async (sim, client) => {
+        client.topic('idle');
+        client.requestMetadataUpdate();
+        await sim.advance(6 * MINUTE);
+      },
+    ],
+    [
+      'whoever waited has given up',
+      (sim, client) => {
+        const deadline = sim.clock.monotonic() + 3000;
+        return rejectionOf(sim.run(client.refresh({ deadline })));
+      },
+    ],
+    [
+      'whoever waited called it off',
+      async (sim, client) => {
+        const abort = new AbortController();
+        const waiting = client.refresh({ deadline: Infinity, signal: abort.signal });
+        await sim.advance(3000);
+        abort.abort();
+        await rejectionOf(waiting);
+      },
+    ],
+  ])('is not asked for any more where nobody answers and %s', async (_, use) => {
+    await using sim = await Simulation.start({ topics: { idle: 1 } });
+    sim.cluster.intercept('Metadata', () => BROKEN);
+    const client = sim.client();
+    await use(sim, client);
+    const before = requests(sim, 'Metadata');
+    expect(before).toBeGreaterThan(0);
+    await sim.advance(60 * MINUTE);
+    expect(requests(sim, 'Metadata')).toBe(before);
+    expect(sim.clock.pending).toBe(0);
+  });
+
+  it('is asked for again when somebody comes back after nobody answered', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const undo = sim.cluster.intercept('Metadata', () => BROKEN);
+    const client = sim.client();
+    client.requestMetadataUpdate();
+    await sim.advance(10 * MINUTE);
+    undo();
+    const startedAt = sim.clock.monotonic();
+    const { topics } = await ensure(sim, client, 'a');
+    expect(topics.get('a')!.partitions).toHaveLength(1);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(1000);
   });
 
   it('is asked for after a broker in use has hung up', async () => {
@@ -619,23 +702,22 @@ describe('a coordinator', () => {
   it('is looked up once for all who ask', async () => {
     await using sim = await Simulation.start({ brokers: 3 });
     const client = sim.client();
-    const found = await sim.run(
-      Promise.all([client.coordinator('group', 'g'), client.coordinator('group', 'g')]),
-    );
-    expect(found[0]).toBe(found[1]);
-    await sim.run(client.coordinator('group', 'g'));
+    const ask = () => client.request({ group: 'g' }, 'DescribeCluster', DESCRIBE);
+    await sim.run(Promise.all([ask(), ask()]));
+    await sim.run(ask());
     expect(requests(sim, 'FindCoordinator')).toBe(1);
   });
 
   it('is looked up again when it turns out to be wrong', async () => {
     await using sim = await Simulation.start({ brokers: 3 });
     const client = sim.client();
-    await sim.run(client.coordinator('group', 'g'));
+    const ask = () => client.request({ group: 'g' }, 'DescribeCluster', DESCRIBE);
+    await sim.run(ask());
     let refusals = 0;
     sim.cluster.intercept('DescribeCluster', () =>
       refusals++ < 1 ? { errorCode: 16, clusterId: 'c', brokers: [] } : undefined,
     );
-    await sim.run(client.request({ group: 'g' }, 'DescribeCluster', DESCRIBE));
+    await sim.run(ask());
     expect(requests(sim, 'FindCoordinator')).toBe(2);
   });
 
@@ -643,7 +725,7 @@ describe('a coordinator', () => {
     await using sim = await Simulation.start();
     const client = sim.client();
     sim.cluster.failNext('FindCoordinator', 'GROUP_AUTHORIZATION_FAILED');
-    const error = await rejectionOf(sim.run(client.coordinator('group', 'g')));
+    const error = await rejectionOf(sim.run(client.capabilities({ group: 'g' })));
     expect(error).toMatchObject({ name: 'AuthorizationError', code: 'GROUP_AUTHORIZATION_FAILED' });
   });
 });
