@@ -20,6 +20,7 @@ import type { ApiOrName, RequestInput, Resolved, ResponseOf } from './protocol/i
 import type { Clock } from './util/clock.js';
 import { patienceOf } from './util/options.js';
 
+/** Whom a request goes to, in which version, and for how long. */
 export interface KafkaRequestOptions {
   /** Who is to answer: a broker's id, the controller, or any broker. Default `'any'`. */
   readonly node?: number | 'controller' | 'any';
@@ -27,6 +28,7 @@ export interface KafkaRequestOptions {
   readonly version?: number;
   /** Time for all attempts together, in ms. Default `requestTimeoutMs`. */
   readonly timeoutMs?: number;
+  /** Gives up when it aborts. */
   readonly signal?: AbortSignal;
 }
 
@@ -36,6 +38,10 @@ export type LifecycleEvent = ClusterEvent | ProducerEvent | ConsumerEvent;
 /**
  * A client of one cluster. Made with {@link createKafka}; opens no connection until something needs
  * one.
+ *
+ * @example
+ * await using kafka = createKafka({ bootstrapServers: 'localhost:9092' });
+ * const { brokers } = await kafka.request('Metadata', { topics: null });
  */
 export class Kafka implements AsyncDisposable {
   /** What happens to the connections and to every handle, in one order. Never errors. */

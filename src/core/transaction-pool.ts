@@ -13,6 +13,7 @@ import { KafkaError } from './util/errors.js';
 import { custom, integer, resolveOptions } from './util/options.js';
 import { Queue } from './util/queue.js';
 
+/** How many producers a pool has, and how they are made. */
 export interface TransactionPoolOptions<K, V>
   extends SerializerOptions<K, V>, Omit<ProducerOptions, 'transactionalId'> {
   /** The ids are `prefix-0`, `prefix-1`, and so on. They belong to this one running instance. */
@@ -35,6 +36,13 @@ const ownOptions = [...Object.keys(rules), ...SERIALIZERS];
 /**
  * Producers for several transactions side by side, for one producer has one at a time. Made with
  * {@link transactionPool}.
+ *
+ * **Guarantees.** A transaction is that of one producer, and has all the guarantees of
+ * `producer.transaction()`. Of two that are under way at once, none waits for the other, and nothing is
+ * said of which is committed first.
+ *
+ * @example
+ * requests.pipe(mergeMap((request) => pool.transaction((txn) => handle(request, txn)))).subscribe();
  */
 export class TransactionPool<K = unknown, V = unknown> implements AsyncDisposable {
   private readonly producers = new Set<Producer<K, V>>();

@@ -21,6 +21,7 @@ export const deadLetterHeaders = {
   code: 'dead-letter.code',
 } as const;
 
+/** Where {@link deadLetter} writes. */
 export interface DeadLetterOptions {
   /** Where what failed for good is written. */
   readonly topic: string;

@@ -6,6 +6,7 @@ import { Leader } from './processing/leader.js';
 import { observe } from './passing/observe.js';
 import { Pipelines } from './passing/pipelines.js';
 
+/** What {@link dedupeEach} takes for a duplicate, and how much it remembers. */
 export interface DedupeEachOptions<K = unknown, V = unknown> {
   /**
    * What tells duplicates: the key as stored, or what a function returns, bytes or a primitive. A

@@ -5,6 +5,7 @@ import { byRule, Exclusive, type ExclusiveProject, type OnBusy } from './process
 import type { Grouping } from './processing/groups.js';
 import { observe } from './passing/observe.js';
 
+/** What is busy in {@link exhaustEach}, and what becomes of what comes meanwhile. */
 export interface ExhaustEachOptions<K = unknown, V = unknown> {
   /**
    * What is busy with a record: everything, its partition, its key in the partition, or its group as

@@ -32,9 +32,10 @@ type Pipeline<K, V, R> = OperatorFunction<ConsumerRecord<K, V>, R>;
  * orders.pipe(
  *   fanOut(
  *     processEach((order) => charge(order.value)),
- *     (records) => records.pipe(map((order) => order.derive({ topic: 'audit' })), toTopic(kafka, 'audit')),
+ *     (records) => records.pipe(map((order) => order.derive()), toTopic(kafka, 'audit', { valueSerializer: json() })),
  *   ),
  * ).subscribe();
+ * @see tee
  */
 export function fanOut<K, V, A>(a: Pipeline<K, V, A>): Pipeline<K, V, A>;
 export function fanOut<K, V, A, B>(

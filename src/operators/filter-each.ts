@@ -13,10 +13,11 @@ import type { ConsumerRecord } from '../core/consumer/index.js';
  * **Guarantees.** Order is kept; nothing is held back. With RxJS's own `filter` what is dropped would
  * stay unacked, and commits would stop there.
  *
- * **Errors.** What the predicate throws ends the stream; that record stays unacked.
+ * **Errors.** What the predicate throws ends the stream; that record goes back unacked.
  *
  * @example
- * orders.pipe(filterEach((order) => order.value.total > 100), processEach(review));
+ * orders.pipe(filterEach((order) => order.value.total > 100), processEach(review)).subscribe();
+ * @see flatMapEach
  */
 export function filterEach<K, V, S extends ConsumerRecord<K, V>>(
   predicate: (record: ConsumerRecord<K, V>, index: number) => record is S,

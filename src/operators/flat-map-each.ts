@@ -9,10 +9,11 @@ import { laneRules } from './processing/process-options.js';
 import { Processing, type ProcessContext, type Treatment } from './processing/processing.js';
 import type { WorkResult } from './processing/work.js';
 
+/** How {@link flatMapEach} works on several records. */
 export interface FlatMapEachOptions {
   /** How many records are worked on at once. Default 1. */
   readonly concurrency?: number;
-  /** What is kept in order, as in `processEach`. Default `'partition'`. */
+  /** What is kept in order: as for `processEach`. Default `'partition'`. */
   readonly order?: LaneOrder;
 }
 

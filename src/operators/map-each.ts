@@ -22,7 +22,7 @@ import { observe } from './passing/observe.js';
  * orders.pipe(
  *   mapEach((order) => order.value.total),
  *   processEach((total) => print(total.value)),
- * );
+ * ).subscribe();
  * @see flatMapEach
  */
 export function mapEach<K, V, V2>(

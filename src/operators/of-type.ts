@@ -8,6 +8,10 @@ import { filter, type OperatorFunction } from 'rxjs';
  * ofType('revoked')    ----r-----r-
  * ```
  *
+ * **Guarantees.** Order is kept; nothing is held back.
+ *
+ * **Errors.** Those of its source: `lifecycle` has none.
+ *
  * @example
  * kafka.lifecycle.pipe(ofType('revoked', 'lost')).subscribe(({ partitions }) => forget(partitions));
  */

@@ -7,6 +7,7 @@ import { checkProcessOptions } from './processing/process-options.js';
 import { Processing, type ProcessContext, type Treatment } from './processing/processing.js';
 import type { Work, WorkResult } from './processing/work.js';
 
+/** How {@link processEach} works on several records, and what follows when work fails. */
 export interface ProcessEachOptions<T, E = never> {
   /** How many records are worked on at once. Default 1. */
   readonly concurrency?: number;

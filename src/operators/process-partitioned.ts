@@ -4,6 +4,7 @@ import { custom, resolveOptions } from '../core/util/options.js';
 import { observe } from './passing/observe.js';
 import { Partitioning } from './processing/partitioning.js';
 
+/** How many pipelines {@link processPartitioned} has. */
 export interface ProcessPartitionedOptions {
   /**
    * Of how many partitions at once records are worked on; those of others wait until one of these is

@@ -6,6 +6,7 @@ import { processEach } from './process-each.js';
 import type { ProcessContext } from './processing/processing.js';
 import type { Work, WorkResult } from './processing/work.js';
 
+/** When {@link retryEach} tries again, and how it works on several records. */
 export interface RetryEachOptions<T, E = never> extends Partial<RetryOptions> {
   /** How often at most work is tried again. Default `Infinity`: until it succeeds. */
   readonly count?: number;

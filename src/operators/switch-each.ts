@@ -3,6 +3,7 @@ import type { ConsumerRecord } from '../core/consumer/index.js';
 import { checkGrouping, Exclusive, type ExclusiveProject } from './processing/exclusive.js';
 import { observe } from './passing/observe.js';
 
+/** What supersedes what in {@link switchEach}. */
 export interface SwitchEachOptions<K = unknown, V = unknown> {
   /**
    * What a record supersedes: whatever is under way, what is of its partition, of its key in the

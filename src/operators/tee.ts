@@ -20,7 +20,7 @@ import { fanOut } from './fan-out.js';
  *
  * @example
  * orders.pipe(
- *   tee((records) => records.pipe(map((order) => order.derive()), toTopic(kafka, 'audit'))),
+ *   tee((records) => records.pipe(map((order) => order.derive()), toTopic(kafka, 'audit', { valueSerializer: json() }))),
  *   processEach((order) => charge(order.value)),
  * ).subscribe();
  * @see fanOut

@@ -5,6 +5,7 @@ import { Gate } from './passing/gate.js';
 import { observe } from './passing/observe.js';
 import type { Work } from './processing/work.js';
 
+/** How {@link throttleBytes} paces. */
 export interface ThrottleBytesOptions {
   /** How many bytes may pass at once after a pause. Default: what passes in a second. */
   readonly burstBytes?: number;
@@ -26,7 +27,11 @@ type Sized = Work & { readonly sizeBytes: number };
  *
  * **Guarantees.** Order is kept. On the average no more passes than allowed; at once no more than
  * `burstBytes`, one record excepted that is larger. What waits is bounded by the consumer's window; it
- * goes back when its partition is being given up, and when the stream is unsubscribed.
+ * goes back when its partition is being given up, and when the stream is unsubscribed. Nothing is acked
+ * here.
+ *
+ * **Errors.** ConfigError, at once, for what is no whole number of at least 1. What the source errors with
+ * isn't held back: what waits goes back unacked.
  *
  * @example
  * orders.pipe(throttleBytes(1_000_000), processEach((order) => charge(order.value))).subscribe();

@@ -23,6 +23,8 @@ interface Heard {
  * **Guarantees.** Order is kept; nothing is held back; nothing is acked here. Completing unsubscribes
  * the source: the consumer waits for work in hand, commits and leaves.
  *
+ * **Errors.** Those of its source.
+ *
  * @param consumer the one whose records these are.
  * @example
  * consumer.records('orders').pipe(

@@ -28,6 +28,8 @@ type Positioned = Pick<Consumer<unknown, unknown>, 'lifecycle' | 'moves' | 'paus
  * source: the consumer waits for work in hand, commits and leaves. A partition that a group gives to
  * another member is waited for.
  *
+ * **Errors.** Those of its source.
+ *
  * @param consumer the one whose records these are.
  * @param offsets each the first that is not delivered, as `consumer.endOffsets()` gives it.
  * @example

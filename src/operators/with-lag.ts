@@ -22,8 +22,14 @@ export type WithLag<R> = R & {
  * **Guarantees.** Order is kept; nothing is held back; acks are those of the record. Nothing is asked
  * of the broker.
  *
+ * **Errors.** Those of its source.
+ *
  * @example
- * orders.pipe(withLag(), tap(({ lag }) => print(lag)), processEach((order) => charge(order.value)));
+ * orders.pipe(
+ *   withLag(),
+ *   tap(({ lag }) => print(lag)),
+ *   processEach((order) => charge(order.value)),
+ * ).subscribe();
  */
 export function withLag<K, V>(): OperatorFunction<
   ConsumerRecord<K, V>,

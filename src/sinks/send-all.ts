@@ -16,6 +16,7 @@ import type { SinkRecord } from './to-topic.js';
 const SLICE_RECORDS = 256;
 const SLICE_MS = 5;
 
+/** What {@link sendAll} makes of values, and what follows when one can't be sent. */
 export interface SendAllOptions<T, K, V, R = never>
   extends SerializerOptions<K, V>, ProducerOptions {
   /** Makes a record of a value. Default: the value is one, as in `{ key, value, headers }`. */
@@ -30,10 +31,17 @@ const ownOptions = ['keySerializer', 'valueSerializer', 'toRecord', 'onError'] a
  * Writes everything that a source gives to a topic, and pulls only while there is room: real
  * backpressure, any amount of input through a buffer of `bufferMemory`.
  *
+ * ```
+ * source, asked    -abc--def--g|
+ * room             -yyyn-yyyn-y-
+ * sendAll          ----ABC--DEF-G|
+ * ```
+ *
  * **Guarantees.** As {@link toTopic}; the source is never read ahead of the buffer. Unsubscribing
  * ends the iterator and lets accepted records finish.
  *
- * **Errors.** What the source throws, after what was accepted is finished; what {@link toTopic} says.
+ * **Errors.** What the source throws, after what was accepted is finished; what {@link toTopic} says, but
+ * for `OVERFLOW`; ConfigError, at once, for a source that can't be pulled or an option that doesn't fit.
  *
  * @example
  * sendAll(kafka, 'lines', createInterface({ input: createReadStream('big.log') }), {

@@ -7,6 +7,7 @@ import type { SinkRecord } from './to-topic.js';
 
 /** A record that could not be sent. */
 export interface SendFailure<T> {
+  /** Why: its `code` is Kafka's name of the error where a broker refused the record. */
   readonly error: KafkaError;
   /** What was to be sent. */
   readonly origin: T;
@@ -18,6 +19,10 @@ export interface SendFailure<T> {
  */
 const ORIGIN_BYTES = 256;
 
+/**
+ * What becomes of a record that finds no room: the stream errors, it is dropped, or the oldest batch that
+ * was not sent is, each with a `dropped` event.
+ */
 export type Overflow = 'error' | 'drop-newest' | 'drop-oldest';
 
 /** Values that have no origin wait, too: what gives them is bounded by other means. */

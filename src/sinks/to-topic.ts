@@ -22,6 +22,7 @@ import {
 /** A record as a sink takes it: the topic is the sink's. */
 export type SinkRecord<K = unknown, V = unknown> = Omit<ProducerRecord<K, V>, 'topic'>;
 
+/** What {@link toTopic} makes of values, and what follows when one can't be sent or finds no room. */
 export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
   /** Makes a record of a value. Default: the value is one, as in `{ key, value, headers }`. */
   readonly toRecord?: (value: T) => SinkRecord<K, V>;
@@ -78,7 +79,7 @@ export type OwnProducerOptions<P> = P extends SinkProducer ? object : ProducerOp
  *
  * **Errors.** SerializationError, AuthorizationError, TimeoutError or KafkaError for a record that
  * can't be sent, see `onError`; KafkaError with code `OVERFLOW` when a source outruns the broker:
- * use {@link sendAll} for a source that can wait.
+ * use {@link sendAll} for a source that can wait. ConfigError, at once, for an option that doesn't fit.
  *
  * @example
  * clicks.pipe(

@@ -7,6 +7,12 @@ import { withConsumer, type SourceOptions } from './with-consumer.js';
  * The records of certain partitions, each from where it is said: the beginning, the end, an offset, a
  * time, an age, or where the group has stopped. Nothing is shared with other members.
  *
+ * ```
+ * orders-0, from the beginning    -a--b--c-
+ * orders-1, from the last hour    ---y-----
+ * fromPartitions                  -a-yb--c-
+ * ```
+ *
  * **Guarantees.** As {@link fromTopics}; with a `groupId` acked offsets are committed for it, without
  * joining it.
  *

@@ -1,6 +1,7 @@
 import type { GroupEvent, TopicPartition } from '../group/index.js';
 import type { KafkaError } from '../util/errors.js';
 
+/** A place in a partition. */
 export interface PartitionOffset extends TopicPartition {
   readonly offset: number;
 }

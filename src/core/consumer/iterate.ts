@@ -2,6 +2,7 @@ import type { Observable, Subscription } from 'rxjs';
 import { Queue } from '../util/queue.js';
 import type { ConsumerRecord } from './record/consumer-record.js';
 
+/** Who acks what {@link iterateRecords} gives. */
 export interface IterateOptions {
   /**
    * `'auto'`: a record is acked when the next is asked for. `'manual'`: by the body, which may then
@@ -11,8 +12,17 @@ export interface IterateOptions {
 }
 
 /**
- * Turns a stream of records into an async iterator. What was delivered waits here, bounded by the
- * window of its partition: it is unacked.
+ * Turns a stream of records into an async iterator, for `for await`.
+ *
+ * **Guarantees.** Order is kept. A record is acked when the next one is asked for; the last one before a
+ * `break` or a `throw` is not, and goes back with what nobody has looked at. What was delivered and waits
+ * here is unacked, so the window of its partition bounds it. It subscribes when the first record is asked
+ * for, and unsubscribes at the end of the loop.
+ *
+ * **Errors.** What the source errors with, thrown where the next record is asked for.
+ *
+ * @example
+ * for await (const order of iterate(orders.pipe(take(100)))) await charge(order.value);
  */
 export function iterateRecords<K, V>(
   source: Observable<ConsumerRecord<K, V>>,

@@ -21,13 +21,16 @@ import type { PartitionOffset } from './events.js';
 /** A record that a deserializer could not read. */
 export interface DeserializationFailure extends PartitionOffset {
   readonly part: 'key' | 'value';
+  /** What could not be read. */
   readonly bytes: Buffer;
   readonly error: KafkaError;
 }
 
 /** A record that was given back with `nack()`. */
 export interface NackFailure extends PartitionOffset {
+  /** 1 for the first delivery. */
   readonly attempt: number;
+  /** What `nack()` was given. */
   readonly reason: unknown;
 }
 

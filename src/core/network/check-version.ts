@@ -14,12 +14,17 @@ import { openSession } from './negotiate.js';
 import { tcpTransport } from './tcp.js';
 import { formatAddress, type Transport } from './transport.js';
 
+/** How {@link checkVersion} asks. */
 export interface CheckVersionOptions {
+  /** Default: TCP. */
   readonly transport?: Transport;
+  /** Default: the machine's. */
   readonly clock?: Clock;
   /** Time for the first probe; each one that is left unanswered halves it. Default 2,000 ms. */
   readonly timeoutMs?: number;
+  /** What brokers put into their logs. Default `'rx-kafka'`. */
   readonly clientId?: string;
+  /** Gives up when it aborts. */
   readonly signal?: AbortSignal;
 }
 

@@ -65,6 +65,7 @@ export interface ProducerOptions {
   readonly retryBackoffMs?: number;
   /** Longest wait before an attempt is repeated, in ms. Default 1,000. */
   readonly retryBackoffMaxMs?: number;
+  /** Codec of the batches. Default `'none'`. */
   readonly compressionType?: 'none' | 'gzip' | 'snappy' | 'lz4' | 'zstd';
   /** Level of the codec in use: gzip 1 to 9, lz4 1 to 17, zstd -131072 to 22 (KIP-390). Default the codec's own. */
   readonly compressionLevel?: number;

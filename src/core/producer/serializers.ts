@@ -10,7 +10,9 @@ import type { Submitter } from './record.js';
 
 /** How keys and values become bytes. Without a serializer only text and bytes can be sent. */
 export interface SerializerOptions<K, V> {
+  /** Not called for a record without a key. Default: text and bytes as they are. */
   readonly keySerializer?: Serializer<K>;
+  /** Not called for a tombstone, whose value is null. Default: text and bytes as they are. */
   readonly valueSerializer?: Serializer<V>;
 }
 

@@ -8,7 +8,9 @@ export interface Serde<T> {
 }
 
 /**
- * Text as UTF-8.
+ * Text as UTF-8, both ways.
+ *
+ * **Errors.** What is no string is refused, with a SerializationError of the record.
  *
  * @example
  * kafka.producer({ keySerializer: string() });
@@ -24,7 +26,10 @@ export function string(): Serde<string> {
 }
 
 /**
- * Values as JSON. `undefined`, functions and other things that JSON can't express are refused.
+ * Values as JSON, both ways. What is read is taken for a `T`: nothing checks that.
+ *
+ * **Errors.** `undefined`, functions and other things that JSON can't express are refused, and so is text
+ * that is no JSON, with a SerializationError of the record.
  *
  * @example
  * kafka.producer({ valueSerializer: json<Order>() });
@@ -40,7 +45,14 @@ export function json<T = unknown>(): Serde<T> {
   };
 }
 
-/** Bytes as they are. */
+/**
+ * Bytes as they are, both ways: a Buffer is read, a Buffer or another Uint8Array written.
+ *
+ * **Errors.** What is neither is refused, with a SerializationError of the record.
+ *
+ * @example
+ * kafka.producer({ valueSerializer: bytes() });
+ */
 export function bytes(): Serde<Uint8Array> {
   return {
     serialize(value) {

@@ -1,6 +1,7 @@
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import { custom, integer, resolveOptions } from '../../core/util/options.js';
 
+/** When a batch of `batchEach` or `aggregateEach` is complete, and what is collected together. */
 export interface BatchEachOptions<K = unknown, V = unknown> {
   /** A batch of so many records is complete. Default 500. */
   readonly maxRecords?: number;

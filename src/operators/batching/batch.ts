@@ -18,6 +18,12 @@ export type BatchScope = 'all' | 'partition' | 'key';
  *
  * In `processEach` a batch takes the place of a record: its lane is that of its partition or key
  * where its records have one in common, else all such batches share a lane.
+ *
+ * @example
+ * orders.pipe(
+ *   batchEach({ maxRecords: 100, maxWaitMs: 50, by: 'partition' }),
+ *   processEach(({ partition, offset, length }) => print(`${length} of ${partition} from ${offset} on`)),
+ * ).subscribe();
  */
 export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
   implements Work, Iterable<ConsumerRecord<K, V>>
@@ -30,6 +36,7 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
 
   /** @internal */
   constructor(
+    /** In the order in which they came. */
     readonly records: readonly ConsumerRecord<K, V>[],
     /** How many bytes the keys and values have together, as stored. */
     readonly sizeBytes: number,
@@ -38,6 +45,7 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
     private readonly scope: BatchScope,
   ) {}
 
+  /** How many records it has. */
   get length(): number {
     return this.records.length;
   }
@@ -95,7 +103,7 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
    *   batchEach({ maxRecords: 100, by: 'key' }),
    *   map((batch) => batch.derive({ key: batch.rawKey, value: batch.length })),
    *   toTopic(kafka, 'counts', { valueSerializer: json() }),
-   * );
+   * ).subscribe();
    */
   derive<V2, K2 = null>(changes: DeriveFromOptions<K2, V2>): DerivedRecord<K2, V2> {
     return deriveFrom(this.records, changes);

@@ -6,15 +6,17 @@ import type { Work, WorkResult } from './work.js';
 export interface RetryOptions {
   /** How often at most; `Infinity` for ever. */
   readonly count: number;
-  /** Before it is tried again for the first time, doubling from then on. Default 100. */
+  /** Wait before it is tried again for the first time, in ms, doubling from then on. Default 100. */
   readonly backoffMs?: number;
-  /** The longest wait. Default 10,000. */
+  /** The longest wait, in ms. Default 10,000. */
   readonly backoffMaxMs?: number;
 }
 
 /** Work that failed for good. */
 export interface ProcessFailure<T> {
+  /** The record, or the batch, that it was for. */
   readonly record: T;
+  /** What was thrown, or what the result errored with, the last time. */
   readonly error: unknown;
   /** How often it was tried, over all deliveries. */
   readonly attempt: number;

@@ -16,11 +16,13 @@ import { laneRules } from '../processing/process-options.js';
 
 /** A topic where what failed waits before it is tried again. */
 export interface RetryTopic {
+  /** Its name; it must be there. */
   readonly topic: string;
   /** How long, at least, in ms; the same for all its records, so that the first is due first. */
   readonly delayMs: number;
 }
 
+/** How `retryTopics` reads, works and writes. */
 export interface RetryTopicsOptions<K, V, E = never> {
   /**
    * Options of the consumer of the retry topics: a `groupId`, best one of its own, and the

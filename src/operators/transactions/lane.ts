@@ -11,6 +11,7 @@ import type { Turns } from './turns.js';
 
 /** A transaction that was committed. */
 export interface TransactionResult {
+  /** Of the producer that it was written by. */
   readonly transactionalId: string;
   /** Records that were taken, whether or not anything was made of them. */
   readonly records: number;

@@ -35,9 +35,11 @@ export type TransactionProject<K, V, K2, V2> = (
 
 /** A transaction that was aborted. */
 export interface TransactionAbort<K = unknown, V = unknown> {
+  /** What is to blame; the cause of a TransactionAbortedError, not that. */
   readonly error: unknown;
   /** The records that were taken, in the order in which they came. */
   readonly records: readonly ConsumerRecord<K, V>[];
+  /** Which attempt at these records it was: 1 for the first. */
   readonly attempt: number;
   /** Whether the error is one that passes: of the brokers' making, not of the records'. */
   readonly isPassing: boolean;

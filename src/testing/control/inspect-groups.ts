@@ -31,6 +31,7 @@ export interface GroupSnapshot {
   readonly offsets: OffsetsSnapshot;
 }
 
+/** A member of a group at one moment. */
 export interface MemberSnapshot {
   readonly memberId: string;
   readonly instanceId: string | null;

@@ -41,7 +41,15 @@ interface Answer {
 /**
  * A producer in virtual time: give it to `toTopic()` and other sinks where a producer or a client
  * stands. Records run through the real serializers; then each is answered as drawn, in each partition
- * in the order in which they were sent.
+ * in the order in which they were sent. Made by the helper `sink`.
+ *
+ * @example
+ * test('orders are acked when they are written', kafkaMarbles(({ records, sink, expectAcks, expectOutput }) => {
+ *   const orders = records('-a-b-');
+ *   const invoices = sink('--r');
+ *   expectOutput(orders.pipe(map((order) => order.derive()), toTopic(invoices, 'invoices'))).toBe('---a-b');
+ *   expectAcks(orders).toBe('---a-b');
+ * }));
  */
 export class MarbleSink {
   /** @internal For the sinks of this library. */

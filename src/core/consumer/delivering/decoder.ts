@@ -6,7 +6,9 @@ import type { DeserializationFailure } from '../options.js';
 
 /** How bytes become keys and values. Without a deserializer they stay bytes, cut out on access. */
 export interface DeserializerOptions<K, V> {
+  /** Not called for a record without a key. Default: bytes. */
   readonly keyDeserializer?: Deserializer<K>;
+  /** Not called for a tombstone, whose value is null. Default: bytes. */
   readonly valueDeserializer?: Deserializer<V>;
 }
 

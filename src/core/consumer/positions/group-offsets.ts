@@ -13,8 +13,11 @@ const FIRST_STABLE_VERSION = 7;
 
 /** An offset that a group has stored. */
 export interface CommittedOffset {
+  /** Of the next record to be consumed. */
   readonly offset: number;
+  /** Epoch of the leader that the record before was read from; -1 where unknown. */
   readonly leaderEpoch: number;
+  /** What whoever stored it has added; mostly empty. */
   readonly metadata: string;
 }
 
@@ -22,6 +25,7 @@ export interface CommittedOffset {
 export interface OffsetToCommit extends TopicPartition {
   /** Of the next record to be consumed. */
   readonly offset: number;
+  /** Epoch of the leader that the record before was read from (KIP-320). Default: unknown. */
   readonly leaderEpoch?: number;
   /** Anything that helps whoever looks at the group. */
   readonly metadata?: string;

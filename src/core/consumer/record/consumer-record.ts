@@ -193,7 +193,10 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
    *
    * @throws KafkaError with code `DERIVED_TWICE`.
    * @example
-   * orders.pipe(map((order) => order.derive({ value: invoice(order.value) })), toTopic(kafka, 'invoices'));
+   * orders.pipe(
+   *   map((order) => order.derive({ value: invoice(order.value) })),
+   *   toTopic(kafka, 'invoices'),
+   * ).subscribe();
    */
   derive<K2 = K, V2 = V>(
     changes: DeriveOptions<K2, V2> & { readonly topic: string },

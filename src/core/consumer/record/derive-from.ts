@@ -15,7 +15,7 @@ export type DeriveFromOptions<K, V> = DeriveOptions<K, V> & { readonly value: V 
  *   bufferCount(2),
  *   map(([first, second]) => deriveFrom([first!, second!], { value: first!.value.total + second!.value.total })),
  *   toTopic(kafka, 'pairs', { valueSerializer: json() }),
- * );
+ * ).subscribe();
  * @see batchEach
  */
 export function deriveFrom<V, K = null>(

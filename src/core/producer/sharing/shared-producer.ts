@@ -30,7 +30,11 @@ const rules = {
 
 /**
  * A producer of another thread. Serializers run in this one; batching, sending and retrying in the
- * other.
+ * other. Made by {@link connectProducer}.
+ *
+ * @example
+ * const producer = connectProducer(workerData.port);
+ * clicks.pipe(map((click) => ({ value: click.user })), toTopic(producer, 'clicks')).subscribe();
  */
 export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable {
   /** @internal For the sinks of this library. */
