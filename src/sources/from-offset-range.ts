@@ -36,9 +36,9 @@ export interface OffsetRange {
  * begins elsewhere is another one.
  *
  * @example
- * fromOffsetRange(kafka, [{ topic: 'orders', partition: 0, from: { offset: 100 }, to: 200 }])
+ * fromOffsetRange(kafka, [{ topic: 'orders', partition: 0, from: { durationMs: 3_600_000 } }])
  *   .pipe(count())
- *   .subscribe((records) => console.log(records));
+ *   .subscribe((records) => console.log(`${records} within the last hour`));
  */
 export function fromOffsetRange<K = Buffer | null, V = Buffer | null>(
   target: Kafka | Consumer<K, V>,

@@ -54,6 +54,7 @@ export interface TransactionAbort<K = unknown, V = unknown> {
 export type AfterAbort<K2 = unknown, V2 = unknown> =
   'retry' | 'fail' | ObservableInput<OutgoingRecord<K2, V2>>;
 
+/** Which records are one transaction, by which id, and what follows an abort; and those of its producers. */
 export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2 = unknown>
   extends SerializerOptions<K2, V2>, Omit<ProducerOptions, 'transactionalId'> {
   /**
