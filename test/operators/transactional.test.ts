@@ -141,6 +141,17 @@ describe('transactional', () => {
     expect(committed(sim.cluster, 'g', 'in', 0)).toBe(3);
   });
 
+  it('makes a transaction also of a single record', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 1);
+    const kafka = sim.kafka();
+    const seen = watch(source(kafka).pipe(take(1), transactional(kafka, ids, copy)));
+    await sim.until(() => seen.isComplete);
+    expect(seen.values.map(({ records }) => records)).toEqual([1]);
+    expect(await written(sim)).toEqual(values(0, 1));
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(1);
+  });
+
   it('completes at once where nothing came, and never where nothing ends', async () => {
     await using sim = await start();
     const kafka = sim.kafka();

@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { lastValueFrom, map, mergeMap, timer, toArray, type Observable } from 'rxjs';
+import { catchError, lastValueFrom, map, mergeMap, timer, toArray, type Observable } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import { sendAll, type Producer, type Receipt } from '../../src/index.js';
 import { kafkaMarblesAsync } from '../../src/testing/index.js';
@@ -243,6 +243,44 @@ describe('sendAll', () => {
     expect(() => sendAll('localhost' as never, TOPIC, [])).toThrow(/target is 'localhost'/);
     expect(() => sendAll(sim.kafka(), TOPIC, [], null as never)).toThrow(/sendAll: the options/);
     expect(() => sendAll(sim.kafka(), TOPIC, [], { lingerMs: -1 })).toThrow(/sendAll.*lingerMs/);
+  });
+
+  it(
+    'emits the receipt of a single record, then completes',
+    kafkaMarblesAsync(({ sink, expectOutput }) => {
+      const all = sendAll(sink('--r'), TOPIC, ['a'], { toRecord });
+      expectOutput(all.pipe(map(({ origin }) => origin))).toBe('--(a|)');
+    }),
+  );
+
+  it(
+    'pulls anew for each subscriber',
+    kafkaMarblesAsync(({ sink, expectOutput }) => {
+      const all = sendAll(sink('-r'), TOPIC, new Set(['a', 'b']), { toRecord });
+      const offsets = all.pipe(map(({ offset }) => String(offset)));
+      expectOutput(offsets).toBe('         -(01|)');
+      expectOutput(offsets, '------^').toBe('-------(23|)');
+    }),
+  );
+
+  it('ends its source when toRecord throws, and finishes what was taken', async () => {
+    let isEnded = false;
+    await kafkaMarblesAsync(({ sink, expectOutput, expectReceipts }) => {
+      const { source } = counted(1, () => (isEnded = true));
+      const producer = sink('--r');
+      let count = 0;
+      const none = () => {
+        if (count++ === 1) throw new Error('no record');
+        return { value: 'a' };
+      };
+      const all = sendAll(producer, TOPIC, source, { toRecord: none }).pipe(
+        map(() => 'a'),
+        catchError(({ message }: Error) => [message]),
+      );
+      expectOutput(all).toBe('--(ax|)', { x: 'Cannot make a record of a value: no record' });
+      expectReceipts(producer).toBe('--a');
+    })();
+    expect(isEnded).toBe(true);
   });
 
   it(

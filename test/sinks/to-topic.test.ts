@@ -1,5 +1,6 @@
 import {
   concat,
+  defer,
   EMPTY,
   from,
   map,
@@ -557,6 +558,23 @@ describe('in time', () => {
       expectLifecycle(orders, 'committed', 'commit-failed').toBe('---F-C');
     }),
   );
+
+  test('is subscribed to once for each subscriber, who has all of it written', async () => {
+    let subscriptions = 0;
+    await kafkaMarblesAsync(({ sink, expectOutput }) => {
+      const source = defer(() => {
+        subscriptions++;
+        return of(record(1));
+      });
+      const sent = source.pipe(
+        toTopic(sink('-r'), TOPIC),
+        map(({ offset }) => offset),
+      );
+      expectOutput(sent).toBe('          -(a|)', { a: 0 });
+      expectOutput(sent, '--^').toBe('---(b|)', { b: 1 });
+    })();
+    expect(subscriptions).toBe(2);
+  });
 
   test(
     'a synchronous source and one that comes later are written alike',

@@ -111,6 +111,23 @@ describe('toTransaction', () => {
     }),
   );
 
+  test(
+    'a serializer that throws ends the stream, and its record comes again',
+    kafkaMarblesAsync((t) => {
+      const orders = t.records('-a----', undefined, { drainTimeoutMs: 5 });
+      const valueSerializer = () => {
+        throw new Error('no bytes');
+      };
+      const sent = orders.pipe(
+        derived,
+        toTransaction(transactionOver(t.sink()), { valueSerializer }),
+        catchError(({ code }: { code: string }) => [code]),
+      );
+      t.expectOutput(sent).toBe(' -(s|)', { s: 'SERIALIZATION_FAILED' });
+      t.expectNacks(orders).toBe('-a');
+    }),
+  );
+
   test('a record without a topic is a typed error, and comes again', async () => {
     let code: unknown;
     await kafkaMarblesAsync((t) => {
