@@ -51,7 +51,8 @@ const rules = {
  * **Guarantees.** One record of each group is worked on at a time. Nothing is lost by default: what is
  * skipped is acked when the one in work is. A record whose work has made a derived record is acked by
  * the sink that writes it. What waits is bounded by the consumer's window. Unsubscribing ends the
- * work, and its records go back.
+ * work, promises included, and its records go back; where the callback itself ends the stream, what
+ * returns nothing is done, and acked.
  *
  * With RxJS's `exhaustMap` nobody would ack what is skipped, and commits would stop there.
  *

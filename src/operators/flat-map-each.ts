@@ -35,7 +35,8 @@ export type FlatMapped<K, R> = R extends DerivedRecord ? R : ConsumerRecord<K, R
  * came out of it is acked; where nothing came out, it is acked at once. When one result is nacked, or
  * goes back, the whole origin is delivered again, after work on the others is over. Order and memory
  * are as in `processEach`. A result that is dropped on the way keeps its origin unacked:
- * {@link filterEach} acks it.
+ * {@link filterEach} acks it. Unsubscribing ends what is under way, promises included, and its records go
+ * back; where the callback itself ends the stream, what returns nothing is done, and acked.
  *
  * **Errors.** What `project` throws, or its result errors with, ends the stream; the record goes back.
  *

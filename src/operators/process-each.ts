@@ -58,7 +58,8 @@ export interface ProcessEachOptions<T, E = never> {
  *
  * When it is unsubscribed, promises that are under way still ack their record when they are
  * fulfilled, so that work that was done is committed; Observables are unsubscribed, and their records
- * go back.
+ * go back. Where the callback itself ends the stream, what returns nothing is done, and acked; an
+ * Observable that it returns is not begun.
  *
  * **Errors.** What `project` throws, or its result errors with, is tried again as often as `retry`
  * says, with the record's lane waiting and the others going on; then `onError` decides. By default it

@@ -30,7 +30,8 @@ export interface SwitchEachOptions<K = unknown, V = unknown> {
  * again. Its signal aborts, and its Observable is unsubscribed; what its promise resolves to is
  * dropped. A record whose work has made a derived record is acked by the sink that writes it, and
  * then its predecessors are. What waits is bounded by the consumer's window. Unsubscribing ends the
- * work, and its records go back.
+ * work, promises included, and its records go back; where the callback itself ends the stream, what
+ * returns nothing is done, and acked.
  *
  * With RxJS's `switchMap` nobody would ack what is superseded, and commits would stop there.
  *

@@ -1,4 +1,4 @@
-import { concat, from, map, NEVER, Observable, of, Subject, takeUntil, throwError } from 'rxjs';
+import { concat, from, map, NEVER, Observable, of, Subject, throwError } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { switchEach } from '../../src/index.js';
@@ -187,19 +187,27 @@ describe('switchEach', () => {
     expect(partition.committable).toBe(2);
   });
 
-  test('nor is what was begun acked when the stream ends within the callback', () => {
-    const partition = new TestPartition({ pipeline: testPipeline() });
+  test('work that was superseded by its own callback is not begun', () => {
+    const partition = new TestPartition();
     const source = new Subject<TestRecord>();
-    const ended = new Subject<void>();
+    const [a, b] = partition.deliver('a', 'b');
+    const begun: string[] = [];
+    const begin = (record: TestRecord) =>
+      new Observable<never>((subscriber) => {
+        begun.push(text(record));
+        subscriber.complete();
+      });
     source
       .pipe(
-        switchEach(() => ended.next()),
-        takeUntil(ended),
+        switchEach((record) => {
+          if (text(record) === 'a') source.next(b!);
+          return begin(record);
+        }),
       )
       .subscribe();
-    for (const record of partition.deliver('a')) source.next(record);
-    expect(partition.committable).toBe(0);
-    expect(partition.returned).toEqual([0]);
+    source.next(a!);
+    expect(begun).toEqual(['b']);
+    expect(partition.committable).toBe(2);
   });
 
   test('unsubscribing ends the work, and all goes back', () => {

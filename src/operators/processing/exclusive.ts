@@ -1,10 +1,10 @@
-import { Subscriber, type Observable } from 'rxjs';
+import { from, Observable, Subscriber } from 'rxjs';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import { custom, resolveOptions, type OptionRule } from '../../core/util/options.js';
 import { Groups, type Cell, type Grouping } from './groups.js';
 import { Leader } from './leader.js';
 import type { ProcessContext } from './processing.js';
-import { toObservable, type WorkResult } from './work.js';
+import { asResult, type WorkResult } from './work.js';
 
 /** Work on a record. */
 export type ExclusiveProject<K, V, R> = (
@@ -85,7 +85,7 @@ export class Exclusive<K, V, R> {
   private start(task: Task<K, V, R>): void {
     this.running++;
     try {
-      task.follow(toObservable(this.project(task.leader.record, task)));
+      task.follow(asResult(this.project(task.leader.record, task)));
     } catch (error) {
       task.error(error);
     }
@@ -134,9 +134,13 @@ class Task<K, V, R> implements ProcessContext {
     return this.origin.attempt;
   }
 
-  /** It may be over: the result is listened to all the same, for a promise wants its failure heard. */
-  follow(result: Observable<R>): void {
-    result.subscribe(this.inner);
+  /** It may be over already, by what was done as it was begun. */
+  follow(result: PromiseLike<R> | Observable<R> | undefined): void {
+    // What returns nothing is done, even where the stream has ended within it.
+    if (result === undefined) this.finish();
+    // A promise is listened to all the same: it wants its failure heard.
+    else if (!(result instanceof Observable)) from(result).subscribe(this.inner);
+    else if (!this.isOver && !this.exclusive.isStopped) result.subscribe(this.inner);
   }
 
   next(value: R): void {
@@ -157,16 +161,16 @@ class Task<K, V, R> implements ProcessContext {
   }
 
   complete(): void {
+    if (this.exclusive.isStopped) this.abandon();
+    else this.finish();
+  }
+
+  private finish(): void {
     if (this.isOver) return;
-    const { exclusive } = this;
-    if (exclusive.isStopped) {
-      this.abandon();
-      return;
-    }
     this.end();
     this.leave();
     this.leader.record.done();
-    exclusive.checkEnd();
+    this.exclusive.checkEnd();
   }
 
   abandon(): void {

@@ -1,4 +1,4 @@
-import { EMPTY, from, type Observable, type ObservableInput } from 'rxjs';
+import { from, type Observable, type ObservableInput } from 'rxjs';
 import type { ConsumerRecord, Pipeline } from '../../core/consumer/index.js';
 import type { LaneRecord } from './lanes.js';
 
@@ -57,9 +57,4 @@ export function asResult<R>(given: WorkResult<R>): PromiseLike<R> | Observable<R
 
 function isPromise<R>(result: object): result is PromiseLike<R> {
   return typeof (result as Partial<PromiseLike<R>> | null)?.then === 'function';
-}
-
-/** @throws TypeError when it is nothing that can be waited for. */
-export function toObservable<R>(given: WorkResult<R>): Observable<R> {
-  return given === undefined ? EMPTY : from(given);
 }
