@@ -6,6 +6,7 @@ import {
   sendAll,
   string,
   toTopic,
+  type KafkaError,
   type Producer,
   type Receipt,
   type SendFailure,
@@ -17,6 +18,10 @@ interface Click {
 
 const kafka = createKafka({ bootstrapServers: 'localhost:9092' });
 const clicks = of<Click>({ user: 'anna' });
+
+test('a failure says whether the record may have been written', () => {
+  expectTypeOf<KafkaError>().toHaveProperty('mayBeWritten').toEqualTypeOf<boolean>();
+});
 
 describe('a producer', () => {
   test('takes the keys and values that its serializers take', () => {

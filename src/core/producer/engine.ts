@@ -5,7 +5,13 @@ import { KafkaError } from '../util/errors.js';
 import { Accumulator, type EncodedRecord } from './accumulator.js';
 import type { Batch } from './batch.js';
 import { complaintAboutTopic } from './check-record.js';
-import { invalidRecord, producerClosed, producerError, unknowable } from './errors.js';
+import {
+  closedBefore,
+  invalidRecord,
+  producerClosed,
+  producerError,
+  unknowable,
+} from './errors.js';
 import type { ProducerEvent } from './events.js';
 import { Flushes } from './flushes.js';
 import { dropOldest, failAll, failUnsent } from './giving-up.js';
@@ -192,7 +198,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       await Promise.race([this.finished, timedOut]);
       cancel();
     }
-    this.failAll(producerClosed());
+    this.failAll(producerClosed(), closedBefore);
     this.identity.close();
     this.lookup.stop();
     this.stopListening();
@@ -247,7 +253,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       {
         onSettled: () => this.sender.wake(),
         onForegone: (reason) => this.foregoIdempotence(reason),
-        onFailed: (reason) => this.failAll(reason),
+        onFailed: (reason) => this.failAll(reason, () => reason),
       },
     );
   }
@@ -261,7 +267,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
         wake: () => this.sender.wake(),
         giveUpUnsent: (error) => this.giveUpUnsent(error),
         flush: () => this.flush(),
-        failed: (error) => this.failAll(error),
+        failed: (error) => this.failAll(error, () => error),
         emit: (event) => this.emit(event),
       },
     );
@@ -324,9 +330,9 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   }
 
   /** Nothing more can be written: fails what there is, and everything that comes. */
-  private failAll(error: KafkaError): void {
+  private failAll(error: KafkaError, errorOf: (batch: Batch) => KafkaError): void {
     this.fatal ??= error;
-    failAll(this.accumulator, error);
+    failAll(this.accumulator, errorOf);
     this.waiting.giveUp(error);
     this.settled();
   }

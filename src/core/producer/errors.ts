@@ -33,7 +33,7 @@ export function producerError(
       ? ''
       : `, and the largest record takes ${tooLargeBytes} bytes; raise max.message.bytes, or send less`;
   const message = `Cannot produce to ${what}: the broker said ${error.name}: ${error.message}${said}${fix}${doubt}`;
-  const options = { code: error.name, context };
+  const options = { code: error.name, context, mayBeWritten };
   if (error.isAuthorization) return new AuthorizationError(message, options);
   if (error.name === 'PRODUCER_FENCED') return new FencedError(message, options);
   return new KafkaError(message, { ...options, isRetriable: error.isRetriable });
@@ -117,19 +117,28 @@ interface TriedBatch {
 }
 
 export function deliveryTimedOut(
-  { topic, partition, attempts, mayBeWritten }: TriedBatch,
+  batch: TriedBatch,
   deliveryTimeoutMs: number,
   lastError: KafkaError | undefined,
 ): TimeoutError {
-  const doubt = mayBeWritten ? ' and may have been written' : '';
-  const tried = attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}${doubt}`;
+  const { topic, partition, mayBeWritten } = batch;
   const why = lastError === undefined ? '' : `, and the last error was ${lastError.code}`;
   const more = lastError === undefined ? '' : `: ${lastError.message}`;
   return new TimeoutError(
     `Cannot produce to ${topic}-${partition}: not acknowledged within deliveryTimeoutMs ` +
-      `(${deliveryTimeoutMs} ms); ${tried}${why}${more}`,
-    { code: 'DELIVERY_TIMED_OUT', context: { topic, partition }, cause: lastError },
+      `(${deliveryTimeoutMs} ms); ${tried(batch)}${why}${more}`,
+    {
+      code: 'DELIVERY_TIMED_OUT',
+      context: { topic, partition },
+      cause: lastError,
+      mayBeWritten,
+    },
   );
+}
+
+function tried({ attempts, mayBeWritten }: TriedBatch): string {
+  const doubt = mayBeWritten ? ' and may have been written' : '';
+  return attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}${doubt}`;
 }
 
 function times(count: number): string {
@@ -161,6 +170,24 @@ export function bufferExhausted(topic: string, maxBlockMs: number): TimeoutError
   return new TimeoutError(
     `Cannot send to ${topic}: bufferMemory was used up for maxBlockMs (${maxBlockMs} ms)`,
     { code: 'BUFFER_EXHAUSTED', context: { topic } },
+  );
+}
+
+/** What a producer had no time left to finish as it was closed. */
+export function closedBefore(batch: TriedBatch): KafkaError {
+  const { topic, partition, mayBeWritten } = batch;
+  return new KafkaError(
+    `Cannot produce to ${topic}-${partition}: the producer was closed before that was acknowledged; ` +
+      tried(batch),
+    { code: 'PRODUCER_CLOSED', context: { topic, partition }, mayBeWritten },
+  );
+}
+
+/** The thread that has the producer is gone, or serves nobody any more, and has the record. */
+export function serviceEnded(topic: string): KafkaError {
+  return new KafkaError(
+    `Cannot produce to ${topic}: the producer of the other thread is gone; the record may have been written`,
+    { code: 'PRODUCER_CLOSED', context: { topic }, mayBeWritten: true },
   );
 }
 

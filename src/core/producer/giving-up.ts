@@ -4,13 +4,14 @@ import type { Batch } from './batch.js';
 import type { ProducerMetrics } from './metrics.js';
 
 /** Fails whatever is at hand, sent or not: nothing more can be written. */
-export function failAll(accumulator: Accumulator, error: KafkaError): void {
+export function failAll(accumulator: Accumulator, errorOf: (batch: Batch) => KafkaError): void {
   for (const queue of [...accumulator.active]) {
     for (const batch of [...queue.all()]) {
       queue.remove(batch);
       if (batch.isSettled) continue;
+      if (batch.isAwaited) batch.mayBeWritten = true;
       accumulator.release(batch);
-      batch.fail(error);
+      batch.fail(errorOf(batch));
     }
     accumulator.active.delete(queue);
   }

@@ -208,8 +208,8 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   /**
    * Sends what is waiting, waits for the answers, and gives everything back. What is not
-   * acknowledged after `timeoutMs` fails. A transaction that is open is aborted. Further sends fail with
-   * code `PRODUCER_CLOSED`.
+   * acknowledged after `timeoutMs` fails with code `PRODUCER_CLOSED`, and `mayBeWritten` says whether it was
+   * on the way; further sends fail with the same code. A transaction that is open is aborted.
    *
    * @param options.timeoutMs default unlimited; 0 fails everything at once.
    */

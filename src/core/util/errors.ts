@@ -29,16 +29,19 @@ export class KafkaError extends Error {
   readonly context: ErrorContext;
   /** True when the same call may succeed later without the caller changing anything. */
   readonly isRetriable: boolean;
+  /**
+   * True when a record that this is the failure of may be in the log all the same, for an answer was
+   * never heard: sent again, it may be there twice.
+   */
+  readonly mayBeWritten: boolean;
 
-  constructor(
-    message: string,
-    options: { code: string; context?: ErrorContext; cause?: unknown; isRetriable?: boolean },
-  ) {
+  constructor(message: string, options: SubclassOptions & { code: string }) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause });
     this.name = new.target.name;
     this.code = options.code;
     this.context = options.context ?? {};
     this.isRetriable = options.isRetriable ?? false;
+    this.mayBeWritten = options.mayBeWritten ?? false;
   }
 }
 
@@ -47,6 +50,7 @@ interface SubclassOptions {
   context?: ErrorContext;
   cause?: unknown;
   isRetriable?: boolean;
+  mayBeWritten?: boolean;
 }
 
 /** A socket could not be opened, broke, or was closed while an answer was awaited. */

@@ -61,6 +61,7 @@ export interface SharedError {
   readonly code: string;
   readonly context: ErrorContext;
   readonly isRetriable: boolean;
+  readonly mayBeWritten: boolean;
 }
 
 const classes: Readonly<Record<string, new (message: string, options: never) => KafkaError>> = {
@@ -78,8 +79,8 @@ export function shareError(error: unknown): SharedError {
     error instanceof KafkaError
       ? error
       : new KafkaError(String(error), { code: 'UNKNOWN', cause: error });
-  const { name, message, code, context, isRetriable } = known;
-  return { name, message, code, context, isRetriable };
+  const { name, message, code, context, isRetriable, mayBeWritten } = known;
+  return { name, message, code, context, isRetriable, mayBeWritten };
 }
 
 export function reviveError({ name, message, ...options }: SharedError): KafkaError {

@@ -8,6 +8,7 @@ import {
   invalidPartition,
   invalidRecord,
   producerClosed,
+  serviceEnded,
   serializationFailure,
   unknowable,
 } from '../errors.js';
@@ -211,8 +212,9 @@ export class RemoteEngine implements SinkEngine {
     if (this.isClosed) return;
     this.isClosed = true;
     this.usedBytes = 0;
-    for (const { submitter, token } of this.unsettled.values()) {
-      submitter.failed(token, producerClosed());
+    const firstUnsent = this.nextId - this.outbox.length;
+    for (const [id, { submitter, token, topic }] of this.unsettled) {
+      submitter.failed(token, id < firstUnsent ? serviceEnded(topic) : producerClosed());
     }
     this.unsettled.clear();
     for (const answer of this.calls.values()) answer({ type: 'closed' });

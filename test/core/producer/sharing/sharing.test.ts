@@ -167,8 +167,20 @@ describe('a producer of another thread', () => {
       cluster.delay('Produce', 1000);
       const sent = rejectionOf(remote.send({ topic: TOPIC, value: 'v' }));
       await cluster.whenRequested('Produce');
+      const unsent = rejectionOf(remote.send({ topic: TOPIC, value: 'w' }));
       stop();
-      expect(await sent).toMatchObject({ code: 'PRODUCER_CLOSED' });
+      expect(await sent).toMatchObject({ code: 'PRODUCER_CLOSED', mayBeWritten: true });
+      expect(await unsent).toMatchObject({ code: 'PRODUCER_CLOSED' });
+    }));
+
+  it('tells of what failed whether it may have been written', () =>
+    withCluster(async (cluster, producer) => {
+      const { remote } = shared(producer);
+      cluster.delay('Produce', 60_000);
+      const sent = rejectionOf(remote.send({ topic: TOPIC, value: 'v' }));
+      await cluster.whenRequested('Produce');
+      await producer.close({ timeoutMs: 0 });
+      expect(await sent).toMatchObject({ code: 'PRODUCER_CLOSED', mayBeWritten: true });
     }));
 });
 
