@@ -88,12 +88,7 @@ describe('a record that failed otherwise', () => {
   it('was not written by its own fault', async () => {
     await using sim = await start();
     const error = await rejectionOf(
-      sim.run(
-        sim
-          .kafka()
-          .producer()
-          .send({ topic: TOPIC, value: 7 }),
-      ),
+      sim.run(sim.kafka().producer().send({ topic: TOPIC, value: 7 })),
     );
     expect(error).toBeInstanceOf(KafkaError);
     expect(error).toMatchObject({ mayBeWritten: false });
