@@ -556,6 +556,47 @@ describe('rule 29', () => {
   });
 });
 
+describe('rule 15', () => {
+  it.each(['instance', 'partition'] as const)(
+    'a client that is drained while an id is taken over completes the stream (%s)',
+    async (transactionalIdPer) => {
+      await using sim = await start();
+      fill(sim, 'in', 0, 3);
+      sim.cluster.failNext('InitProducerId', 'COORDINATOR_LOAD_IN_PROGRESS', 1000);
+      const kafka = sim.kafka();
+      const options = { transactionalIdPrefix: 'app', transactionalIdPer };
+      const seen = watch(source(kafka).pipe(transactional(kafka, options, copy)));
+      await sim.until(() => (sim.cluster.inspect().requests['InitProducerId'] ?? 0) > 0);
+      await sim.run(kafka.drain());
+      await sim.until(() => seen.isComplete || seen.error !== undefined);
+      expect([seen.isComplete, seen.error]).toEqual([true, undefined]);
+    },
+  );
+
+  it('so does one that is drained with the producer that was given', async () => {
+    await using sim = await start();
+    sim.cluster.failNext('InitProducerId', 'COORDINATOR_LOAD_IN_PROGRESS', 1000);
+    const kafka = sim.kafka();
+    const producer = kafka.producer({ transactionalId: 'mine' });
+    const seen = watch(source(kafka).pipe(transactional(producer, {}, copy)));
+    await sim.until(() => (sim.cluster.inspect().requests['InitProducerId'] ?? 0) > 0);
+    await sim.run(kafka.drain());
+    await sim.until(() => seen.isComplete || seen.error !== undefined);
+    expect([seen.isComplete, seen.error]).toEqual([true, undefined]);
+  });
+
+  it('a client that is drained finishes what is under way, and completes the stream', async () => {
+    await using sim = await start();
+    fill(sim, 'in', 0, 3);
+    const kafka = sim.kafka();
+    const seen = watch(copying(kafka, { maxWaitMs: 10_000 }));
+    await sim.until(() => sim.eventsOf('transaction-begun').length === 1);
+    await sim.run(kafka.drain());
+    expect([seen.isComplete, seen.error]).toEqual([true, undefined]);
+    expect(await written(sim)).toEqual(values(0, 3));
+  });
+});
+
 describe('rule 30', () => {
   it('records whose epoch ended before EndTxn are not committed; the rest is replayed', async () => {
     await using sim = await start();

@@ -129,7 +129,12 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   onDrain(end: () => void): () => void {
     // Half of a transaction's records is not an end: it is aborted.
-    if (this.transactions === undefined) this.drainListeners.add(end);
+    return this.transactions === undefined ? this.onClientDrained(end) : () => undefined;
+  }
+
+  /** Calls back once when the client is drained; returns how to be left out. */
+  onClientDrained(end: () => void): () => void {
+    this.drainListeners.add(end);
     return () => this.drainListeners.delete(end);
   }
 

@@ -29,6 +29,8 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
   private groupId: string | undefined;
   private failure: { readonly error: unknown } | undefined;
   private isUpstreamDone = false;
+  private isDrained = false;
+  private forgetClient: () => void = () => undefined;
   private isStopped = false;
 
   constructor(
@@ -43,10 +45,14 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
    * offsets, and the end of stable records, in the balance.
    */
   async start(source: Observable<ConsumerRecord<K, V>>): Promise<void> {
+    if (this.target instanceof Producer) {
+      this.forgetClient = this.target.engine.onClientDrained(() => this.clientDrained());
+    }
     try {
       if (this.options.transactionalIdPer === 'instance') {
         const producers = this.transactionalIds().map((id) => this.producerFor(id));
         await Promise.all(producers.map((producer) => producer.initTransactions()));
+        if (this.isStopped || this.isUpstreamDone) return;
         const { transactions } = producers[0]!.engine;
         if (transactions?.support?.hasMemberOffsets === false) throw needsPartitions();
         const turns = new Turns(producers);
@@ -58,7 +64,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
         for (const lane of lanes) this.keep(lane.run());
       }
     } catch (error) {
-      this.fail(error);
+      this.notTakenOver(error);
       return;
     }
     if (this.isStopped) return;
@@ -154,7 +160,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     this.byPartition.set(owner, lane);
     this.keep(
       lane
-        .run((error) => this.fail(error))
+        .run((error) => this.notTakenOver(error))
         .finally(() => {
           this.byPartition.delete(owner);
           return this.close(producer);
@@ -199,6 +205,8 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     if (this.target instanceof Producer) return this.target;
     const producer = this.target.producer({ ...this.options.producer, transactionalId });
     this.producers.add(producer);
+    // It is closed with this run, and forgets it then.
+    producer.engine.onClientDrained(() => this.clientDrained());
     return producer;
   }
 
@@ -207,8 +215,20 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     this.running.add(kept);
   }
 
+  /** Consumers are drained before: what is not done now won't be. */
+  private clientDrained(): void {
+    this.isDrained = true;
+    this.upstream.unsubscribe();
+    this.complete();
+  }
+
+  /** An id is not taken over, which a client that is drained does not wait for. */
+  private notTakenOver(error: unknown): void {
+    if (!this.isDrained) this.fail(error);
+  }
+
   private complete(): void {
-    if (this.isStopped) return;
+    if (this.isStopped || this.isUpstreamDone) return;
     this.isUpstreamDone = true;
     for (const lane of this.lanes()) lane.complete();
     void this.finish();
@@ -234,6 +254,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
   private async closeAll(): Promise<void> {
     while (this.running.size > 0) await Promise.all(this.running);
     this.pipelines.stop();
+    this.forgetClient();
     await Promise.all([...this.producers].map((producer) => this.close(producer)));
   }
 
