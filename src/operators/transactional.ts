@@ -52,7 +52,8 @@ import { TransactionalRun } from './transactions/run.js';
  *
  * **Errors.** After an abort `onAbort` decides; by default errors that pass are retried with the same
  * records, and what `project` or a record is to blame for ends the stream. FencedError when another
- * instance has taken the id over, at once and with nothing committed; UnsupportedVersionError below
+ * instance has taken the id over, at once and with nothing committed; AuthorizationError, likewise, that
+ * names what may not be read, written or used; UnsupportedVersionError below
  * Kafka 2.5 unless `transactionalIdPer` is `'partition'`, and below 0.11; KafkaError with code
  * `NO_GROUP`, `MIXED_GROUPS`, `CONSUMER_SHARED`, `NOT_A_RECORD`, `RECORD_DIVIDED`, `RECORD_TAKEN` or
  * `RECORD_SETTLED`. All of them when nothing is left under way.

@@ -202,9 +202,9 @@ export class TransactionLane<K, V> {
         return;
       }
       this.cut();
-      if (this.isStopped || phase === 'FATAL_ERROR') throw end.error;
+      if (this.isStopped || phase === 'FATAL_ERROR') throw rootOf(end.error);
       const next = this.afterAbort(batch, end.error, attempt);
-      if (next === 'fail') throw end.error;
+      if (next === 'fail') throw rootOf(end.error);
       if (next !== 'retry') project = () => from(next);
       if (!(end.error instanceof PartitionsRevoked)) await this.backOff(attempt);
       batch.renew();
