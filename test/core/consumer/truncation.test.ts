@@ -80,6 +80,22 @@ describe.each([
     expect(sim.cluster.groupOffsets('billing')[TOPIC]![0]!.offset).toBe(3);
   });
 
+  it('has what is committed put right at the next interval, though nothing is written or acked', async () => {
+    await using sim = await start();
+    limitVersions(sim, limits);
+    for (let i = 0; i < 10; i++) fill(sim, TOPIC, 0, 1);
+    const committed = () => sim.cluster.groupOffsets('billing')[TOPIC]?.[0]?.offset;
+    const { position } = consume(sim, { groupId: 'billing', autoCommitIntervalMs: 100 });
+    await sim.until(() => committed() === 10);
+    sim.cluster.truncate(TOPIC, 0, 6);
+    await sim.until(() => position() === 6);
+    await sim.advance(200);
+    expect(committed()).toBe(6);
+    const commits = sim.cluster.inspect().requests['OffsetCommit'];
+    await sim.advance(10_000);
+    expect(sim.cluster.inspect().requests['OffsetCommit']).toBe(commits);
+  });
+
   it('is no matter where only records are gone that nobody has seen', async () => {
     await using sim = await start();
     limitVersions(sim, limits);

@@ -69,7 +69,7 @@ export class Committer {
     });
   }
 
-  /** A partition was assigned, or its position has moved on. */
+  /** A partition begins somewhere, or its position has moved on. */
   moved(partition: AssignedPartition): void {
     if (partition.hasNews) return;
     partition.hasNews = true;
@@ -172,11 +172,7 @@ export class Committer {
   private takeChanged(): AssignedPartition[] {
     const taken = [...this.changed];
     this.changed.clear();
-    for (const partition of taken) {
-      partition.hasNews = false;
-      // Where it begins is not known yet: that is to be committed when it is.
-      if (!partition.hasPosition && !partition.isDraining) this.moved(partition);
-    }
+    for (const partition of taken) partition.hasNews = false;
     return taken;
   }
 

@@ -7,6 +7,8 @@ import type { Ledger } from '../ledger.js';
 
 /** What {@link LogValidator} tells the consumer it works for. */
 export interface ValidationHooks {
+  /** A partition begins anew before what was consumed of it, and maybe before what is committed. */
+  readonly onBegun: (partition: AssignedPartition) => void;
   /** Partitions can be fetched again. */
   readonly onReady: () => void;
   readonly onFatal: (error: KafkaError, partition: AssignedPartition) => void;
@@ -76,6 +78,7 @@ export class LogValidator {
     if (commitPosition.offset < endOffset) {
       partition.begin(commitPosition.offset, commitPosition.leaderEpoch);
     } else partition.begin(endOffset, leaderEpoch);
+    this.hooks.onBegun(partition);
   }
 
   /** A leader that is older than what was consumed says nothing about it: there must be a newer one. */

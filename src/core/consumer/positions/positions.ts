@@ -37,6 +37,8 @@ export interface PositionHooks {
   readonly member: () => GroupMetadata | undefined;
   /** Tell whether a partition came to be after the subscription: then nothing of it may be skipped. */
   readonly sizes: TopicSizes;
+  /** A partition begins somewhere, where the group may have committed another offset. */
+  readonly onBegun: (partition: AssignedPartition) => void;
   readonly onReady: () => void;
   readonly onFatal: (error: KafkaError, partition: AssignedPartition) => void;
 }
@@ -252,6 +254,7 @@ export class Positions {
     partition.topicId = this.context.cluster.metadata.topics.get(topic)?.id ?? ZERO_UUID;
     partition.validatedEpoch = leaderEpochOf(this.context, partition);
     this.context.emit({ type: 'position-reset', topic, partition: index, offset, reason });
+    this.hooks.onBegun(partition);
   }
 }
 

@@ -27,7 +27,7 @@ export interface HandoverParts {
   readonly callbacks: UserCallbacks;
   readonly drainer: Drainer;
   /** `undefined` without a group. */
-  readonly committer: Pick<Committer, 'moved' | 'commitBefore'> | undefined;
+  readonly committer: Pick<Committer, 'commitBefore'> | undefined;
 }
 
 /** What a {@link Handover} asks of, and tells, the run. */
@@ -56,10 +56,9 @@ export class Handover implements GroupHandler {
 
   async onAssigned(added: readonly TopicPartition[]): Promise<void> {
     if (this.hooks.isEnding() || added.length === 0) return;
-    const { holdings, committer, topicSizes, outlets, callbacks, drainer, positions } = this.parts;
+    const { holdings, topicSizes, outlets, callbacks, drainer, positions } = this.parts;
     const fresh = added.map((where) => this.hooks.newPartition(where));
     holdings.add(fresh);
-    for (const partition of fresh) committer?.moved(partition);
     topicSizes.noteAssigned(fresh.map(({ topic }) => topic));
     this.context.emit({ type: 'assigned', partitions: added.map(plainPartition) });
     for (const partition of fresh) outlets.attach(partition);

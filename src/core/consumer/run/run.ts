@@ -213,6 +213,7 @@ export class ConsumerRun {
     return new Positions(this.context, {
       member: () => this.membership.metadata,
       sizes: this.topicSizes,
+      onBegun: (partition) => this.committer?.moved(partition),
       onReady: () => {
         this.wake();
         this.checkRangesEnd();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { ConsumerOptions } from '../../../../src/index.js';
+import type { Consumer, ConsumerOptions } from '../../../../src/index.js';
 import { limitVersions } from '../../../support/api-limits.js';
 import { EmbeddedClient } from '../../../support/embedded-client.js';
 import { Simulation } from '../../../support/simulation.js';
@@ -107,6 +107,29 @@ describe('an offset that the log no longer has', () => {
     expect(sim.eventsOf('position-reset').at(-1)).toMatchObject({ reason: 'out-of-range' });
     expect(offsetsOf(seen.values).slice(0, fetched + 1)).toEqual([...upTo(fetched), 10]);
   });
+});
+
+it.each<[string, number, (sim: Simulation, consumer: Consumer) => unknown]>([
+  ['a reset', 20, (sim) => deleteBefore(sim, 10)],
+  ['a seek', 15, (_, consumer) => consumer.seek(where, { offset: 15 })],
+])('%s is committed at the next interval, though nothing is acked', async (_, offset, move) => {
+  await using sim = await start();
+  fill(sim, TOPIC, 0, 20);
+  const consumer = sim.kafka().consumer({
+    ...manual,
+    autoOffsetReset: 'latest',
+    groupId: 'billing',
+    autoCommitIntervalMs: 100,
+  });
+  const committed = () => sim.cluster.groupOffsets('billing')[TOPIC]?.[0]?.offset;
+  consumer.pause([where]);
+  watch(consumer.records({ partitions: [{ ...where, start: { offset: 3 } }] }));
+  await sim.until(() => committed() === 3);
+  await move(sim, consumer);
+  consumer.resume();
+  await sim.until(() => consumer.position(where) === 20);
+  await sim.advance(200);
+  expect(committed()).toBe(offset);
 });
 
 describe('where a group has committed nothing', () => {
