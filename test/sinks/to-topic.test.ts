@@ -18,7 +18,7 @@ import {
   lastValueFrom,
 } from 'rxjs';
 import { describe, expect, it, test } from 'vitest';
-import { withOrigins } from '../../src/core/records/provenance.js';
+import { Originating, type Origin } from '../../src/core/records/provenance.js';
 import {
   ConfigError,
   KafkaError,
@@ -44,6 +44,15 @@ function connections(sim: Simulation): number {
   return sim.cluster.inspect().brokers.reduce((sum, broker) => sum + broker.connections, 0);
 }
 
+class Derived extends Originating {
+  constructor(
+    readonly value: string,
+    origins: readonly Origin[],
+  ) {
+    super(origins);
+  }
+}
+
 /** A record that was derived from a consumed one, and what became of that. */
 function derived(value: string) {
   const outcome: { is: 'open' | 'acked' | 'nacked'; reason?: unknown } = { is: 'open' };
@@ -54,7 +63,7 @@ function derived(value: string) {
       outcome.reason = reason;
     },
   };
-  return { record: withOrigins({ value }, [origin]), outcome };
+  return { record: new Derived(value, [origin]), outcome };
 }
 
 /** Keeps what a subscription is told. */

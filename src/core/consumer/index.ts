@@ -1,9 +1,6 @@
 export { Consumer } from './consumer.js';
-export {
-  ConsumerRecord,
-  type DeriveOptions,
-  type DerivedRecord,
-} from './record/consumer-record.js';
+export { ConsumerRecord } from './record/consumer-record.js';
+export type { DerivedRecord, DeriveOptions } from './record/derived.js';
 export { deriveFrom, type DeriveFromOptions } from './record/derive-from.js';
 export type { DeserializerOptions } from './delivering/decoder.js';
 export type { PartitionPosition } from './context.js';

@@ -10,7 +10,6 @@ export {
   Originating,
   originsOf,
   shareOrigins,
-  withOrigins,
   type Origin,
   type WithOrigins,
 } from './provenance.js';

@@ -2,7 +2,7 @@ import { filter, map, Observable, share, Subject, take } from 'rxjs';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import type { Kafka } from '../../core/kafka.js';
 import type { ProducerOptions, Receipt } from '../../core/producer/index.js';
-import { withOrigins, type Content } from '../../core/records/index.js';
+import { Originating, type Content } from '../../core/records/index.js';
 import type { SendFailure } from '../../sinks/sink-run.js';
 import type { SinkTarget } from '../../sinks/target.js';
 import { toTopic } from '../../sinks/to-topic.js';
@@ -19,6 +19,22 @@ export interface Copy {
 
 type Outcome = Receipt<Copy> | SendFailure<Copy>;
 
+/** Remembers the record that it is a copy of. */
+class CopyOf extends Originating implements Copy {
+  readonly topic: string;
+  readonly key: Buffer | null;
+  readonly value: Buffer | null;
+  readonly headers: Copy['headers'];
+
+  constructor(record: AnyRecord, { topic, key, value, headers }: Copy) {
+    super([record]);
+    this.topic = topic;
+    this.key = key;
+    this.value = value;
+    this.headers = headers;
+  }
+}
+
 /**
  * Writes copies of records, and acks each record when its copy is acknowledged. All that are on the way
  * share one sink, so one producer.
@@ -34,7 +50,7 @@ export function copyWriter(
   });
   const outcomes = copies.pipe(sink, share());
   return (record, content) => {
-    const copy = withOrigins(content, [record]);
+    const copy = new CopyOf(record, content);
     return new Observable<Outcome>((subscriber) => {
       const isOurs = ({ origin }: Outcome) => origin === copy;
       subscriber.add(outcomes.pipe(filter(isOurs), take(1)).subscribe(subscriber));

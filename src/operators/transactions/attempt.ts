@@ -1,4 +1,4 @@
-import { from, ReplaySubject, tap, type Subscription } from 'rxjs';
+import { from, tap, type Subscription } from 'rxjs';
 import {
   ShownRecords,
   type ConsumerRecord,
@@ -10,6 +10,7 @@ import type { Transaction } from '../../core/producer/index.js';
 import type { Cancel, Clock } from '../../core/util/clock.js';
 import { KafkaError, TimeoutError } from '../../core/util/errors.js';
 import { toTransaction } from '../../sinks/to-transaction.js';
+import { AttemptRecords } from './attempt-records.js';
 import type { TransactionBatch } from './batch.js';
 import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
 
@@ -47,10 +48,12 @@ export interface AttemptSetup<K, V> {
  */
 export class Attempt<K, V> implements Outcome {
   readonly isNacked = false;
-  private readonly input = new ReplaySubject<ConsumerRecord<K, V>>();
+  private readonly input = new AttemptRecords<ConsumerRecord<K, V>>();
   private readonly shown: ShownRecords;
   private readonly abort = new AbortController();
   private readonly signals = new Set<AbortSignal>();
+  /** Where the latest record lies: those of one batch share a signal. */
+  private latest: ConsumerRecord<K, V>['source'] | undefined;
   private readonly revoked = () => this.stop(new PartitionsRevoked());
   private output: Subscription | undefined;
   private cancelDeadline: Cancel = () => undefined;
@@ -90,7 +93,7 @@ export class Attempt<K, V> implements Outcome {
     if (this.phase !== 'projecting') return;
     try {
       const context = { attempt, signal: this.abort.signal };
-      const results = from(project(this.input.asObservable(), context));
+      const results = from(project(this.input.all, context));
       const output = results
         .pipe(
           tap({ complete: () => this.noteResults() }),
@@ -111,18 +114,17 @@ export class Attempt<K, V> implements Outcome {
 
   /** Shows one more record. */
   feed(record: ConsumerRecord<K, V>): void {
-    const { signal } = record;
-    if (!this.signals.has(signal)) {
-      this.signals.add(signal);
-      signal.addEventListener('abort', this.revoked, { once: true });
-      if (signal.aborted) this.revoked();
+    const { source } = record;
+    if (source !== this.latest) {
+      this.latest = source;
+      this.heed(source.signal);
     }
-    this.input.next(this.shown.show(record));
+    this.input.add(this.shown.show(record));
   }
 
   /** No more records join. */
   close(): void {
-    this.input.complete();
+    this.input.close();
   }
 
   /** Gives the attempt up, unless its commit is under way: that is awaited. */
@@ -149,6 +151,13 @@ export class Attempt<K, V> implements Outcome {
 
   giveBack(): void {
     this.stop(givenBack());
+  }
+
+  private heed(signal: AbortSignal): void {
+    if (this.signals.has(signal)) return;
+    this.signals.add(signal);
+    signal.addEventListener('abort', this.revoked, { once: true });
+    if (signal.aborted) this.revoked();
   }
 
   private leave(): void {

@@ -35,12 +35,13 @@ export class TransactionBatch<K, V> {
   }
 
   get pipelines(): Set<Pipeline> {
-    return new Set(this.records.map(({ pipeline }) => pipeline));
+    return new Set([...this.owners].map(({ pipeline }) => pipeline));
   }
 
   /** Whether records of partitions that are being given up are among them. */
   get isDraining(): boolean {
-    return this.records.some(({ isDraining }) => isDraining);
+    for (const owner of this.owners) if (owner.isDraining) return true;
+    return false;
   }
 
   /** Takes the same records again, but for those of partitions that are lost, or were to be left. */

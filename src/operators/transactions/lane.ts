@@ -163,19 +163,26 @@ export class TransactionLane<K, V> {
   }
 
   private joinWaiting(): void {
-    const { batch } = this;
+    const { batch, attempt } = this;
     if (batch === undefined || this.isFull || this.waiting.length === 0) return;
-    const left: ConsumerRecord<K, V>[] = [];
-    for (const record of this.waiting.splice(0)) {
-      if (record.isFenced) continue;
-      if (!this.takesMore() || !batch.take(record)) {
-        left.push(record);
-      } else {
-        this.attempt?.feed(record);
-        this.closeIfFull();
-      }
+    const before = batch.records.length;
+    this.takeWaiting(batch);
+    if (attempt !== undefined)
+      batch.records.slice(before).forEach((record) => attempt.feed(record));
+    this.closeIfFull();
+  }
+
+  private takeWaiting(batch: TransactionBatch<K, V>): void {
+    const { waiting } = this;
+    const { maxRecords } = this.setup.options;
+    // Those that stay are put to the front of the same array.
+    let kept = 0;
+    let next = 0;
+    while (next < waiting.length && batch.records.length < maxRecords) {
+      const record = waiting[next++]!;
+      if (!record.isFenced && !batch.take(record)) waiting[kept++] = record;
     }
-    this.waiting = left;
+    waiting.splice(kept, next - kept);
   }
 
   private takesMore(): boolean {

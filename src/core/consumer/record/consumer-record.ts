@@ -1,13 +1,8 @@
-import {
-  withOrigins,
-  type Header,
-  type Origin,
-  type RecordCursor,
-  type WithOrigins,
-} from '../../records/index.js';
+import { type Header, type Origin, type RecordCursor } from '../../records/index.js';
 import { KafkaError } from '../../util/errors.js';
 import type { DeliveryOwner, RecordHome } from '../delivering/delivery.js';
 import type { Pipeline } from '../pipeline.js';
+import { Derived, type DerivedRecord, type DeriveOptions } from './derived.js';
 
 /** Stands for a key or value that nobody has asked for yet. */
 const LAZY: unique symbol = Symbol('lazy');
@@ -19,26 +14,6 @@ const NACKED = 4;
 const ONE_ATTEMPT = 8;
 /** Acked, nacked, given back, or not delivered yet. */
 const SETTLED = -1;
-
-/** What {@link ConsumerRecord.derive} changes; the rest is as in the record it is called on. */
-export interface DeriveOptions<K = unknown, V = unknown> {
-  readonly topic?: string;
-  readonly partition?: number;
-  readonly timestamp?: number;
-  readonly key?: K;
-  readonly value?: V;
-  readonly headers?: readonly (readonly [name: string, value: Uint8Array | string | null])[];
-}
-
-/** An outgoing record that remembers what it was made from. Sinks ack that once this is written. */
-export interface DerivedRecord<K = unknown, V = unknown> extends WithOrigins {
-  readonly topic?: string | undefined;
-  readonly partition?: number | undefined;
-  readonly timestamp?: number | undefined;
-  readonly key: K;
-  readonly value: V;
-  readonly headers: readonly (readonly [name: string, value: Uint8Array | string | null])[];
-}
 
 /**
  * A record that was consumed. Key, value and headers are views of the memory it was fetched into,
@@ -207,7 +182,7 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     const { topic, partition, timestamp, headers = this.headers } = changes;
     const key = ('key' in changes ? changes.key : this.key) as K2;
     const value = ('value' in changes ? changes.value : this.value) as V2;
-    return withOrigins({ topic, partition, timestamp, key, value, headers }, [origin]);
+    return new Derived<K2, V2>(topic, partition, timestamp, key, value, headers, [origin]);
   }
 
   /** @internal What a result made from this record reports to. */

@@ -1,6 +1,6 @@
-import { withOrigins } from '../../records/index.js';
 import { KafkaError } from '../../util/errors.js';
-import type { ConsumerRecord, DerivedRecord, DeriveOptions } from './consumer-record.js';
+import type { ConsumerRecord } from './consumer-record.js';
+import { Derived, type DerivedRecord, type DeriveOptions } from './derived.js';
 
 /** What a record that is made from several is to be: nothing is taken over from them. */
 export type DeriveFromOptions<K, V> = DeriveOptions<K, V> & { readonly value: V };
@@ -27,5 +27,5 @@ export function deriveFrom<V, K = null>(
   }
   const origins = records.map((record) => record.originOfResult());
   const { topic, partition, timestamp, key = null as K, value, headers = [] } = changes;
-  return withOrigins({ topic, partition, timestamp, key, value, headers }, origins);
+  return new Derived<K, V>(topic, partition, timestamp, key, value, headers, origins);
 }

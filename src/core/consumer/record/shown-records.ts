@@ -12,6 +12,8 @@ type AnyRecord = ConsumerRecord<unknown, unknown>;
 export class ShownRecords {
   private readonly pipeline: Pipeline;
   private readonly homes = new Map<RecordHome, Relay>();
+  /** Records come batch by batch: most lie where the one before does. */
+  private latest: { readonly source: RecordHome; readonly home: Relay } | undefined;
 
   constructor(
     host: PipelineHost,
@@ -22,12 +24,17 @@ export class ShownRecords {
 
   show<K, V>(record: ConsumerRecord<K, V>): ConsumerRecord<K, V> {
     const { source } = record;
+    if (source !== this.latest?.source) this.latest = { source, home: this.homeFor(source) };
+    return record.shownIn(this.latest.home);
+  }
+
+  private homeFor(source: RecordHome): Relay {
     let home = this.homes.get(source);
     if (home === undefined) {
       home = new Relay(source, this.outcome, new ShownOwner(source.owner, this.pipeline));
       this.homes.set(source, home);
     }
-    return record.shownIn(home);
+    return home;
   }
 
   end(): void {
