@@ -527,6 +527,23 @@ describe('rule 28', () => {
     expect(requests['TxnOffsetCommit']).toBeGreaterThan(0);
   });
 
+  it('a plain commit that was on the way before the first record lands before what transactions store', async () => {
+    await using sim = await start();
+    let isHeldUp = false;
+    sim.cluster.intercept('OffsetCommit', async () => {
+      isHeldUp = true;
+      await new Promise<void>((resolve) => sim.clock.schedule(3000, resolve));
+      return undefined;
+    });
+    const seen = watch(source(sim.kafka()).pipe(transactional(sim.kafka(), ids, copy)));
+    // Where the partitions begin is committed while nothing has come of them.
+    await sim.until(() => isHeldUp);
+    fill(sim, 'in', 0, 3);
+    await sim.until(() => taken(seen.values) === 3);
+    await sim.advance(10_000);
+    expect(committed(sim.cluster, 'g', 'in', 0)).toBe(3);
+  });
+
   it('the first transaction stores where idle partitions begin, too, as rule 5 wants it', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 1);

@@ -204,6 +204,7 @@ export class Attempt<K, V> implements Outcome {
 
   private async sendOffsets(): Promise<StoredOffsets> {
     const { batch, isOurs } = this.setup;
+    await Promise.all([...batch.pipelines].map(({ host }) => host.group!.quiet()));
     const stored = new Map(
       [...batch.pipelines].map(
         (pipeline) =>

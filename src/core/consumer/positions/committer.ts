@@ -85,6 +85,11 @@ export class Committer {
     this.commitSoon();
   }
 
+  /** Resolves when no commit is on the way. */
+  get quiet(): Promise<unknown> {
+    return this.last;
+  }
+
   /** Commits what is acked of some partitions, after a commit that is under way. Never rejects. */
   commitAcked(
     partitions: readonly AssignedPartition[],

@@ -11,6 +11,8 @@ export type TransactionMember = Pick<GroupMetadata, 'groupId'> & Partial<GroupMe
 interface GroupHooks {
   readonly partitions: () => readonly AssignedPartition[];
   readonly member: () => TransactionMember | undefined;
+  /** Resolves when the consumer has no commit of its own on the way. */
+  readonly quiet: () => Promise<unknown> | undefined;
   /** Goes on in a partition from what is committed of it. */
   readonly beginAnew: (partition: AssignedPartition) => void;
 }
@@ -26,6 +28,14 @@ export class GroupForTransactions {
   /** As whom to store now; `undefined` while the group is between generations. */
   get member(): TransactionMember | undefined {
     return this.hooks.member();
+  }
+
+  /**
+   * Resolves when nothing is on the way that could overtake what a transaction stores: until the first
+   * record came, the consumer has committed by itself where partitions begin.
+   */
+  async quiet(): Promise<void> {
+    await this.hooks.quiet();
   }
 
   /**

@@ -194,6 +194,7 @@ export class ConsumerRun {
     return new GroupForTransactions(this.context, groupId, {
       partitions: this.partitionsNow,
       member: () => (this.isShared ? this.membership.metadata : { groupId }),
+      quiet: () => this.committer?.quiet,
       beginAnew: (partition) => this.seek([partition], { from: 'committed' }),
     });
   }
