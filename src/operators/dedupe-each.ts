@@ -129,15 +129,18 @@ class Deduping<K, V> {
 
   /** Went they back, they would come before it, and whoever keeps its lane would wait for both. */
   private await(id: unknown, nacked: ConsumerRecord<K, V>, leader: Leader<K, V>): void {
-    const held: Held<K, V> = { nacked, followers: [] };
+    const { signal } = nacked;
+    const giveUp = () => this.release(id);
+    const forget = nacked.onGivenUp(giveUp);
+    // It may have come again, and gone back before it came here.
+    signal.addEventListener('abort', giveUp);
+    const stopListening = () => {
+      forget();
+      signal.removeEventListener('abort', giveUp);
+    };
+    const held: Held<K, V> = { nacked, followers: [], stopListening };
     this.held.set(id, held);
     for (const follower of leader.takeFollowers()) this.hold(held, follower);
-    const giveUp = () => {
-      if (this.held.get(id) === held) this.release(id);
-    };
-    nacked.onGivenUp(giveUp);
-    // It may have come again, and gone back before it came here.
-    nacked.signal.addEventListener('abort', giveUp, { once: true });
   }
 
   private hold(held: Held<K, V>, record: ConsumerRecord<K, V>): void {
@@ -153,6 +156,7 @@ class Deduping<K, V> {
   private take(id: unknown): readonly ConsumerRecord<K, V>[] {
     const held = this.held.get(id);
     this.held.delete(id);
+    held?.stopListening();
     return held?.followers ?? [];
   }
 
@@ -174,6 +178,7 @@ class Deduping<K, V> {
 /** Records that wait for one to come again. */
 interface Held<K, V> {
   readonly nacked: ConsumerRecord<K, V>;
+  readonly stopListening: () => void;
   followers: ConsumerRecord<K, V>[];
 }
 

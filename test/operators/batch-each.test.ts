@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { concat, concatMap, delay, from, map, mergeMap, NEVER, Subject, take, tap } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
@@ -252,6 +253,24 @@ describe('batchEach', () => {
     });
     expect(String(seen.values[0]!.rawKey)).toBe('x');
     expect([...seen.values[0]!].map(text)).toEqual(['a', 'b']);
+  });
+
+  test('its signal listens to those of its records until work on it is over', async () => {
+    const pipeline = testPipeline();
+    const partitions = [0, 1].map((partition) => new TestPartition({ partition, pipeline }));
+    const records = partitions.flatMap((partition) => partition.deliver('a', 'b'));
+    const listeners = () =>
+      [records[0]!, records[2]!].map(({ signal }) => getEventListeners(signal, 'abort').length);
+    const seen: number[][] = [];
+    const working = processEach((_: Batch, { signal }) => {
+      const { aborted } = signal;
+      seen.push(listeners());
+      return Promise.resolve(aborted);
+    });
+    watch(from(records).pipe(batchEach(), working));
+    await settled();
+    expect(seen).toEqual([[1, 1]]);
+    expect(listeners()).toEqual([0, 0]);
   });
 
   test('its signal aborts when the work has become pointless for all of it', () => {

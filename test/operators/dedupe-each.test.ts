@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { from, NEVER, Subject, type Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
@@ -205,6 +206,20 @@ describe('dedupeEach', () => {
       t.expectAcks(orders).toBe('--------b');
     }),
   );
+
+  test('a partition is listened to only while a nacked record of it is awaited', () => {
+    const { partition, push, seen, source } = started();
+    push('x=a');
+    const listeners = () => getEventListeners(seen.values[0]!.signal, 'abort').length;
+    seen.values[0]!.nack('not yet');
+    expect(listeners()).toBe(1);
+    for (const record of partition.redeliver()) source.next(record);
+    expect(listeners()).toBe(0);
+    seen.values[1]!.nack('not yet');
+    expect(listeners()).toBe(1);
+    seen.subscription.unsubscribe();
+    expect(listeners()).toBe(0);
+  });
 
   test('after unsubscribing, what is in work still takes its duplicates along', async () => {
     const partition = new TestPartition();

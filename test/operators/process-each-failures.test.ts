@@ -368,7 +368,31 @@ describe('a nacked record comes again first in its lane', () => {
     }),
   );
 
-  test('nothing of a partition is listened to any more when it has', () => {
+  test(
+    'by key it keeps no partition from being handed over, wherever it is held back',
+    kafkaMarbles((t) => {
+      const definitions = { a: { key: 'x' }, b: { key: 'x' }, c: { key: 'y' } };
+      const orders = t.records('(abc)', definitions, { nackBackoffMs: 3, drainTimeoutMs: 100 });
+      t.lifecycle(orders, '----R');
+      const processed = orders.pipe(
+        pauseWhile(t.cold('-p', { p: true })),
+        processEach(
+          (record) => {
+            if (text(record) === 'c') return t.cold('-------|');
+            record.nack('not yet');
+            return undefined;
+          },
+          { concurrency: 3, order: 'key' },
+        ),
+      );
+      t.expectOutput(processed).toBe('');
+      t.expectReturns(orders).toBe('----(ab)');
+      t.expectAcks(orders).toBe('-------c');
+      t.expectLifecycle(orders, 'revoked').toBe('-------R');
+    }),
+  );
+
+  test('nothing of a partition is listened to any more when it has, or when the stream has ended', () => {
     const { partition, push } = started({ order: 'partition' });
     const [record] = partition.deliver('1');
     const { signal } = record!;
@@ -376,5 +400,12 @@ describe('a nacked record comes again first in its lane', () => {
     expect(getEventListeners(signal, 'abort')).toHaveLength(1);
     push(partition.redeliver());
     expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const ending = started({ order: 'key' });
+    const [held] = ending.partition.deliver('1');
+    ending.push([held!]);
+    expect(getEventListeners(held!.signal, 'abort')).toHaveLength(1);
+    ending.seen.subscription.unsubscribe();
+    expect(getEventListeners(held!.signal, 'abort')).toHaveLength(0);
+    expect(ending.partition.inHand).toBe(0);
   });
 });

@@ -122,7 +122,7 @@ export class AssignedPartition implements DeliveryOwner {
   redeliveries: Redelivery[] = [];
   private readonly deliveries = new Set<Delivery>();
   /** Nacked records that are to come again, by their offsets, with who waits for them. */
-  private readonly awaited = new Map<number, (() => void) | undefined>();
+  private readonly awaited = new Map<number, Set<() => void>>();
   private abort: AbortController | undefined;
   private ackedBefore = 0;
 
@@ -233,13 +233,10 @@ export class AssignedPartition implements DeliveryOwner {
     return this.awaited.has(offset);
   }
 
-  onGivenUp(offset: number, callback: () => void): void {
-    if (!this.awaited.has(offset)) return;
-    const others = this.awaited.get(offset);
-    this.awaited.set(offset, () => {
-      others?.();
-      callback();
-    });
+  onGivenUp(offset: number, callback: () => void): () => void {
+    const waiting = this.awaited.get(offset);
+    waiting?.add(callback);
+    return () => void waiting?.delete(callback);
   }
 
   /** A nacked record comes again: nobody has to be told. */
@@ -249,9 +246,9 @@ export class AssignedPartition implements DeliveryOwner {
 
   /** A nacked record won't come again. */
   giveUpRedelivery(offset: number): void {
-    const tell = this.awaited.get(offset);
+    const waiting = this.awaited.get(offset) ?? [];
     this.awaited.delete(offset);
-    tell?.();
+    for (const tell of waiting) tell();
   }
 
   /** Fences: late acks count as nothing, their work is told to stop, memory is given back. */
@@ -295,7 +292,7 @@ export class AssignedPartition implements DeliveryOwner {
   }
 
   nacked(record: ConsumerRecord<unknown, unknown>, sequence: number, reason: unknown): void {
-    if (!this.isDraining) this.awaited.set(record.offset, undefined);
+    if (!this.isDraining) this.awaited.set(record.offset, new Set());
     this.listener.onNacked(this, { record, sequence, dueAt: 0 }, reason);
   }
 

@@ -32,7 +32,7 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
   readonly isNacked = false;
   /** @internal */
   readonly isToComeAgain = false;
-  private combined: AbortSignal | undefined;
+  private combined: CombinedSignal | undefined;
 
   /** @internal */
   constructor(
@@ -81,16 +81,19 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
 
   /** Aborts when the work has become pointless for all of its records. */
   get signal(): AbortSignal {
-    return (this.combined ??= whenAllAbort(new Set(this.records.map(({ signal }) => signal))));
+    this.combined ??= whenAllAbort(new Set(this.records.map(({ signal }) => signal)));
+    return this.combined.signal;
   }
 
   /** Acks all that are not settled yet. */
   ack(): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.ack();
   }
 
   /** Nacks all that are not settled yet. */
   nack(reason: unknown): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.nack(reason);
   }
 
@@ -130,8 +133,9 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
   }
 
   /** @internal */
-  onGivenUp(): void {
+  onGivenUp(): () => void {
     // It doesn't come again.
+    return () => undefined;
   }
 
   /** @internal */
@@ -151,21 +155,25 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
 
   /** @internal */
   done(): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.done();
   }
 
   /** @internal */
   doneUnheard(): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.doneUnheard();
   }
 
   /** @internal */
   giveBack(): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.giveBack();
   }
 
   /** @internal */
   failUnheard(reason: unknown): void {
+    this.combined?.stopListening();
     for (const record of this.records) record.failUnheard(reason);
   }
 
@@ -179,14 +187,25 @@ export class Batch<K = Buffer | null, V = Buffer | null, A = undefined>
   }
 }
 
-function whenAllAbort(signals: ReadonlySet<AbortSignal>): AbortSignal {
+/** Until its work is over: a record's signal is that of its partition, and lives on. */
+interface CombinedSignal {
+  readonly signal: AbortSignal;
+  readonly stopListening: () => void;
+}
+
+function whenAllAbort(signals: ReadonlySet<AbortSignal>): CombinedSignal {
   const [first] = signals;
-  if (signals.size === 1) return first!;
+  if (signals.size === 1) return { signal: first!, stopListening: () => undefined };
   const controller = new AbortController();
   const check = () => {
     if ([...signals].every(({ aborted }) => aborted)) controller.abort();
   };
-  for (const signal of signals) signal.addEventListener('abort', check, { once: true });
+  for (const signal of signals) signal.addEventListener('abort', check);
   check();
-  return controller.signal;
+  return {
+    signal: controller.signal,
+    stopListening() {
+      for (const signal of signals) signal.removeEventListener('abort', check);
+    },
+  };
 }

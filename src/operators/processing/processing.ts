@@ -8,6 +8,7 @@ import {
   type ProcessFailure,
   type RetryOptions,
 } from './failure-policy.js';
+import { HeldLanes } from './held-lanes.js';
 import { Lanes, type Lane, type LaneOrder } from './lanes.js';
 import { Pipelines } from '../passing/pipelines.js';
 import { asResult, type Work, type WorkResult } from './work.js';
@@ -52,6 +53,7 @@ export class Processing<T extends Work, R, O> {
   private isUpstreamDone = false;
   private isStarting = false;
   private readonly lanes: Lanes<T>;
+  private readonly held: HeldLanes<T>;
   private readonly pipelines: Pipelines;
   /** Observables that are under way. */
   private readonly tasks = new Set<ObservedTask<T, R, O>>();
@@ -62,6 +64,7 @@ export class Processing<T extends Work, R, O> {
     private readonly subscriber: Subscriber<O>,
   ) {
     this.lanes = new Lanes(options.order, options.concurrency);
+    this.held = new HeldLanes(this.lanes, (lane, work) => this.giveUp(lane, work));
     const returnDraining = () => this.returnDraining();
     this.pipelines = new Pipelines({
       acksByItself: true,
@@ -88,6 +91,7 @@ export class Processing<T extends Work, R, O> {
     this.pipelines.stop();
     for (const work of this.lanes.takeWaiting()) this.treatment.abandon(work);
     for (const cancel of this.retries.values()) cancel();
+    this.held.stop();
     for (const task of [...this.tasks]) task.cancel();
   }
 
@@ -183,8 +187,9 @@ export class Processing<T extends Work, R, O> {
 
   /** The current record of a lane is settled, in one way or another. */
   private conclude(lane: Lane<T>, work: T): void {
+    if (this.isStopped) return;
     if (work.isToComeAgain) {
-      this.hold(lane, work);
+      this.held.hold(lane, work);
     } else {
       if (work.isNacked) this.giveBackAfter(work, lane);
       this.lanes.finish(lane);
@@ -192,18 +197,11 @@ export class Processing<T extends Work, R, O> {
     this.goOn();
   }
 
-  /** A nacked record has its turn again before the rest of its lane. */
-  private hold(lane: Lane<T>, work: T): void {
-    const { signal } = work;
-    const giveUp = () => {
-      this.giveBackAfter(work, lane);
-      this.lanes.release(lane);
-      this.goOn();
-    };
-    work.onGivenUp(giveUp);
-    // It may have come again, and gone back before it came here.
-    signal.addEventListener('abort', giveUp);
-    this.lanes.hold(lane, () => signal.removeEventListener('abort', giveUp));
+  /** What a lane is closed for does not come again here. */
+  private giveUp(lane: Lane<T>, work: T): void {
+    this.giveBackAfter(work, lane);
+    this.lanes.release(lane);
+    this.goOn();
   }
 
   /** Whoever gets a nacked record next gets what comes after it in its lane as well: here it would be twice. */
@@ -300,6 +298,7 @@ export class Processing<T extends Work, R, O> {
       cancel();
       this.retries.delete(lane);
     }
+    this.held.giveUpDraining();
     this.goOn();
   }
 

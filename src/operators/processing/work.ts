@@ -31,7 +31,7 @@ export interface Work extends LaneRecord {
   /** @internal */
   readonly isToComeAgain: boolean;
   /** @internal */
-  onGivenUp(callback: () => void): void;
+  onGivenUp(callback: () => void): () => void;
   /** @internal */
   failUnheard(reason: unknown): void;
   /** @internal */

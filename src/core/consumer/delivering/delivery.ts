@@ -20,7 +20,7 @@ export interface DeliveryOwner {
   /** Whether a record was nacked and has not come again yet. */
   isAwaited(offset: number): boolean;
   /** Calls back where one that is awaited won't come again: it was taken care of, or given up. */
-  onGivenUp(offset: number, callback: () => void): void;
+  onGivenUp(offset: number, callback: () => void): () => void;
   /** A record that nobody has started to work on came back. */
   returned(record: ConsumerRecord<unknown, unknown>, sequence: number): void;
   /** Nothing more of it is delivered. */

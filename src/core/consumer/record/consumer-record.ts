@@ -217,9 +217,12 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
     return this.isNacked && this.delivery.owner.isAwaited(this.offset);
   }
 
-  /** @internal Calls back where a record that is to come again won't do so after all. */
-  onGivenUp(callback: () => void): void {
-    this.delivery.owner.onGivenUp(this.offset, callback);
+  /**
+   * @internal Calls back where a record that is to come again won't do so after all.
+   * @returns a function that forgets the callback.
+   */
+  onGivenUp(callback: () => void): () => void {
+    return this.delivery.owner.onGivenUp(this.offset, callback);
   }
 
   /** @internal Whoever calls this within `next` acks the record later. */

@@ -98,8 +98,8 @@ class ShownOwner implements DeliveryOwner {
     return;
   }
 
-  onGivenUp(): void {
-    return;
+  onGivenUp(): () => void {
+    return () => undefined;
   }
 
   finished(): void {
