@@ -199,6 +199,62 @@ const rules: Promises = [
     },
   ],
   [
+    '28: a record joins a transaction when all before it are done; transactions alone commit',
+    {
+      'operators/transactional': [
+        'a record joins only when all before it in its partition are acked or in the transaction',
+        'partitions are committed by transactions only, also at the end',
+        'a plain commit that was on the way before the first record lands before what transactions store',
+      ],
+      'core/consumer/ledger': [
+        'lets a record join only when all before it are acked, or part of it',
+      ],
+    },
+  ],
+  [
+    '29: an id is taken over before anything is consumed',
+    {
+      'operators/transactional': ['the id is taken over before the upstream is subscribed'],
+    },
+  ],
+  [
+    '30: epochs are checked before the end; a commit that was sent is awaited',
+    {
+      'operators/transactional': [
+        'records whose epoch ended before EndTxn are not committed; the rest is replayed',
+        'once EndTxn(commit) is sent its outcome is awaited, whoever unsubscribes',
+        'once EndTxn(commit) is sent no deadline aborts it, neither project’s nor that of a revoke',
+      ],
+    },
+  ],
+  [
+    '31: a transaction has less time than the coordinator gives it, and is replayed after it',
+    {
+      'operators/transactional': [
+        'transactionTimeoutMs must exceed maxWaitMs and the time allowed to project',
+        'a transaction past its time aborts, and is replayed after a backoff',
+      ],
+    },
+  ],
+  [
+    '32: an id belongs to one instance, and a transaction takes records of one group',
+    {
+      'operators/transactional': [
+        'with a prefix each subscription has an id of its own',
+        'takes records of one group: mixing is a typed error, and so is no group',
+      ],
+    },
+  ],
+  [
+    '33: below Kafka 2.5 each partition needs an id',
+    {
+      'operators/transactional': [
+        'below Kafka 2.5 it fails with an error that names transactionalIdPer',
+        'with an id for each input partition it works there, through rebalances',
+      ],
+    },
+  ],
+  [
     '34: a timestamp beyond 2^53 makes nothing unreadable',
     { 'core/consumer/delivering/delivery': ['a timestamp beyond 2^53'] },
   ],
@@ -242,11 +298,13 @@ const complaints: Promises = [
     },
   ],
   [
-    'waiting for work in a rebalance hangs to the deadline where there is none',
+    'waiting for work in a rebalance hangs to the deadline where there is none, or its stream has failed',
     {
       'core/consumer/rebalance': [
         'is handed over at once where nothing of it was delivered',
         'is handed over at once when all that was delivered is acked',
+        'is handed over at once where its stream has failed: nobody will ack more of it',
+        'is handed over at once by a member whose whole stream has failed, the rest finished',
       ],
     },
   ],
@@ -282,8 +340,12 @@ const complaints: Promises = [
     },
   ],
   [
-    'one partition that hangs keeps others waiting',
+    'one partition that hangs keeps others waiting, and so does one key',
     {
+      'operators/process-each': [
+        'by key: one at a time of each key, in each partition; none counts as one',
+        'a slow lane keeps no other waiting',
+      ],
       'core/consumer/fetching': [
         'have no head-of-line blocking: one whose pipeline hangs keeps no other waiting',
       ],
@@ -299,12 +361,47 @@ const complaints: Promises = [
     },
   ],
   [
-    'take(n) ends before the last commit',
+    'exactly once: what is in hand in a rebalance comes twice',
+    {
+      'operators/transactional': [
+        'on revoke the transaction in hand is finished before the partition is handed over',
+        'on revoke what is not done by the deadline is aborted, and is the next owner’s',
+        'abort the transaction that has records of them, and are the next owner’s',
+      ],
+    },
+  ],
+  [
+    'take(n) ends before the last commit, also that of a transaction',
     {
       'core/consumer/leaving': [
         'take(10) and asynchronous work after it, by stock operators: what was done is committed',
       ],
       'sources/from-topics': ['take(10) after asynchronous work: what was done is committed'],
+      'operators/transactional': [
+        'take(n) ends after n transactions: nothing more counts',
+        'once EndTxn(commit) is sent its outcome is awaited, whoever unsubscribes',
+      ],
+    },
+  ],
+  [
+    'transactions are initialized late, while a predecessor’s is still open',
+    {
+      'operators/transactional': ['the id is taken over before the upstream is subscribed'],
+      'core/producer/transactions/reduce': [
+        'waits for a predecessor’s transaction to end, for as long as it takes',
+      ],
+    },
+  ],
+  [
+    'a record that can’t be read or processed stops everything, or is lost',
+    {
+      'core/consumer/deserializers': [
+        'that fails is passed over with an event under skip, and committed past',
+        'that fails is not committed past before what comes before it is acked',
+      ],
+      'core/consumer/user-callbacks': [
+        'a project that throws ends the stream; that record is not committed, those before it are',
+      ],
     },
   ],
   [
@@ -315,6 +412,23 @@ const complaints: Promises = [
       ],
       'core/consumer/run/watchdog': [
         'counts from the delivery of a record, not from when it was fetched',
+      ],
+    },
+  ],
+  [
+    'a sink is held up by metadata that nobody has',
+    {
+      'sinks/to-topic': ['holds no record for another topic up, and fails its own by the policy'],
+    },
+  ],
+  [
+    'a serializer that throws is not dealt with by the sink’s policy',
+    {
+      'sinks/to-topic': [
+        'fails the stream by default, after what was accepted is finished',
+        'takes the place of its receipt with onError emit',
+        'becomes what a function makes of it',
+        'because %s throws hurts no other',
       ],
     },
   ],

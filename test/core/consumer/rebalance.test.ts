@@ -1,4 +1,4 @@
-import { mergeMap, tap } from 'rxjs';
+import { catchError, EMPTY, mergeMap, tap } from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
 import {
   ackEach,
@@ -121,6 +121,55 @@ describe.each(protocols)('a partition that is revoked (%s)', (groupProtocol) => 
     await sim.until(() => sim.eventsOf('revoked').length === 1);
     expect(sim.clock.monotonic() - startedAt).toBeLessThan(200);
     streams.subscription.unsubscribe();
+  });
+
+  it('is handed over at once where its stream has failed: nobody will ack more of it', async () => {
+    await using sim = await start();
+    const options = { ...inGroup, groupProtocol };
+    const failing = processEach(async (record: ConsumerRecord) => {
+      await new Promise<void>((resolve) => sim.clock.schedule(10, resolve));
+      if (record.offset === 3) throw new Error('no stock');
+    });
+    const failed: unknown[] = [];
+    const streams = new Seen(
+      fromTopicsByPartition(sim.kafka(), TOPIC, options).pipe(
+        mergeMap(({ records }) =>
+          records.pipe(
+            failing,
+            catchError((error: unknown) => (failed.push(error), EMPTY)),
+          ),
+        ),
+      ),
+    );
+    await sim.until(() => failed.length === 2);
+    const second = join(sim, { groupProtocol });
+    await sim.until(() => sim.eventsOf('draining').length === 1);
+    const startedAt = sim.clock.monotonic();
+    await sim.until(() => sim.eventsOf('revoked').length === 1);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(200);
+    await sim.until(() => second.seen.values.length > 0);
+    expect(second.seen.values[0]!.offset).toBe(3);
+    streams.subscription.unsubscribe();
+  });
+
+  it('is handed over at once by a member whose whole stream has failed, the rest finished', async () => {
+    await using sim = await start();
+    let started = 0;
+    const work = processEach(
+      async (record: ConsumerRecord) => {
+        started++;
+        await new Promise<void>((resolve) => sim.clock.schedule(500, resolve));
+        if (record.partition === 0 && record.offset === 3) throw new Error('no stock');
+      },
+      { concurrency: 2, order: 'partition' },
+    );
+    const seen = new Seen(fromTopics(sim.kafka(), TOPIC, { ...inGroup, groupProtocol }).pipe(work));
+    await sim.until(() => seen.error !== undefined);
+    const startedAt = sim.clock.monotonic();
+    await sim.until(() => membersOf(sim.cluster, GROUP) === 0);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(1000);
+    expect(committed(sim.cluster, GROUP, TOPIC, 0)).toBe(3);
+    expect(committed(sim.cluster, GROUP, TOPIC, 1)).toBe(started - 4);
   });
 
   it.each<[string, (sim: Simulation, consumer: Consumer, partition: number) => void]>([
