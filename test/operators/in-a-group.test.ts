@@ -1,3 +1,5 @@
+// On the embedded broker: leaders that move, and members that come, are what it is about.
+
 import { concat, concatMap, map, tap, type Observable } from 'rxjs';
 import { expect, test } from 'vitest';
 import {

@@ -1,3 +1,5 @@
+// On the embedded broker: what is held is fetched, and moves with its partition to other members.
+
 import { from, NEVER, Subject } from 'rxjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { encodeRecords } from '../../src/core/records/index.js';

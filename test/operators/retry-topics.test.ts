@@ -1,3 +1,5 @@
+// On the embedded broker: the topics in between, and what is stored there, are half of the operator.
+
 import { from, NEVER, take } from 'rxjs';
 import { describe, expect, test, vi } from 'vitest';
 import {

@@ -1,3 +1,5 @@
+// On the embedded broker: what became of a transaction, only its coordinators and readers know.
+
 import { delay, filter, from, map, mergeMap, take, tap, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {

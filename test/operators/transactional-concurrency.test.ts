@@ -1,3 +1,5 @@
+// On the embedded broker: what became of a transaction, only its coordinators and readers know.
+
 import { finalize, map, mergeMap, tap, type Observable, type OperatorFunction } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {

@@ -2,6 +2,7 @@ import { map, NEVER, range, Subject } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { crc32c, encodeRecords } from '../../src/core/records/index.js';
 import { ackEach, processEach, untilOffsets, type ConsumerEvent } from '../../src/index.js';
+import { kafkaMarbles } from '../../src/testing/index.js';
 import { committed, numbers, Seen, write } from '../support/consuming.js';
 import { behavesLikeAnOperator } from '../support/operator-spec.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
@@ -40,6 +41,17 @@ describe('untilOffsets', () => {
     expect(seen.values).toHaveLength(100);
     expect(seen.isComplete).toBe(true);
   });
+
+  test(
+    'lets through what is before the offsets, and leaves the rest unacked to whoever reads on',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-a-b-x-c', { a: {}, b: {}, x: { partition: 1 }, c: {} });
+      const until = untilOffsets<Buffer | null, Buffer | null>(fakeConsumer(), [at(1), at(1, 1)]);
+      expectOutput(orders.pipe(until, ackEach())).toBe('-a---(x|)');
+      expectAcks(orders).toBe('                         -a---x');
+      expectCommits(orders).toBe('                      -a---x');
+    }),
+  );
 
   test('without offsets it is over at once', () => {
     expect(watch(NEVER.pipe(untilOffsets(fakeConsumer(), []))).isComplete).toBe(true);

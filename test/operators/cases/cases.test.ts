@@ -67,3 +67,15 @@ describe('each operator and sink is tested for what may become of a stream', () 
     expect(missing).toEqual([]);
   });
 });
+
+const specs = ['operators', 'sinks'].flatMap((folder) =>
+  readdirSync(join(TESTS, folder))
+    .filter((name) => name.endsWith('.test.ts'))
+    .map((name) => join(folder, name)),
+);
+
+test.each(specs)('%s is drawn as marbles, or says at its top why it can’t be', (name) => {
+  const spec = readFileSync(join(TESTS, name), 'utf8');
+  const isDrawn = /\bkafkaMarbles(Async)?\(/.test(spec);
+  expect(isDrawn || spec.startsWith('// On the embedded broker: ')).toBe(true);
+});
