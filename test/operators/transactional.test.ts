@@ -18,6 +18,7 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import { describe, expect, it } from 'vitest';
+import { encodeRecords } from '../../src/core/records/index.js';
 import {
   ConfigError,
   FencedError,
@@ -676,6 +677,38 @@ describe('rule 30', () => {
     expect(sim.eventsOf('transaction-aborted')).toEqual([]);
     expect(taken(other.values)).toBe(0);
     expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
+  });
+
+  describe('a log that is cut off while a commit is under way', () => {
+    /** Four of ten records are being committed when the last two are lost. */
+    const cutOff = async (sim: Simulation) => {
+      for (let batch = 0; batch < 5; batch++) fill(sim, 'in', 0, 2);
+      const undo = sim.cluster.delay('EndTxn', 4000);
+      const seen = watch(copying(sim.kafka(), { maxRecords: 4 }));
+      await sim.until(() => (sim.cluster.inspect().requests['EndTxn'] ?? 0) === 1);
+      sim.cluster.truncate('in', 0, 8);
+      sim.cluster.append('in', 0, encodeRecords([{ value: 'new', timestamp: sim.clock.now() }]));
+      undo();
+      await sim.until(() => committed(sim.cluster, 'g', 'in', 0) === 9);
+      expect(sim.eventsOf('truncated')).toMatchObject([{ offset: 8, consumedOffset: 10 }]);
+      expect(seen.error).toBeUndefined();
+      return seen.values;
+    };
+
+    it('is read on from behind what that has committed', async () => {
+      await using sim = await start();
+      const results = await cutOff(sim);
+      expect(await written(sim)).toEqual([...values(0, 8), 'new']);
+      expect(results[0]).toMatchObject({ records: 4, attempts: 1 });
+    });
+
+    it('is read from the first record of it when it fails', async () => {
+      await using sim = await start();
+      sim.cluster.failNext('EndTxn', 'TRANSACTION_ABORTABLE');
+      await cutOff(sim);
+      expect(await written(sim)).toEqual([...values(0, 8), 'new']);
+      expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+    });
   });
 
   it('a lost answer to EndTxn(commit) is asked for again, and counts once', async () => {

@@ -49,6 +49,8 @@ export class Ledger {
   private fenced = false;
   /** The first delivery that is neither acked nor part of the transaction; may be behind the head. */
   private joinHead: number;
+  /** Who waits for a commit that is under way; `undefined` while none is. */
+  private undecided: (() => void)[] | undefined;
   /** Acks that came after the fence. */
   staleAcks = 0;
   /** Deliveries that were acked in time. */
@@ -227,6 +229,24 @@ export class Ledger {
       if (this.states[at] === JOINED) this.states[at] = OUTSTANDING;
     }
     this.joinHead = this.head;
+  }
+
+  /** The transaction is being committed: whether what is part of it is done, nobody knows. */
+  beginCommit(): void {
+    this.undecided = [];
+  }
+
+  /** It is known how the commit has ended, and what that means for each record was noted. */
+  endCommit(): void {
+    const waiting = this.undecided ?? [];
+    this.undecided = undefined;
+    for (const goOn of waiting) goOn();
+  }
+
+  /** Calls back when the commit that is under way has ended; false, and never, where none is. */
+  awaitCommit(goOn: () => void): boolean {
+    this.undecided?.push(goOn);
+    return this.undecided !== undefined;
   }
 
   /** Ends the epoch: acks from now on are counted and change nothing. */

@@ -185,6 +185,7 @@ export class Attempt<K, V> implements Outcome {
       if (!batch.isOwned) throw new PartitionsRevoked();
       if (this.isOver) return;
       this.phase = 'committing';
+      batch.beginCommit();
       this.leave();
       await this.txn.commit();
       for (const [{ host }, stored] of offsets) host.group!.stored(stored);

@@ -44,9 +44,14 @@ export class TransactionBatch<K, V> {
     return false;
   }
 
+  /** Whether they are done is in the balance from now on, until they are acked, renewed or given back. */
+  beginCommit(): void {
+    for (const ledger of this.ledgers) ledger.beginCommit();
+  }
+
   /** Takes the same records again, but for those of partitions that are lost, or were to be left. */
   renew(): void {
-    for (const ledger of this.ledgers) ledger.leaveTransaction();
+    this.leave();
     const before = this.records;
     this.records = [];
     this.ledgers.clear();
@@ -59,11 +64,19 @@ export class TransactionBatch<K, V> {
 
   ack(): void {
     for (const record of this.records) record.ack();
+    for (const ledger of this.ledgers) ledger.endCommit();
   }
 
   giveBack(): void {
-    for (const ledger of this.ledgers) ledger.leaveTransaction();
+    this.leave();
     for (const record of this.records) record.giveBack();
     this.records = [];
+  }
+
+  private leave(): void {
+    for (const ledger of this.ledgers) {
+      ledger.leaveTransaction();
+      ledger.endCommit();
+    }
   }
 }

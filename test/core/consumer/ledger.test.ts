@@ -308,6 +308,20 @@ describe('a ledger and a transaction', () => {
     expect(ledger.join(2)).toBe(false);
   });
 
+  it('has those wait who need to know how a commit under way ends, and nobody else', () => {
+    const { ledger } = filled(2);
+    const told: string[] = [];
+    expect(ledger.awaitCommit(() => told.push('too early'))).toBe(false);
+    ledger.beginCommit();
+    expect(ledger.awaitCommit(() => told.push('first'))).toBe(true);
+    expect(ledger.awaitCommit(() => told.push('second'))).toBe(true);
+    expect(told).toEqual([]);
+    ledger.endCommit();
+    ledger.endCommit();
+    expect(told).toEqual(['first', 'second']);
+    expect(ledger.awaitCommit(() => told.push('too late'))).toBe(false);
+  });
+
   it('finds its way when numbers wrap around', () => {
     const ledger = new Ledger(4, 0, -1, LAST_SEQUENCE - 1);
     for (let offset = 0; offset < 40; offset++) {

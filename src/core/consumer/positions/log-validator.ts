@@ -67,6 +67,7 @@ export class LogValidator {
       partition.lastFetchedEpoch = Math.min(partition.lastFetchedEpoch, leaderEpoch);
       return;
     }
+    if (this.isAwaitingCommit(partition, end)) return;
     const where = { topic, partition: index };
     this.context.emit({ type: 'truncated', ...where, offset: endOffset, consumedOffset });
     if (this.context.options.offsetReset.type === 'none') {
@@ -79,6 +80,19 @@ export class LogValidator {
       partition.begin(commitPosition.offset, commitPosition.leaderEpoch);
     } else partition.begin(endOffset, leaderEpoch);
     this.hooks.onBegun(partition);
+  }
+
+  /** While a transaction with records of it is being committed, it is not known where to go on. */
+  private isAwaitingCommit(partition: AssignedPartition, end: Omit<EpochEnd, 'saidIn'>): boolean {
+    const { ledger } = partition;
+    const isAwaited = ledger.awaitCommit(() => {
+      if (partition.ledger !== ledger || ledger.isFenced) return;
+      partition.phase = 'active';
+      this.truncated(partition, end);
+      this.hooks.onReady();
+    });
+    if (isAwaited) partition.phase = 'validating';
+    return isAwaited;
   }
 
   /** A leader that is older than what was consumed says nothing about it: there must be a newer one. */
