@@ -1,4 +1,4 @@
-import { of } from 'rxjs';
+import { from, of } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   ConfigError,
@@ -93,9 +93,20 @@ const mistakes: readonly Mistake[] = [
   },
 ];
 
+/** What becomes of a value of a stream, by its last digit; of all others: it is written. */
+const fates: Readonly<Record<number, string>> = {
+  1: 'SERIALIZATION_FAILED',
+  2: 'RECORD_TOO_LARGE',
+  3: 'MESSAGE_TOO_LARGE',
+  4: 'INVALID_PARTITION',
+  6: 'INVALID_RECORD_INPUT',
+  7: 'METADATA_TIMED_OUT',
+  8: 'INVALID_RECORD_INPUT',
+};
+
 /** What is wrong with one record hurts no other. */
 export function badInputContract(setup: ContractSetup): void {
-  const { hasHeaders } = setup.capabilities;
+  const { hasHeaders, hasIdempotence } = setup.capabilities;
   const testable = mistakes.filter(({ says }) => hasHeaders || !says.test('header'));
 
   test.each(testable)(
@@ -117,6 +128,51 @@ export function badInputContract(setup: ContractSetup): void {
         expect((reason as Error).message).toMatch(mistake.says);
       }
       expect(texts(await setup.cluster.readAll(topic))).toEqual(['a', 'b', 'c', 'd']);
+    },
+  );
+
+  // Brokers before 0.11 can't be asked not to create topics.
+  test.runIf(hasIdempotence)(
+    'in a stream of records and mistakes each mistake fails alone, and the rest is written in order',
+    async () => {
+      const topic = uniqueTopic('mixed');
+      const absent = uniqueTopic('absent');
+      await setup.cluster.createTopic(topic, { config: { 'max.message.bytes': 5000 } });
+      await using kafka = setup.connect({ allowAutoCreateTopics: false });
+      const numbers = Array.from({ length: 100 }, (_, i) => i);
+      const sizes: Record<number, number> = { 2: 50_000, 3: 9000 };
+      const topics: Record<number, string> = { 6: 'no such name', 7: absent };
+      const outcomes = await collect(
+        from(numbers).pipe(
+          toTopic(kafka, (i) => topics[i % 10] ?? topic, {
+            toRecord: (i) => ({
+              value: i,
+              partition: i % 10 === 4 ? 99 : 0,
+              ...(i % 10 === 8 && { timestamp: 1.5 }),
+            }),
+            valueSerializer: (i) => {
+              if (i % 10 === 1) throw new Error(`no ${i}`);
+              return String(i).padEnd(sizes[i % 10] ?? 0);
+            },
+            onError: 'emit',
+            maxRequestSize: 20_000,
+            maxBlockMs: 1000,
+          }),
+        ),
+      );
+      const good = numbers.filter((i) => !(i % 10 in fates));
+      const receipts = outcomes.filter((outcome) => !('error' in outcome));
+      expect(receipts.map(({ origin }) => origin)).toEqual(good);
+      expect(texts(await setup.cluster.readAll(topic))).toEqual(good.map(String));
+      const failures = outcomes.filter((outcome) => 'error' in outcome);
+      expect(failures).toHaveLength(numbers.length - good.length);
+      for (const { error, origin } of failures) {
+        expect(error).toBeInstanceOf(KafkaError);
+        expect({ origin, code: error.code }).toEqual({ origin, code: fates[origin % 10] });
+        if (origin % 10 !== 6) {
+          expect(error.context).toMatchObject({ topic: origin % 10 === 7 ? absent : topic });
+        }
+      }
     },
   );
 

@@ -140,7 +140,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
     step(3, ['leave', 'drain', 'crash', 'expire'], { who }),
     step(5, 'refuse', { api, pick: fc.nat(9), times }),
     step(4, 'lose', { api, when: fc.constantFrom('before' as const, 'after' as const), times }),
-    step(3, 'slow', { api, ms: fc.nat(3000) }),
+    step(3, 'slow', { api: fc.oneof(api, fc.constant('EndTxn' as const)), ms: fc.nat(3000) }),
     step(2, 'moveLeader', {
       topic: fc.constantFrom('in' as const, 'out' as const),
       partition,
@@ -151,7 +151,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
     step(2, ['start', 'calm'], {}),
     step(2, 'truncate', {
       partition,
-      lost: fc.integer({ min: 1, max: 20 }),
+      lost: fc.oneof(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 20 })),
       written: fc.nat(4),
     }),
     step(10, 'wait', { ms: fc.oneof(fc.nat(60), fc.nat(3000)) }),
