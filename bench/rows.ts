@@ -13,11 +13,16 @@ export interface Row<T> {
   failure: string | undefined;
 }
 
-/** Measures a row once more, unless it has failed before. */
-export async function measure<T>(row: Row<T>, task: Task): Promise<void> {
+/** Measures a row once more in a process of its own, unless it has failed before. */
+export function measure<T>(row: Row<T>, task: Task): Promise<void> {
+  return measureBy(row, () => inChild<T>(task));
+}
+
+/** As {@link measure}, by whatever measures it. */
+export async function measureBy<T>(row: Row<T>, run: () => Promise<T>): Promise<void> {
   if (row.failure !== undefined) return;
   try {
-    row.runs.push(await inChild<T>(task));
+    row.runs.push(await run());
   } catch (error) {
     if (row.client === RX) throw error;
     row.failure = String(error).split('\n')[0]!;

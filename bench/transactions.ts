@@ -1,25 +1,34 @@
+import type { KafkaCluster } from '../test/support/kafka/cluster.js';
+import { brokerCpuUs } from './broker-cpu.js';
 import { KAFKA, PARTITIONS, startBroker } from './broker.js';
 import { inChild } from './child.js';
 import { transactionalMessageCopier } from './java.js';
 import { median } from './measure.js';
 import { report, table, versionOf } from './report.js';
-import { failuresOf, measure, RX, type Row } from './rows.js';
+import { failuresOf, measureBy, RX, type Row } from './rows.js';
 import type { Copied, CopySetup } from './transactions-run.js';
 
 const MODULE = './transactions-run.js';
 const VALUE_BYTES = 100;
 const ROUNDS = 3;
 const CONCURRENCY = 3;
-/** Fewer where transactions are small: they take as long. */
+/** Enough transactions for code to be as fast as it gets; fewer of those that take as long. */
 const CASES = [
-  { transactionSize: 100, records: 60_000 },
-  { transactionSize: 1000, records: 300_000 },
-  { transactionSize: 10_000, records: 600_000 },
+  { transactionSize: 100, records: 150_000 },
+  { transactionSize: 1000, records: 2_000_000 },
+  { transactionSize: 10_000, records: 2_000_000 },
 ] as const;
 
-interface CopyRow extends Row<Copied> {
-  readonly call: 'rxTransactional' | 'rxPlain' | 'kafkajs';
-  readonly concurrency?: number;
+/** What one run has cost, on both sides. */
+interface CopiedWithBroker extends Copied {
+  readonly brokerCpuUsPerRecord: number;
+}
+
+interface CopyRow extends Row<CopiedWithBroker> {
+  readonly call: 'rxTransactional' | 'rxPlain' | 'kafkajs' | 'java';
+  readonly concurrency: number;
+  /** Of the records, for those that would take minutes. */
+  readonly part: number;
 }
 
 /** Copying by transactions of several sizes, beside a copy without, kafkajs and Java. */
@@ -32,7 +41,8 @@ export async function run(): Promise<void> {
       'Each run is a process and a group of its own; its first tenth warms up. Runs are interleaved, ' +
       `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, batchSize 64 KiB; ` +
       `kafkajs ${versionOf('kafkajs')}: a transaction for so many records of a batch, so of one ` +
-      'partition; Java: TransactionalMessageCopier, of one partition, with the start of the JVM.',
+      'partition; Java: TransactionalMessageCopier, of one partition, with the start of the JVM. kafkajs ' +
+      'and Java copy a part of the records only. The CPU of the broker is that of the whole run.',
     '',
   ];
   const config = { 'retention.bytes': -1 };
@@ -45,7 +55,7 @@ export async function run(): Promise<void> {
     const args = [bootstrapServers, from, fill];
     await inChild({ module: './consume-run.js', call: 'fill', args });
     const setup = { bootstrapServers, from, to, records, transactionSize };
-    const rows = await compare(setup);
+    const rows = await compare(broker, setup);
     lines.push(`### ${transactionSize.toLocaleString('en')} records a transaction`, '');
     lines.push(...summary(rows), '');
     report('transactions', lines);
@@ -54,53 +64,69 @@ export async function run(): Promise<void> {
 
 let groups = 0;
 
-async function compare(setup: Omit<CopySetup, 'groupId'>): Promise<CopyRow[]> {
-  const row = (client: string, way: string, call: CopyRow['call'] | 'java', concurrency = 1) => {
+async function compare(
+  broker: KafkaCluster,
+  setup: Omit<CopySetup, 'groupId'>,
+): Promise<CopyRow[]> {
+  const row = (
+    client: string,
+    way: string,
+    call: CopyRow['call'],
+    { concurrency = 1, part = 1 } = {},
+  ): CopyRow => {
     const rest = { settings: '', runs: [], failure: undefined };
-    return { client, way, call, concurrency, ...rest } as unknown as CopyRow;
+    return { client, way, call, concurrency, part, ...rest };
   };
   const rows = [
-    row(RX, `transactional, concurrency ${CONCURRENCY}`, 'rxTransactional', CONCURRENCY),
+    row(RX, `transactional, concurrency ${CONCURRENCY}`, 'rxTransactional', {
+      concurrency: CONCURRENCY,
+    }),
     row(RX, 'transactional', 'rxTransactional'),
     row(RX, 'toTopic, no transactions', 'rxPlain'),
-    row('kafkajs', 'eachBatch', 'kafkajs'),
+    row('kafkajs', 'eachBatch', 'kafkajs', { part: 0.2 }),
+    // It has one partition, a sixth of them.
+    row('Java', 'TransactionalMessageCopier', 'java', { part: 0.05 }),
   ];
-  const java = row('Java', 'TransactionalMessageCopier', 'java');
   for (let round = 0; round < ROUNDS; round++) {
     for (const each of rows) {
-      const { concurrency } = each;
-      const args = [{ ...setup, concurrency, groupId: `bench-${++groups}` }];
-      await measure(each, { module: MODULE, call: each.call, args });
-    }
-    if (java.failure !== undefined) continue;
-    try {
-      java.runs.push(
-        await transactionalMessageCopier(
-          KAFKA,
-          { ...setup, groupId: `bench-${++groups}` },
-          PARTITIONS,
-        ),
-      );
-    } catch (error) {
-      java.failure = String(error).split('\n')[0]!;
+      const { concurrency, part } = each;
+      const records = setup.records * part;
+      const before = brokerCpuUs(broker);
+      await measureBy(each, async () => {
+        const groupId = `bench-${++groups}`;
+        const copied = await copy(each, { ...setup, records, concurrency, groupId });
+        return { ...copied, brokerCpuUsPerRecord: (brokerCpuUs(broker) - before) / records };
+      });
     }
   }
-  return [...rows, java];
+  return rows;
+}
+
+function copy({ call }: CopyRow, setup: CopySetup): Promise<Copied> {
+  if (call === 'java') return transactionalMessageCopier(KAFKA, setup);
+  return inChild({ module: MODULE, call, args: [setup] });
 }
 
 function summary(rows: readonly CopyRow[]): string[] {
   const rate = ({ runs }: CopyRow) => median(runs.map((run) => run.recordsPerSecond));
   const cpu = ({ runs }: CopyRow) => median(runs.map((run) => run.cpuUsPerRecord));
+  const brokers = ({ runs }: CopyRow) => median(runs.map((run) => run.brokerCpuUsPerRecord));
   const cells = rows
     .filter(({ failure }) => failure === undefined)
-    .map((row) => [row.client, row.way, `${(rate(row) / 1000).toFixed(1)} k`, cpu(row).toFixed(1)]);
+    .map((row) => [
+      row.client,
+      row.way,
+      `${(rate(row) / 1000).toFixed(1)} k`,
+      cpu(row).toFixed(1),
+      brokers(row).toFixed(1),
+    ]);
   const [concurrent, single, plain, kafkajs] = rows;
   const ratio = (ours: CopyRow | undefined, other: CopyRow | undefined) =>
     ours === undefined || other === undefined || other.runs.length === 0
       ? '(not measured)'
       : `${(rate(ours) / rate(other)).toFixed(2)} x`;
   return [
-    ...table(['client', 'way', 'records/s', 'CPU us/record'], cells),
+    ...table(['client', 'way', 'records/s', 'CPU us/record', 'broker CPU us/record'], cells),
     '',
     `transactional: ${ratio(single, kafkajs)} kafkajs, ${ratio(single, plain)} the copy without ` +
       `transactions; with concurrency ${CONCURRENCY}: ${ratio(concurrent, kafkajs)} and ` +

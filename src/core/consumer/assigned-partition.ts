@@ -2,6 +2,7 @@ import type { RecordBatch, RecordCursor } from '../records/index.js';
 import type { ConsumerRecord } from './record/consumer-record.js';
 import type { Delivery } from './delivering/delivery.js';
 import { type DeliveryOwner } from './delivering/delivery.js';
+import { LazyAbort } from '../util/lazy-abort.js';
 import { Ledger } from './ledger.js';
 import { PartitionBuffer } from './fetching/partition-buffer.js';
 import type { Pipeline } from './pipeline.js';
@@ -122,8 +123,8 @@ export class AssignedPartition implements DeliveryOwner {
   redeliveries: Redelivery[] = [];
   private readonly deliveries = new Set<Delivery>();
   /** Nacked records that are to come again, by their offsets, with who waits for them. */
+  private abort = new LazyAbort();
   private readonly awaited = new Map<number, Set<() => void>>();
-  private abort: AbortController | undefined;
   private ackedBefore = 0;
 
   constructor(
@@ -167,7 +168,7 @@ export class AssignedPartition implements DeliveryOwner {
   }
 
   get signal(): AbortSignal {
-    return (this.abort ??= new AbortController()).signal;
+    return this.abort.signal;
   }
 
   /** The offset up to which consumers may read: the last stable one under read_committed. */
@@ -181,7 +182,7 @@ export class AssignedPartition implements DeliveryOwner {
   begin(offset: number, leaderEpoch: number): void {
     this.endEpoch();
     this.ledger = new Ledger(this.window, offset, leaderEpoch);
-    this.abort = undefined;
+    this.abort = new LazyAbort();
     this.fetchOffset = offset;
     this.lastFetchedEpoch = leaderEpoch;
     this.isCaughtUp = false;
@@ -270,7 +271,6 @@ export class AssignedPartition implements DeliveryOwner {
 
   /** Tells those at work on records that it is pointless now, also those that ask later. */
   abortWork(): void {
-    this.abort ??= new AbortController();
     this.abort.abort();
   }
 

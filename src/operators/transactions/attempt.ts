@@ -9,10 +9,15 @@ import {
 import type { Transaction } from '../../core/producer/index.js';
 import type { Cancel, Clock } from '../../core/util/clock.js';
 import { KafkaError, TimeoutError } from '../../core/util/errors.js';
+import { LazyAbort } from '../../core/util/lazy-abort.js';
 import { toTransaction } from '../../sinks/to-transaction.js';
 import { AttemptRecords } from './attempt-records.js';
 import type { TransactionBatch } from './batch.js';
-import type { ResolvedTransactionalOptions, TransactionProject } from './options.js';
+import type {
+  ResolvedTransactionalOptions,
+  TransactionContext,
+  TransactionProject,
+} from './options.js';
 
 /** How an attempt at a transaction ended. */
 export type AttemptEnd =
@@ -50,7 +55,7 @@ export class Attempt<K, V> implements Outcome {
   readonly isNacked = false;
   private readonly input = new AttemptRecords<ConsumerRecord<K, V>>();
   private readonly shown: ShownRecords;
-  private readonly abort = new AbortController();
+  private readonly abort = new LazyAbort();
   private readonly signals = new Set<AbortSignal>();
   /** Where the latest record lies: those of one batch share a signal. */
   private latest: ConsumerRecord<K, V>['source'] | undefined;
@@ -92,8 +97,7 @@ export class Attempt<K, V> implements Outcome {
     if (isFull) this.close();
     if (this.phase !== 'projecting') return;
     try {
-      const context = { attempt, signal: this.abort.signal };
-      const results = from(project(this.input.all, context));
+      const results = from(project(this.input.all, contextOf(attempt, this.abort)));
       const output = results
         .pipe(
           tap({ complete: () => this.noteResults() }),
@@ -233,6 +237,15 @@ export class PartitionsRevoked extends KafkaError {
       isRetriable: true,
     });
   }
+}
+
+function contextOf(attempt: number, abort: LazyAbort): TransactionContext {
+  return {
+    attempt,
+    get signal() {
+      return abort.signal;
+    },
+  };
 }
 
 function tookTooLong(limitMs: number): TimeoutError {

@@ -1,0 +1,19 @@
+/** An AbortController that is made when somebody asks for its signal: most never do. */
+export class LazyAbort {
+  private controller: AbortController | undefined;
+  private isAborted = false;
+
+  /** Aborted from the start where it was aborted before. */
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.isAborted) this.controller.abort();
+    }
+    return this.controller.signal;
+  }
+
+  abort(): void {
+    this.isAborted = true;
+    this.controller?.abort();
+  }
+}

@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { LazyAbort } from '../../../src/core/util/lazy-abort.js';
+
+describe('an AbortController made when asked for', () => {
+  it('aborts a signal that was asked for before, always the same one', () => {
+    const abort = new LazyAbort();
+    const { signal } = abort;
+    expect(signal.aborted).toBe(false);
+    expect(abort.signal).toBe(signal);
+
+    abort.abort();
+
+    expect(signal.aborted).toBe(true);
+    expect(abort.signal).toBe(signal);
+  });
+
+  it('gives a signal that is aborted from the start where it was aborted before', () => {
+    const abort = new LazyAbort();
+    abort.abort();
+    expect(abort.signal.aborted).toBe(true);
+  });
+});
