@@ -1,4 +1,4 @@
-import { from, mergeMap, type Observable } from 'rxjs';
+import { from, mergeMap, tap, type Observable } from 'rxjs';
 import type { Kafka } from '../core/kafka.js';
 import type { ConsumerRecord } from '../core/consumer/index.js';
 import type { ProducerOptions, Receipt } from '../core/producer/index.js';
@@ -50,8 +50,8 @@ type AnyRecord = ConsumerRecord<unknown, unknown>;
  * Given `kafka`, it makes a producer while letters are on the way, and closes it when none is; where
  * failures are frequent, give it a producer.
  *
- * **Guarantees.** A record is acked when its letter is acknowledged, not before. Its lane waits for
- * that, so that order is kept by partition or key.
+ * **Guarantees.** A record is acked when its letter is acknowledged, not before; a `dead-lettered` event
+ * tells of it. Its lane waits for that, so that order is kept by partition or key.
  *
  * **Errors.** A letter that can't be written ends the stream, and its record goes back unacked.
  *
@@ -72,8 +72,21 @@ export function deadLetter<P extends SinkTarget = Kafka>(
   const write = copyWriter(target, producerOptions);
   return (failure) =>
     from(failure.record.everyRecord()).pipe(
-      mergeMap((record) => write(record, letterOf(record, topic, failure))),
+      mergeMap((record) => {
+        const letter = write(record, letterOf(record, topic, failure));
+        return letter.pipe(tap((receipt) => tell(record, receipt, failure)));
+      }),
     );
+}
+
+function tell(
+  { topic, partition, offset, pipeline }: AnyRecord,
+  { topic: letterTopic, partition: letterPartition, offset: letterOffset }: Receipt<AnyRecord>,
+  { attempt, error: reason }: ProcessFailure<Work>,
+): void {
+  const letter = { topic: letterTopic, partition: letterPartition, offset: letterOffset };
+  const { emit } = pipeline.host;
+  emit({ type: 'dead-lettered', topic, partition, offset, letter, attempt, reason });
 }
 
 function letterOf(

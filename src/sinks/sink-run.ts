@@ -100,7 +100,9 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   leave(isAbandoned: boolean): void {
     if (isAbandoned && !this.isAbandoned) {
       this.isAbandoned = true;
-      while (this.waiting.shift() !== undefined);
+      for (let next = this.waiting.shift(); next !== undefined; next = this.waiting.shift()) {
+        nack(next, abandoned());
+      }
       void this.setup.close(0);
     }
     this.finish(undefined);
@@ -118,11 +120,10 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
     timestamp: number,
   ): void {
     this.outcomesLeft--;
-    if (!this.isAbandoned) {
-      for (const origin of originsBehind(token)) origin.ack();
-      const origin = valueOf(token);
-      this.setup.subscriber.next({ topic, partition, offset, timestamp, origin });
-    }
+    // Also when it was given up: it is written.
+    for (const origin of originsBehind(token)) origin.ack();
+    const origin = valueOf(token);
+    this.setup.subscriber.next({ topic, partition, offset, timestamp, origin });
     if (this.ending !== undefined) this.checkEnd();
   }
 
@@ -130,6 +131,7 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
     const { onFailure, subscriber } = this.setup;
     if (this.isAbandoned) {
       this.outcomesLeft--;
+      nack(token, error);
     } else if (onFailure === 'emit') {
       this.outcomesLeft--;
       subscriber.next({ error, origin: valueOf(token) });
@@ -279,6 +281,12 @@ function noRecord(cause: unknown): KafkaError {
   if (cause instanceof KafkaError) return cause;
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new SerializationError(`Cannot make a record of a value: ${reason}`, { cause });
+}
+
+function abandoned(): KafkaError {
+  return new KafkaError('The record was given up: its sink was unsubscribed', {
+    code: 'ABANDONED',
+  });
 }
 
 function outrun(topic: string, bufferMemory: number): KafkaError {

@@ -41,8 +41,9 @@ export interface ToTopicOptions<T, K, V, R> extends SerializerOptions<K, V> {
    */
   readonly overflow?: Overflow;
   /**
-   * Give records up that were accepted but not acknowledged when unsubscribed. Default false. Those
-   * that are in the batches of a shared producer are still sent, but nobody is told.
+   * Give records up that were accepted but not acknowledged when unsubscribed: what they were derived
+   * from is nacked. Default false. Those that are in the batches of a shared producer are still sent; what
+   * they were derived from is acked if they are acknowledged.
    */
   readonly abandonOnUnsubscribe?: boolean;
 }

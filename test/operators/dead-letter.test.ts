@@ -4,8 +4,10 @@ import {
   batchEach,
   deadLetter,
   KafkaError,
+  ofType,
   processEach,
   retryEach,
+  type ConsumerEvent,
   type ConsumerRecord,
   type Receipt,
 } from '../../src/index.js';
@@ -47,6 +49,10 @@ describe('deadLetter', () => {
       const receipts: Receipt<unknown>[] = [];
       const onError = deadLetter(letters, { topic: DEAD });
       const retried = orders.pipe(retryEach(poison, { count: 2, backoffMs: 1, onError }));
+      const told: ConsumerEvent[] = [];
+      t.lifecycleOf(orders)
+        .pipe(ofType('dead-lettered'))
+        .subscribe((event) => told.push(event));
       const note = tap((out: string | Receipt<unknown>) => {
         if (typeof out !== 'string') receipts.push(out);
       });
@@ -66,7 +72,18 @@ describe('deadLetter', () => {
           'dead-letter.error': 'no such customer',
         },
       ]);
-      expect(receipts).toMatchObject([{ topic: DEAD, partition: 0, offset: 0 }]);
+      const letter = { topic: DEAD, partition: 0, offset: 0 };
+      expect(receipts).toMatchObject([letter]);
+      expect(told).toMatchObject([
+        {
+          topic: 'orders',
+          partition: 3,
+          offset: 1,
+          attempt: 3,
+          letter,
+          reason: new Error('no such customer'),
+        },
+      ]);
     }),
   );
 
@@ -85,7 +102,8 @@ describe('deadLetter', () => {
 
   test(
     'a record is acked when its letter is, and its lane waits for that, as others don’t',
-    kafkaMarbles(({ records, sink, expectOutput, expectAcks, expectReceipts }) => {
+    kafkaMarbles((t) => {
+      const { records, sink, expectOutput, expectAcks, expectReceipts } = t;
       const orders = records('(xby)---|', { x: {}, b: {}, y: { partition: 1, value: 'x' } });
       const letters = sink('---r');
       const onError = deadLetter(letters, { topic: DEAD });
@@ -93,6 +111,7 @@ describe('deadLetter', () => {
       expectOutput(processed).toBe('---(xby)|');
       expectReceipts(letters).toBe('---(xy)');
       expectAcks(orders).toBe('     ---(xby)');
+      t.expectLifecycle(orders, 'dead-lettered').toBe('---(BB)');
     }),
   );
 

@@ -82,6 +82,15 @@ export type ConsumerEvent =
       readonly attempt: number;
       readonly reason: unknown;
     })
+  /** A record whose work has failed for good is written to another topic, and acked. */
+  | (PartitionOffset & {
+      readonly type: 'dead-lettered';
+      /** Where it was written. */
+      readonly letter: PartitionOffset;
+      /** How often work on it was tried. */
+      readonly attempt: number;
+      readonly reason: unknown;
+    })
   /** A fetch failed and is repeated. */
   | (TopicPartition & { readonly type: 'fetch-failed'; readonly reason: string })
   | (DrainReport & { readonly type: 'drained' })

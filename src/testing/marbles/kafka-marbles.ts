@@ -62,8 +62,9 @@ export interface KafkaMarbles {
   readonly expectCommits: (records: AnyRecords) => Expectable;
   /**
    * When events of some types happened: `A` assigned, `D` draining, `R` revoked, `L` lost, `S`
-   * starved, `N` redelivered, `T` record-retried, `X` record-failed, `K` skipped, `C` committed, `F`
-   * commit-failed, `P` position-reset, `U` caught-up, `E` drained, the end of a subscription.
+   * starved, `N` redelivered, `T` record-retried, `X` record-failed, `B` dead-lettered, `K` skipped,
+   * `C` committed, `F` commit-failed, `P` position-reset, `U` caught-up, `E` drained, the end of a
+   * subscription.
    */
   readonly expectLifecycle: (
     records: AnyRecords,

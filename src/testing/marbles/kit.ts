@@ -43,6 +43,7 @@ const eventLetters: Readonly<Record<string, ConsumerEvent['type']>> = {
   T: 'record-retried',
   K: 'skipped',
   X: 'record-failed',
+  B: 'dead-lettered',
   C: 'committed',
   F: 'commit-failed',
   E: 'drained',
