@@ -123,8 +123,8 @@ export class AssignedPartition implements DeliveryOwner {
   redeliveries: Redelivery[] = [];
   private readonly deliveries = new Set<Delivery>();
   /** Nacked records that are to come again, by their offsets, with who waits for them. */
-  private abort = new LazyAbort();
   private readonly awaited = new Map<number, Set<() => void>>();
+  private abort = new LazyAbort();
   private ackedBefore = 0;
 
   constructor(
