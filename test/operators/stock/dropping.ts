@@ -66,18 +66,24 @@ export const dropping: readonly StockEffect[] = [
   },
   {
     effect:
+      'What follows another record too soon is dropped and never acked: commits stop before the first ' +
+      'such record.',
+    instead: '`exhaustEach`, `batchEach`, `throttleBytes`',
+    operators: alike('-a---c', 'bcd', {
+      throttleTime: (s) => s.pipe(stock.throttleTime(3), ack),
+      throttle: (s) =>
+        s.pipe(
+          stock.throttle(() => timer(3)),
+          ack,
+        ),
+    }),
+  },
+  {
+    effect:
       'What is followed too soon by another record is dropped and never acked: commits stop before the ' +
       'first such record.',
     instead: '`switchEach`, `batchEach`, `throttleBytes`',
     operators: [
-      ...alike('-a---c', 'bcd', {
-        throttleTime: (s) => s.pipe(stock.throttleTime(3), ack),
-        throttle: (s) =>
-          s.pipe(
-            stock.throttle(() => timer(3)),
-            ack,
-          ),
-      }),
       ...alike('----b---d', 'abcd', {
         auditTime: (s) => s.pipe(stock.auditTime(3), ack),
         audit: (s) =>
@@ -154,10 +160,15 @@ export const dropping: readonly StockEffect[] = [
     operators: alike('------cd', 'abcd', {
       combineLatest: (s, t) => ackFirst(s.pipe(stock.combineLatest(t.cold('------x')))),
       combineLatestWith: (s, t) => ackFirst(s.pipe(stock.combineLatestWith(t.cold('------x')))),
-    }).concat(
-      alike('-----c-d', 'abcd', {
-        withLatestFrom: (s, t) => ackFirst(s.pipe(stock.withLatestFrom(t.cold('----x')))),
-      }),
-    ),
+    }),
+  },
+  {
+    effect:
+      'A record that comes before all other streams have emitted is dropped and never acked: commits ' +
+      'stop before the first such record.',
+    instead: '`processEach` with what the other stream has emitted last, from a BehaviorSubject',
+    operators: alike('-----c-d', 'abcd', {
+      withLatestFrom: (s, t) => ackFirst(s.pipe(stock.withLatestFrom(t.cold('----x')))),
+    }),
   },
 ];

@@ -15,9 +15,18 @@ export const ending: readonly StockEffect[] = [
       ...alike('-a-b', 'cd', {
         take: (s) => s.pipe(stock.take(2), ack),
         takeUntil: (s) => s.pipe(stock.takeUntil(timer(4)), ack),
-        takeWhile: (s) => s.pipe(stock.takeWhile(isNot('c')), ack),
       }),
       ...alike('-a', 'bcd', { first: (s) => s.pipe(stock.first(), ack) }),
+    ],
+  },
+  {
+    effect:
+      'As `take`, but for what they have dropped: it was delivered and nobody acks it, so commits stop ' +
+      'before it, and the consumer leaves only when `drainTimeoutMs` are over.',
+    instead:
+      '`untilOffsets`, `untilCaughtUp`; or `takeWhile` that lets the last one through (`true`)',
+    operators: [
+      ...alike('-a-b', 'cd', { takeWhile: (s) => s.pipe(stock.takeWhile(isNot('c')), ack) }),
       ...alike('---b', 'abcd', {
         elementAt: (s) => s.pipe(stock.elementAt(1), ack),
         find: (s) => s.pipe(stock.find(isOneOf('b')), stock.filter(isThere), ack),
@@ -42,7 +51,8 @@ export const ending: readonly StockEffect[] = [
   {
     effect:
       'The error has ended the consumer, which has committed what was acked. What takes its place is no ' +
-      'consumer: everything else is delivered to whoever comes next.',
+      'consumer: everything else is delivered to whoever comes next. A record that was in hand when it ' +
+      'failed, and that nobody acks or gives back, is waited for up to `drainTimeoutMs`.',
     instead: '`processEach` with `onError`, `deadLetter`',
     operators: alike(
       '-a',

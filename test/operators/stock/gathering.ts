@@ -115,7 +115,9 @@ export const gathering: readonly StockEffect[] = [
     }),
   },
   {
-    effect: 'Each record comes twice, but the first and the last: ack the first of each pair.',
+    effect:
+      'Each record comes twice, but the first and the last: ack the first of each pair. The latest stays ' +
+      'unacked until the next one comes.',
     instead: '`aggregateEach`',
     operators: alike('---a-b-c', 'd', { pairwise: (s) => ackFirst(s.pipe(stock.pairwise())) }),
   },

@@ -1,12 +1,30 @@
 import * as rxjs from 'rxjs';
-import { bufferCount, concatMap, map, retry, share, timer } from 'rxjs';
+import {
+  bufferCount,
+  combineLatestWith,
+  concatMap,
+  elementAt,
+  EMPTY,
+  find,
+  groupBy,
+  map,
+  mergeMap,
+  retry,
+  share,
+  take,
+  takeUntil,
+  takeWhile,
+  tap,
+  timer,
+  type MonoTypeOperatorFunction,
+} from 'rxjs';
 import * as operators from 'rxjs/operators';
 import { describe, expect, test } from 'vitest';
 import * as rxKafka from '../../../src/index.js';
-import { processEach, type ConsumerRecord } from '../../../src/index.js';
+import { ackEach, batchEach, processEach, type ConsumerRecord } from '../../../src/index.js';
 import { kafkaMarbles } from '../../../src/testing/index.js';
 import { documentedTable, provenTable } from './documentation.js';
-import { ack, ackAll, after, textOf, usualRecords } from './stock-operator.js';
+import { ack, ackAll, after, isOneOf, textOf, usualRecords } from './stock-operator.js';
 import { stockOperators } from './stock-operators.js';
 
 const rows = stockOperators.flatMap(({ operators }) => operators);
@@ -63,6 +81,68 @@ describe('what the table says of', () => {
       const orders = records('-abc------', undefined, { maxUnackedRecords: 2 });
       expectOutput(orders.pipe(bufferCount(3), ackAll)).toBe('');
       expectDeliveries(orders).toBe('-ab');
+    }),
+  );
+
+  test(
+    'buffers: a revoke waits for one that is not complete, where batchEach lets it go',
+    kafkaMarbles((t) => {
+      const buffered = t.records('-a-----', undefined, { drainTimeoutMs: 5 });
+      t.lifecycle(buffered, '     --R');
+      t.expectOutput(buffered.pipe(bufferCount(2), ackAll)).toBe('');
+      t.expectLifecycle(buffered, 'revoked').toBe('-------R');
+
+      const batched = t.records('-a-----', undefined, { drainTimeoutMs: 5 });
+      t.lifecycle(batched, '     --R');
+      const acked = batched.pipe(batchEach({ maxRecords: 2, maxWaitMs: 99 }), ackEach());
+      t.expectOutput(acked.pipe(map(({ length }) => length))).toBe('--1', { 1: 1 });
+      t.expectLifecycle(batched, 'revoked').toBe('--R');
+    }),
+  );
+
+  test(
+    'inner streams: what is in one that nobody subscribes to is never acked',
+    kafkaMarbles(({ records, expectOutput, expectAcks, expectCommits }) => {
+      const orders = records('-a-b-c');
+      const some = orders.pipe(
+        groupBy(textOf),
+        mergeMap((group) => (group.key === 'b' ? EMPTY : group)),
+      );
+      expectOutput(some.pipe(ack)).toBe('-a---c');
+      expectAcks(orders).toBe('          -a---c');
+      expectCommits(orders).toBe('       -a');
+    }),
+  );
+
+  test(
+    'what drops the record that ends it: the consumer stays for that, as it does for no other',
+    kafkaMarbles((t) => {
+      const leaving = (end: MonoTypeOperatorFunction<ConsumerRecord>, left: string) => {
+        const orders = t.records('-a-b-c-d-', undefined, { drainTimeoutMs: 20 });
+        orders.pipe(end, ack).subscribe({ error: () => undefined });
+        t.expectLifecycle(orders, 'drained').toBe(left);
+      };
+      const isBeforeC = (record: ConsumerRecord) => textOf(record) < 'c';
+      leaving(take(2), '                    ---E');
+      leaving(takeUntil(timer(4)), '        ----E');
+      leaving(takeWhile(isBeforeC, true), ' -----E');
+      leaving(takeWhile(isBeforeC), '       25ms E');
+      leaving(elementAt(1), '               23ms E');
+      leaving(find(isOneOf('b')) as typeof ack, '23ms E');
+    }),
+  );
+
+  test(
+    'combinations: records come once for each, from when all have emitted',
+    kafkaMarbles(({ records, cold, expectOutput, expectAcks }) => {
+      const orders = records('-a---b');
+      const combined = orders.pipe(
+        combineLatestWith(cold('--x-y')),
+        tap(([record]) => record.ack()),
+        map(([record, other]) => textOf(record) + other),
+      );
+      expectOutput(combined).toBe('--1-23', { 1: 'ax', 2: 'ay', 3: 'by' });
+      expectAcks(orders).toBe('    --a--b');
     }),
   );
 
