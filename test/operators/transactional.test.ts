@@ -711,6 +711,34 @@ describe('rule 30', () => {
     });
   });
 
+  it.each<[string, (sim: Simulation) => void]>([
+    ['is cut off', ({ cluster }) => cluster.truncate('in', 0, 0)],
+    [
+      'is of a topic that is made anew',
+      ({ cluster }) => {
+        cluster.deleteTopic('in');
+        cluster.createTopic('in', { partitions: PARTITIONS });
+      },
+    ],
+  ])(
+    'a log that %s and as long again is stored anew: nothing of it comes twice',
+    async (_, lose) => {
+      await using sim = await start();
+      fill(sim, 'in', 0, 4);
+      const first = watch(copying(sim.kafka()));
+      await sim.until(() => taken(first.values) === 4);
+      lose(sim);
+      fill(sim, 'in', 0, 4);
+      await sim.until(() => taken(first.values) === 8 || first.error !== undefined);
+      first.subscription.unsubscribe();
+      await sim.until(() => sim.eventsOf('drained').length === 1);
+      const next = watch(copying(sim.kafka()));
+      await sim.advance(30_000);
+      expect(taken(next.values)).toBe(0);
+      expect(await written(sim)).toEqual([...values(0, 4), ...values(0, 4)]);
+    },
+  );
+
   it('a lost answer to EndTxn(commit) is asked for again, and counts once', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 3);

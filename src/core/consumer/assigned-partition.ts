@@ -73,7 +73,7 @@ export class AssignedPartition implements DeliveryOwner {
   highWatermark = -1;
   lastStableOffset = -1;
   logStartOffset = -1;
-  /** What the group has stored, as far as known. */
+  /** What the group has stored of this log, as far as known. */
   committedOffset: number | undefined;
   /** There may be something to commit that is not committed yet. */
   hasNews = false;

@@ -74,6 +74,8 @@ export class LogValidator {
       this.hooks.onFatal(logTruncated(partition, endOffset), partition);
       return;
     }
+    // What was committed behind the cut says nothing of what is written there now.
+    if ((partition.committedOffset ?? 0) > endOffset) partition.committedOffset = undefined;
     const { commitPosition } = partition.ledger;
     // What is still worked on counts for nothing from now on: it is read once more.
     if (commitPosition.offset < endOffset) {

@@ -79,6 +79,7 @@ export class Positions {
       return;
     }
     partition.forgetPosition();
+    partition.committedOffset = undefined;
     const search = this.search([partition]);
     // All of a topic that was made anew is new.
     const to: OffsetReset = reason === 'recreated' ? { type: 'earliest' } : offsetReset;
