@@ -1,4 +1,4 @@
-import { concatMap, from, map, throwError } from 'rxjs';
+import { concatMap, firstValueFrom, from, map, share, throwError } from 'rxjs';
 import { expect, test } from 'vitest';
 import { FencedError, TransactionAbortedError, type LifecycleEvent } from '../../../src/index.js';
 import { collect, uniqueTopic, type ContractSetup } from '../setup.js';
@@ -6,6 +6,7 @@ import { committedValues } from './reading.js';
 
 /** Transactions of a producer. Needs Kafka 0.11. */
 export function producerTransactionsContract(setup: ContractSetup): void {
+  const { hasGroupTransactions } = setup.capabilities;
   const committed = (topic: string) => committedValues(setup, topic);
 
   async function topicFor(name: string): Promise<string> {
@@ -121,6 +122,55 @@ export function producerTransactionsContract(setup: ContractSetup): void {
     );
     await expect(collect(failing)).rejects.toThrow('no');
     expect(await committed(topic)).toEqual(['a', 'b']);
+  });
+
+  test('offsets of a group are committed with the transaction, or not at all', async () => {
+    const from = await topicFor('from');
+    const topic = await topicFor('to');
+    await setup.cluster.write(from, 0, [{ value: 'a' }, { value: 'b' }, { value: 'c' }]);
+    await using kafka = setup.connect();
+    const groupId = `${from}-group`;
+    const consumer = kafka.consumer({
+      groupId,
+      autoOffsetReset: 'earliest',
+      enableAutoCommit: false,
+    });
+    const records = consumer.records(from).pipe(share());
+    const leaving = records.subscribe((record) => record.ack());
+    await firstValueFrom(records);
+    const member = consumer.groupMetadata!;
+    const producer = kafka.producer({ transactionalId: uniqueTopic('id') });
+    const stored: (number | undefined)[] = [];
+    for (const [offset, end] of [
+      [1, 'commit'],
+      [2, 'abort'],
+      [3, 'commit'],
+    ] as const) {
+      const txn = await producer.beginTransaction();
+      await txn.send({ topic, partition: 0, value: `${offset}` });
+      const group = txn.hasMemberOffsets ? member : { groupId };
+      await txn.sendOffsets(group, [{ topic: from, partition: 0, offset }]);
+      await txn[end]();
+      // Before 2.5 nobody can ask whether what was committed counts already.
+      if (!hasGroupTransactions) await committed(topic);
+      const [now] = await consumer.committed([{ topic: from, partition: 0 }]);
+      stored.push(now?.offset);
+    }
+    expect(stored).toEqual([1, 1, 3]);
+    if (hasGroupTransactions) {
+      const late = await producer.beginTransaction();
+      await late.send({ topic, partition: 0, value: 'late' });
+      const before = { ...member, generationId: member.generationId - 1 };
+      const offsets = [{ topic: from, partition: 0, offset: 9 }];
+      await expect(late.sendOffsets(before, offsets)).rejects.toBeInstanceOf(
+        TransactionAbortedError,
+      );
+      await late.abort();
+      const [now] = await consumer.committed([{ topic: from, partition: 0 }]);
+      expect(now?.offset).toBe(3);
+    }
+    expect(await committed(topic)).toEqual(['1', '3']);
+    leaving.unsubscribe();
   });
 
   test('whoever takes over the id fences its predecessor, whose open transaction is aborted', async () => {
