@@ -1,3 +1,5 @@
+// On the embedded broker: what became of a transaction, only its coordinators and readers know.
+
 import { map, of, retry, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
