@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
-const TESTS = join(import.meta.dirname, '..');
+const TESTS = join(import.meta.dirname, '../..');
 
 /** What is promised of operators and sinks, sentence by sentence, and the tests that would fail. */
 const promises: readonly (readonly [
