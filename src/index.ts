@@ -124,6 +124,7 @@ export { withLag, type WithLag } from './operators/with-lag.js';
 export { retryEach, type RetryEachOptions } from './operators/retry-each.js';
 export { retryHeaders } from './operators/retrying/retry-headers.js';
 export { retryTopics } from './operators/retry-topics.js';
+export type { RetryCluster, RetryTarget } from './operators/retrying/retry-cluster.js';
 export type { RetryTopic, RetryTopicsOptions } from './operators/retrying/retry-topics-options.js';
 export { switchEach, type SwitchEachOptions } from './operators/switch-each.js';
 export { tee } from './operators/tee.js';

@@ -8,8 +8,6 @@ import {
   type OperatorFunction,
 } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import type { Kafka } from '../core/kafka.js';
-import { withConsumer } from '../sources/with-consumer.js';
 import { copyWriter } from './processing/copy-writer.js';
 import {
   tellRetried,
@@ -19,6 +17,7 @@ import {
 } from './processing/failure-policy.js';
 import { processEach } from './process-each.js';
 import type { ProcessContext } from './processing/processing.js';
+import { clockOf, recordsToRetry, type RetryTarget } from './retrying/retry-cluster.js';
 import { attemptsBefore, dueAtOf, headersForRetry } from './retrying/retry-headers.js';
 import {
   resolveRetryTopics,
@@ -77,18 +76,17 @@ import type { WorkResult } from './processing/work.js';
  * @see deadLetter
  */
 export function retryTopics<K, V, R = never, E = never>(
-  kafka: Kafka,
+  target: RetryTarget,
   topics: readonly RetryTopic[],
   options: RetryTopicsOptions<K, V, E>,
   project: (record: ConsumerRecord<K, V>, context: ProcessContext) => WorkResult<R>,
 ): OperatorFunction<ConsumerRecord<K, V>, R | E> {
-  const resolved = resolveRetryTopics(kafka, topics, options);
+  const resolved = resolveRetryTopics(target, topics, options);
   const { concurrency, order, retry } = resolved;
   const names = resolved.topics.map(({ topic }) => topic);
-  const retries = withConsumer('retryTopics', kafka, resolved.consumer, (consumer) =>
-    consumer.recordsWhenDue(names, dueAtOf),
-  );
-  const write = copyWriter(kafka, resolved.producer);
+  const retries = recordsToRetry(target, resolved.consumer, names, dueAtOf);
+  const clock = clockOf(target);
+  const write = copyWriter(target, resolved.producer);
 
   const onError = (failure: ProcessFailure<ConsumerRecord<K, V>>): WorkResult<E> => {
     const { record, error } = failure;
@@ -96,7 +94,7 @@ export function retryTopics<K, V, R = never, E = never>(
     const next = resolved.topics[names.indexOf(record.topic) + 1];
     if (next === undefined) return giveUp({ record, error, attempt }, resolved.onError);
     const { topic, delayMs } = next;
-    const headers = headersForRetry(record, attempt, kafka.clock.now() + delayMs);
+    const headers = headersForRetry(record, attempt, clock.now() + delayMs);
     tellRetried(record, attempt + 1, delayMs, error);
     const { rawKey: key, rawValue: value } = record;
     return write(record, { topic, key, value, headers }).pipe(ignoreElements());

@@ -30,6 +30,7 @@ export {
 export type { Expectable } from './marbles/expectation.js';
 export type { MarbleSnapshot } from './marbles/kit.js';
 export type { LifecycleMove, LifecycleMoves } from './marbles/lifecycle.js';
+export type { MarbleRetries } from './marbles/marble-retries.js';
 export type {
   MarbleSink,
   MarbleSinkOptions,
@@ -40,6 +41,7 @@ export type {
   RecordDefinition,
   RecordDefinitions,
   RecordsOptions,
+  RetriesOptions,
 } from './marbles/record-definitions.js';
 export { virtualClock } from './marbles/virtual-clock.js';
 export type { TransactionSnapshot } from './control/inspect-transactions.js';

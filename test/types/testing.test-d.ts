@@ -3,6 +3,7 @@ import { expectTypeOf, test } from 'vitest';
 import {
   json,
   processEach,
+  retryTopics,
   string,
   toTopic,
   type Clock,
@@ -77,6 +78,22 @@ test('a sink stands where a producer does', () => {
   expectTypeOf(written).toExtend<Observable<unknown>>();
   // @ts-expect-error options of a producer belong to the producer
   toTopic(t.sink(), 'invoices', { lingerMs: 5 });
+});
+
+test('retries stand where a client does, and give records their types', () => {
+  const orders = t.records<null, Order>('-a', undefined, { valueSerde: json<Order>() });
+  const retries = t.retries('-r', { maxUnackedRecords: 5 });
+  const consumer = { groupId: 'retries', valueDeserializer: json<Order>() };
+  const topics = [{ topic: 'later', delayMs: 5 }];
+  const tried = orders.pipe(
+    retryTopics(retries, topics, { consumer, onError: 'fail' }, (order) => [order.value.total]),
+  );
+  expectTypeOf(tried).toEqualTypeOf<Observable<number>>();
+  t.expectAcks(retries.records);
+  // @ts-expect-error nothing is fetched in a test
+  t.retries('-r', { fetchMinBytes: 5 });
+  // @ts-expect-error a sink has nothing to read
+  retryTopics(t.sink(), topics, { consumer, onError: 'fail' }, () => undefined);
 });
 
 test('tests are functions without parameters, as every runner takes them', () => {

@@ -1,4 +1,3 @@
-import { Kafka } from '../../core/kafka.js';
 import { ConfigError } from '../../core/util/errors.js';
 import { badOption, custom, resolveOptions } from '../../core/util/options.js';
 import type { ProducerOptions } from '../../core/producer/index.js';
@@ -11,6 +10,7 @@ import {
   type RetryOptions,
 } from '../processing/failure-policy.js';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
+import { isRetryTarget, type RetryTarget } from './retry-cluster.js';
 import type { LaneOrder } from '../processing/lanes.js';
 import { laneRules } from '../processing/process-options.js';
 
@@ -64,11 +64,11 @@ const rules = {
 
 /** @throws ConfigError naming what does not fit. */
 export function resolveRetryTopics<K, V, E>(
-  kafka: Kafka,
+  target: RetryTarget,
   topics: readonly RetryTopic[],
   given: RetryTopicsOptions<K, V, E>,
 ) {
-  if (!(kafka instanceof Kafka)) {
+  if (!isRetryTarget(target)) {
     throw new ConfigError(
       'retryTopics: give it what createKafka() has returned as the first argument',
     );

@@ -7,8 +7,9 @@ import { checkRunMode } from './diagram.js';
 import { assertSame, type Expectable } from './expectation.js';
 import { MarbleKit, type AnyRecords, type MarbleSnapshot } from './kit.js';
 import type { LifecycleMoves } from './lifecycle.js';
+import type { MarbleRetries } from './marble-retries.js';
 import type { MarbleSink, MarbleSinkOptions, SinkAnswers } from './marble-sink.js';
-import type { RecordDefinitions, RecordsOptions } from './record-definitions.js';
+import type { RecordDefinitions, RecordsOptions, RetriesOptions } from './record-definitions.js';
 import { virtualClock } from './virtual-clock.js';
 import { runAtOnce, runInTurns } from './virtual-run.js';
 
@@ -45,6 +46,15 @@ export interface KafkaMarbles {
    * 2 ms, `sink('-#')` fails it; a list is for one record after the other, its last for all others.
    */
   readonly sink: (answers?: SinkAnswers, options?: MarbleSinkOptions) => MarbleSink;
+  /**
+   * Retry topics to give to `retryTopics()` where a client stands. What is written there is answered
+   * as by `sink()`, and comes back when it is due. `retries.records` is what is expected of them, as
+   * in `expectAcks(retries.records)`, once the pipeline has been built. Records that wait need
+   * {@link kafkaMarblesAsync}.
+   *
+   * @param options of the consumer of the retry topics, in place of those that `retryTopics()` is given.
+   */
+  readonly retries: (answers?: SinkAnswers, options?: RetriesOptions) => MarbleRetries;
   /** When records were handed to the pipeline, also those that came once more. */
   readonly expectDeliveries: (records: AnyRecords) => Expectable;
   /** When records were acked, each once. Late acks, of partitions that are gone, don't count. */
@@ -211,6 +221,7 @@ function marblesOf(kit: MarbleKit): KafkaMarbles {
     lifecycle: (...given) => kit.lifecycle(...given),
     lifecycleOf: (...given) => kit.lifecycleOf(...given),
     sink: (...given) => kit.sink(...given),
+    retries: (...given) => kit.retries(...given),
     snapshot: (...given) => kit.snapshot(...given),
     expectDeliveries: (records) => kit.expectNoted('expectDeliveries', 'delivered', records),
     expectAcks: (records) => kit.expectNoted('expectAcks', 'acked', records),

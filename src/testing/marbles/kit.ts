@@ -8,7 +8,8 @@ import { lettersOf, parseDiagram } from './diagram.js';
 import { Expectation, subscriptionFrames, type Expectable } from './expectation.js';
 import { asDrawn } from './letters.js';
 import { playLifecycle, type LifecycleMoves } from './lifecycle.js';
-import { MarbleConsumer, type Note } from './marble-consumer.js';
+import { heldByNothing, logsFor, MarbleConsumer, type Note } from './marble-consumer.js';
+import { MarbleRetries } from './marble-retries.js';
 import { MarbleSink, type MarbleSinkOptions, type SinkAnswers } from './marble-sink.js';
 import { completeAt, errorAt, nextAt, type Observed } from './observed.js';
 import {
@@ -17,6 +18,7 @@ import {
   type AnyDefinitions,
   type RecordDefinitions,
   type RecordsOptions,
+  type RetriesOptions,
 } from './record-definitions.js';
 
 /** Records of a diagram, whatever their types. */
@@ -83,13 +85,16 @@ export class MarbleKit {
       ...(keySerde !== undefined && { keyDeserializer: keySerde }),
       ...(valueSerde !== undefined && { valueDeserializer: valueSerde }),
     } as DeserializerOptions<unknown, unknown>;
+    const contents = contentsOf(letters, definitions ?? {}, { topic, keySerde, valueSerde });
     const consumer = new MarbleConsumer({
       scheduler: this.scheduler,
       clock: this.clock,
-      contents: contentsOf(letters, definitions ?? {}, { topic, keySerde, valueSerde }),
+      contents,
+      logs: logsFor([...contents.values()]),
       options: rest,
       deserializers,
       error,
+      held: heldByNothing,
     });
     this.consumers.set(consumer.records, consumer);
     this.drawings.set(consumer, name);
@@ -109,6 +114,19 @@ export class MarbleKit {
     return new MarbleSink(this.scheduler, this.clock, answers, options);
   }
 
+  retries(answers: SinkAnswers = 'r', options: RetriesOptions = {}): MarbleRetries {
+    const { scheduler, clock } = this;
+    const surroundings = () => ({
+      scheduler,
+      clock,
+      contents: new Map([...this.consumers.values()].flatMap(({ contents }) => [...contents])),
+      error: 'error',
+    });
+    return new MarbleRetries(this.sink(answers), options, surroundings, (consumer) => {
+      this.consumers.set(consumer.records, consumer);
+    });
+  }
+
   snapshot(records: AnyRecords): MarbleSnapshot {
     this.hasAsserted = true;
     const { inHand, logs, committedBy } = this.consumerOf('snapshot', records);
@@ -119,7 +137,7 @@ export class MarbleKit {
 
   expectNoted(name: string, note: Note, records: AnyRecords): Expectable {
     const consumer = this.consumerOf(name, records);
-    const letters = [...consumer.letters];
+    const letters = [...consumer.contents.keys()];
     const explain = (letter: string) =>
       letters.includes(letter)
         ? undefined

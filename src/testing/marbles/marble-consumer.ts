@@ -9,7 +9,7 @@ import type { Clock } from '../../core/util/clock.js';
 import { KafkaError } from '../../core/util/errors.js';
 import type { Moment } from './diagram.js';
 import { MarbleLog, type LetteredContent } from './marble-log.js';
-import { MarbleRun, type RunHost } from './marble-run.js';
+import { MarbleRun, type HeldPartitions, type RunHost } from './marble-run.js';
 import { nextAt, type Observed } from './observed.js';
 
 /** What is noted of records, each by the letter it was drawn with. */
@@ -22,11 +22,20 @@ export interface MarbleConsumerSetup {
   readonly scheduler: TestScheduler;
   readonly clock: Clock;
   readonly contents: ReadonlyMap<string, LetteredContent>;
+  /** Where records are read from. */
+  readonly logs: readonly MarbleLog[];
   readonly options: ConsumerOptions;
   readonly deserializers: DeserializerOptions<unknown, unknown>;
   /** What `#` stands for. */
   readonly error: unknown;
+  readonly held: HeldPartitions;
 }
+
+/** Records are delivered at once. */
+export const heldByNothing: HeldPartitions = {
+  attach: () => undefined,
+  detach: () => undefined,
+};
 
 /**
  * A group with one consumer, over logs that grow as they are drawn. Logs and committed offsets stay
@@ -38,10 +47,11 @@ export class MarbleConsumer implements RunHost {
   readonly context: Pick<ConsumerContext, 'clock' | 'options' | 'emit'>;
   readonly decoder: Decoder;
   readonly logs: readonly MarbleLog[];
+  readonly held: HeldPartitions;
   readonly committedBy = new Map<MarbleLog, number>();
   isEnded = false;
   wasSubscribed = false;
-  private readonly held = new Map<MarbleLog, Set<number>>();
+  private readonly inHandBy = new Map<MarbleLog, Set<number>>();
   private readonly notes = new Map<Note, Observed[]>();
   private readonly events: { readonly frame: number; readonly type: EventType }[] = [];
   private readonly assigned: Set<MarbleLog>;
@@ -51,7 +61,7 @@ export class MarbleConsumer implements RunHost {
   private failingCommits: KafkaError[] = [];
 
   constructor(private readonly setup: MarbleConsumerSetup) {
-    const { clock, options, deserializers, contents } = setup;
+    const { clock, options, deserializers, logs, held } = setup;
     this.decoder = new Decoder(deserializers);
     this.lifecycle = this.eventSubject.asObservable();
     this.context = {
@@ -59,7 +69,8 @@ export class MarbleConsumer implements RunHost {
       options: resolveConsumerOptions({ groupId: 'marbles', ...options }),
       emit: (event) => this.emit(event),
     };
-    this.logs = logsFor([...contents.values()]);
+    this.logs = logs;
+    this.held = held;
     this.assigned = new Set(this.logs);
     this.records = new Observable((subscriber) => this.subscribe(subscriber));
   }
@@ -72,6 +83,24 @@ export class MarbleConsumer implements RunHost {
     }
   }
 
+  /** Writes records at once, a batch for each partition. Of other topics, nothing is read. */
+  write(records: readonly LetteredContent[]): void {
+    const { clock } = this.setup;
+    const batches = new Map<MarbleLog, LetteredContent[]>();
+    for (const record of records) {
+      const { timestamp = clock.now() } = record.content;
+      const log = this.logs.find((each) => isOf(each, record));
+      if (log === undefined) continue;
+      const batch = batches.get(log) ?? [];
+      batch.push({ ...record, content: { ...record.content, timestamp } });
+      batches.set(log, batch);
+    }
+    for (const [log, lettered] of batches) {
+      const batch = log.append(lettered);
+      this.run?.appended(log, batch);
+    }
+  }
+
   /** What was noted so far, and will be. */
   noted(note: Note): Observed[] {
     let list = this.notes.get(note);
@@ -79,9 +108,9 @@ export class MarbleConsumer implements RunHost {
     return list;
   }
 
-  /** The letters of all records that are defined. */
-  get letters(): Iterable<string> {
-    return this.setup.contents.keys();
+  /** All records that are defined, by their letters. */
+  get contents(): ReadonlyMap<string, LetteredContent> {
+    return this.setup.contents;
   }
 
   /** Events of some types, so far. */
@@ -94,7 +123,7 @@ export class MarbleConsumer implements RunHost {
   /** The letters of what was delivered and neither acked nor given back, while it counts. */
   get inHand(): string[] {
     return this.logs.flatMap((log) =>
-      [...(this.held.get(log) ?? [])].map((offset) => log.letterAt(offset)),
+      [...(this.inHandBy.get(log) ?? [])].map((offset) => log.letterAt(offset)),
     );
   }
 
@@ -141,7 +170,7 @@ export class MarbleConsumer implements RunHost {
   }
 
   onDropped(log: MarbleLog): void {
-    this.held.delete(log);
+    this.inHandBy.delete(log);
   }
 
   onOver(run: MarbleRun): void {
@@ -199,21 +228,8 @@ export class MarbleConsumer implements RunHost {
   }
 
   private happen(marks: readonly string[]): void {
-    const { contents, clock, error } = this.setup;
-    const batches = new Map<MarbleLog, LetteredContent[]>();
-    for (const mark of marks) {
-      if (mark === '|' || mark === '#') continue;
-      const drawn = contents.get(mark)!;
-      const { timestamp = clock.now() } = drawn.content;
-      const log = this.logs.find((each) => isOf(each, drawn))!;
-      const batch = batches.get(log) ?? [];
-      batch.push({ ...drawn, content: { ...drawn.content, timestamp } });
-      batches.set(log, batch);
-    }
-    for (const [log, records] of batches) {
-      const batch = log.append(records);
-      this.run?.appended(log, batch);
-    }
+    const { contents, error } = this.setup;
+    this.write(marks.filter((mark) => contents.has(mark)).map((mark) => contents.get(mark)!));
     if (marks.includes('#')) this.run?.end({ reason: 'failed', error });
     if (!marks.includes('|')) return;
     this.isEnded = true;
@@ -221,8 +237,8 @@ export class MarbleConsumer implements RunHost {
   }
 
   private heldOf(log: MarbleLog): Set<number> {
-    let held = this.held.get(log);
-    if (held === undefined) this.held.set(log, (held = new Set()));
+    let held = this.inHandBy.get(log);
+    if (held === undefined) this.inHandBy.set(log, (held = new Set()));
     return held;
   }
 
@@ -237,7 +253,7 @@ export class MarbleConsumer implements RunHost {
 }
 
 /** One for each partition, in the order in which records of it were drawn first. */
-function logsFor(contents: readonly LetteredContent[]): MarbleLog[] {
+export function logsFor(contents: readonly LetteredContent[]): MarbleLog[] {
   const logs: MarbleLog[] = [];
   for (const content of contents) {
     if (logs.some((log) => isOf(log, content))) continue;

@@ -32,10 +32,17 @@ export type RunEnd =
   | { readonly reason: 'unsubscribed' | 'completed' | 'drained' }
   | { readonly reason: 'failed'; readonly error: unknown };
 
+/** Whose records wait for their time, each before it is delivered. */
+export interface HeldPartitions {
+  attach(partition: AssignedPartition): void;
+  detach(partition: AssignedPartition): void;
+}
+
 /** Where a subscription reads from and commits to, and who is told what happens to its records. */
 export interface RunHost {
   readonly context: Pick<ConsumerContext, 'clock' | 'options' | 'emit'>;
   readonly decoder: Decoder;
+  readonly held: HeldPartitions;
   /** Everything that will ever be written has been. */
   readonly isEnded: boolean;
   committedOf(log: MarbleLog): number;
@@ -127,6 +134,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
       const partition = new AssignedPartition(topic, index, maxUnackedRecords, this);
       this.logs.set(partition, log);
       rememberLog(partition, log);
+      this.host.held.attach(partition);
       return partition;
     });
     this.host.context.emit({ type: 'assigned', partitions: partitions.map(plainPartition) });
@@ -187,12 +195,12 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
         this.drain(partitions, options.drainTimeoutMs, finish);
         break;
       case 'unsubscribed':
-        stopDelivery(partitions);
+        this.stopDelivery(partitions);
         if (options.abandonOnUnsubscribe) finish();
         else this.waits.done(partitions, options.drainTimeoutMs, finish);
         break;
       case 'completed':
-        stopDelivery(partitions);
+        this.stopDelivery(partitions);
         this.whileItProgresses(partitions, finish);
     }
   }
@@ -328,7 +336,7 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
     }
     for (const partition of partitions) partition.leave();
     this.host.context.emit({ type: 'draining', partitions: partitions.map(plainPartition) });
-    for (const partition of partitions) partition.outlet = undefined;
+    for (const partition of partitions) this.detach(partition);
     this.pipeline.draining();
     this.waits.done(partitions, timeoutMs, () => {
       for (const partition of partitions) if (!partition.isDrained) partition.abortWork();
@@ -384,13 +392,26 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
       inHand += partition.ledger.inHand;
       partition.drop();
       this.finishedBefore += partition.recordsAcked;
-      partition.outlet = undefined;
+      this.detach(partition);
       this.host.onDropped(this.logs.get(partition)!);
       this.logs.delete(partition);
     }
     this.abandoned += inHand;
     this.waits.check();
     return inHand;
+  }
+
+  /** Nothing more of it is delivered. */
+  private detach(partition: AssignedPartition): void {
+    this.host.held.detach(partition);
+    partition.outlet = undefined;
+  }
+
+  private stopDelivery(partitions: readonly AssignedPartition[]): void {
+    for (const partition of partitions) {
+      this.host.held.detach(partition);
+      partition.stopDelivery();
+    }
   }
 
   private checkCaughtUp(partition: AssignedPartition): void {
@@ -419,8 +440,4 @@ export class MarbleRun implements PartitionListener, DeliveryHooks {
     this.host.context.emit({ type: 'starved', reason: 'window' });
     return starvation;
   }
-}
-
-function stopDelivery(partitions: readonly AssignedPartition[]): void {
-  for (const partition of partitions) partition.stopDelivery();
 }

@@ -58,6 +58,8 @@ export class MarbleSink {
   readonly written: WrittenRecord[] = [];
   /** @internal Receipts and failures, by the letters of what they were made from. */
   readonly observed: Observed[] = [];
+  /** @internal Told of each record that is acknowledged, with its letter, before anybody else. */
+  onWritten: (record: WrittenRecord, letter: string) => void = () => undefined;
   /** @internal What `#` stands for. */
   readonly error: KafkaError;
   private readonly maxInFlight: number;
@@ -149,9 +151,11 @@ export class MarbleSink {
     const offset = this.ends.get(name) ?? 0;
     this.ends.set(name, offset + 1);
     this.written.push(record);
-    const mark = letterOf(token) ?? record.value?.toString() ?? null;
+    const letter = letterOf(token);
+    const mark = letter ?? record.value?.toString() ?? null;
     this.observed.push(nextAt(this.scheduler.now(), mark));
     this.inFlight--;
+    this.onWritten(record, letter ?? '?');
     submitter.acknowledged(token, topic, partition, offset, timestamp);
     this.wake();
   }

@@ -27,9 +27,11 @@ export type RecordDefinitions<K = Buffer | null, V = Buffer | null> = Readonly<
   Record<string, RecordDefinition<K, V>>
 >;
 
-/** How a diagram of records is read, and how its consumer works: names and defaults are a consumer's. */
-export interface RecordsOptions<K = unknown, V = unknown> extends Pick<
-  ConsumerOptions,
+/** How the consumer of retry topics works. */
+export type RetriesOptions = Pick<ConsumerOptions, TestableOption>;
+
+/** The options of a consumer that mean something where nothing is fetched. */
+type TestableOption =
   | 'ack'
   | 'abandonOnUnsubscribe'
   | 'drainTimeoutMs'
@@ -37,7 +39,12 @@ export interface RecordsOptions<K = unknown, V = unknown> extends Pick<
   | 'maxUnackedRecords'
   | 'nackBackoffMs'
   | 'nackBackoffMaxMs'
-  | 'onNack'
+  | 'onNack';
+
+/** How a diagram of records is read, and how its consumer works: names and defaults are a consumer's. */
+export interface RecordsOptions<K = unknown, V = unknown> extends Pick<
+  ConsumerOptions,
+  TestableOption
 > {
   /** Default `'orders'`, then `'orders2'` and so on. */
   readonly topic?: string;
