@@ -1,53 +1,15 @@
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { brokerError, ZERO_UUID } from '../../src/core/protocol/index.js';
+import { expect, test } from 'vitest';
+import { ZERO_UUID } from '../../src/core/protocol/index.js';
 import { encodeControlBatch, encodeRecords } from '../../src/core/records/index.js';
 import { updateCrc } from '../../src/core/records/patch-batch.js';
-import { ConnectionError } from '../../src/core/util/errors.js';
-import { connect, type PromptClient } from '../../src/protocol.js';
-import { startEmbeddedKafka, type EmbeddedKafka } from '../../src/testing/index.js';
-import { startKafka, type KafkaCluster } from '../support/kafka/cluster.js';
+import type { PromptClient } from '../../src/protocol.js';
+import { errors, useBoth } from '../support/parity.js';
 
 /**
  * The same requests to a real broker and to an embedded one. What they answer is compared as a whole
  * but for what may differ: ids, ports, messages and the like.
  */
-let real: KafkaCluster;
-let embedded: EmbeddedKafka;
-
-beforeAll(async () => {
-  real = await startKafka({ version: '4.3' });
-  embedded = await startEmbeddedKafka();
-});
-
-afterAll(async () => {
-  await embedded.close();
-  await real.stop();
-});
-
-const errors = (code: number) => brokerError(code).name;
-
-type Scenario = (client: PromptClient) => Promise<unknown>;
-
-/** Runs a scenario on both and compares what it returns. */
-async function compare(scenario: Scenario): Promise<void> {
-  const { host, port } = real.nodes[0]!;
-  const expected = await run(scenario, host, port);
-  const { host: here, port: there } = embedded.addressOf(1);
-  expect(await run(scenario, here, there)).toEqual(expected);
-}
-
-/** Over a connection of its own, for brokers hang up on some requests. */
-async function run(scenario: Scenario, host: string, port: number): Promise<unknown> {
-  const client = await connect(host, port, { requestTimeoutMs: 10_000 });
-  try {
-    return await scenario(client);
-  } catch (error) {
-    if (error instanceof ConnectionError) return 'hung up';
-    throw error;
-  } finally {
-    client.close();
-  }
-}
+const { ask, compare } = useBoth({ version: '4.3' });
 
 interface TopicOptions {
   readonly numPartitions?: number;
@@ -473,9 +435,7 @@ test('settings of topics', async () => {
   });
 });
 
-type Told = Awaited<ReturnType<typeof ask>>;
-
-async function ask(client: PromptClient) {
+async function versions(client: PromptClient) {
   const { apiKeys, finalizedFeatures } = await client.request('ApiVersions', {
     clientSoftwareName: 'test',
     clientSoftwareVersion: '1',
@@ -489,10 +449,7 @@ async function ask(client: PromptClient) {
 }
 
 test('ApiVersions: every API that the embedded broker tells has the range of the real one', async () => {
-  const { host, port } = real.nodes[0]!;
-  const expected = (await run(ask, host, port)) as Told;
-  const { host: here, port: there } = embedded.addressOf(1);
-  const told = (await run(ask, here, there)) as Told;
-  expect(expected.ranges).toMatchObject(told.ranges);
-  expect(told.levels).toEqual(expected.levels);
+  const { real, embedded } = await ask(versions);
+  expect(real.ranges).toMatchObject(embedded.ranges);
+  expect(embedded.levels).toEqual(real.levels);
 });

@@ -1,10 +1,7 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { brokerError } from '../../../src/core/protocol/index.js';
-import { readBatches, readControlRecord, recordsOf } from '../../../src/core/records/index.js';
-import { connect, type PromptClient } from '../../../src/protocol.js';
-import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
+import { describe, expect, test } from 'vitest';
+import type { PromptClient } from '../../../src/protocol.js';
 import { HandProducer, routesToOne, type ProducerOptions } from '../../support/hand-producer.js';
-import { startKafka, type KafkaCluster } from '../../support/kafka/cluster.js';
+import { errors, makeTopic, readLog, useBoth } from '../../support/parity.js';
 
 /** The versions that brokers of these lines know. */
 const lines = [
@@ -24,8 +21,6 @@ const lines = [
 
 type Line = (typeof lines)[number];
 type End = 'commit' | 'abort';
-
-const errors = (code: number) => brokerError(code).name;
 
 /** One broker that can't be asked how its transactions stand, and what scenarios do with it. */
 class OldStage {
@@ -59,18 +54,9 @@ class OldStage {
     }
   }
 
-  async topic(partitions = 1): Promise<string> {
-    const { name } = this;
-    await this.client.request('CreateTopics', {
-      topics: [
-        { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] },
-      ],
-      timeoutMs: 10_000,
-    });
-    for (;;) {
-      const logs = await Promise.all(Array.from({ length: partitions }, (_, i) => this.log(i)));
-      if (logs.every(({ error }) => error === 'NONE')) return name;
-    }
+  topic(partitions = 1): Promise<string> {
+    const isLed = (partition: number) => this.log(partition).then(({ error }) => error === 'NONE');
+    return makeTopic(this.client, this.name, partitions, isLed);
   }
 
   /** Ends a transaction, and waits until its markers are written: the end may be repeated then. */
@@ -82,29 +68,11 @@ class OldStage {
 
   /** What a consumer that wants decided records gets of a partition. */
   async log(partition = 0, isolationLevel = 1) {
-    const wanted = { partition, fetchOffset: 0, partitionMaxBytes: 1_000_000 };
-    const query = {
-      maxWaitMs: 0,
-      minBytes: 0,
-      maxBytes: 1_000_000,
-      isolationLevel,
-      topics: [{ topic: this.name, partitions: [wanted] }],
-    };
-    const { responses } = await this.client.request('Fetch', query, { version: this.line.fetch });
-    const found = responses[0]!.partitions[0]!;
-    return {
-      error: errors(found.errorCode),
-      end: found.highWatermark,
-      // 0.11 doesn't tell it to those who want everything; the embedded broker does.
-      stable: isolationLevel === 0 && this.line.fetch < 12 ? null : found.lastStableOffset,
-      aborted: found.abortedTransactions?.map(({ firstOffset }) => firstOffset) ?? null,
-      batches: readBatches(found.records ?? Buffer.alloc(0)).flatMap((batch) =>
-        [...recordsOf(batch)].map(({ offset, key, value }) => {
-          const said = batch.isControl ? readControlRecord(key, value).kind : String(value);
-          return `${offset} ${said} epoch ${batch.producerEpoch}`;
-        }),
-      ),
-    };
+    const { name: topic, line } = this;
+    const query = { topic, partition, isolationLevel, version: line.fetch };
+    const log = await readLog(this.client, query);
+    // 0.11 doesn't tell it to those who want everything; the embedded broker does.
+    return isolationLevel === 0 && line.fetch < 12 ? { ...log, stable: null } : log;
   }
 
   /** What a group has committed; not what is to be, from 2.5 on. */
@@ -126,39 +94,16 @@ class OldStage {
   }
 }
 
-type Scenario = (stage: OldStage) => Promise<unknown>;
-
 describe.each(lines)('Kafka $release', (line) => {
-  let real: KafkaCluster;
-  let embedded: EmbeddedKafka;
-
-  beforeAll(async () => {
-    embedded = await startEmbeddedKafka({ version: line.release });
-    const properties = { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 50 };
-    real = await startKafka({ version: line.release, properties });
-  });
-
-  afterAll(async () => {
-    await embedded.close();
-    await real.stop();
-  });
-
-  async function run(scenario: Scenario, host: string, port: number, name: string) {
-    const client = await connect(host, port, { requestTimeoutMs: 10_000 });
-    try {
-      return await scenario(new OldStage(client, name, line));
-    } finally {
-      client.close();
-    }
-  }
-
-  /** Runs a scenario on both and compares what it returns. */
-  async function compare(name: string, scenario: Scenario): Promise<void> {
-    const { host, port } = real.nodes[0]!;
-    const expected = await run(scenario, host, port, name);
-    const { host: here, port: there } = embedded.addressOf(1);
-    expect(await run(scenario, here, there, name)).toEqual(expected);
-  }
+  const both = useBoth(
+    {
+      version: line.release,
+      properties: { 'transaction.abort.timed.out.transaction.cleanup.interval.ms': 50 },
+    },
+    { version: line.release },
+  );
+  const compare = (name: string, scenario: (stage: OldStage) => Promise<unknown>) =>
+    both.compare((client) => scenario(new OldStage(client, name, line)));
 
   async function write(producer: HandProducer, topic: string, value: string, partition = 0) {
     return [

@@ -1,21 +1,12 @@
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { brokerError } from '../../../src/core/protocol/index.js';
-import { readBatches, readControlRecord, recordsOf } from '../../../src/core/records/index.js';
-import { ConnectionError } from '../../../src/core/util/errors.js';
-import { connect, type PromptClient } from '../../../src/protocol.js';
-import { startEmbeddedKafka, type EmbeddedKafka } from '../../../src/testing/index.js';
+import { describe, expect, test } from 'vitest';
+import type { PromptClient } from '../../../src/protocol.js';
 import { HandProducer, routesToOne, type ProducerOptions } from '../../support/hand-producer.js';
-import { startKafka, type KafkaCluster } from '../../support/kafka/cluster.js';
+import { errors, makeTopic, readLog, useBoth } from '../../support/parity.js';
 
 /**
- * The same transactions on a real broker and on an embedded one, sent by hand. What they answer, and
- * what is in the log in the end, is compared as a whole.
+ * One broker, and what scenarios do with it: the same transactions on a real one and on an embedded one,
+ * sent by hand. What they answer, and what is in the log in the end, is compared as a whole.
  */
-type Scenario = (stage: Stage) => Promise<unknown>;
-
-const errors = (code: number) => brokerError(code).name;
-
-/** One broker, and what scenarios do with it. */
 class Stage {
   constructor(
     readonly client: PromptClient,
@@ -50,20 +41,10 @@ class Stage {
     }
   }
 
-  async topic(partitions = 1): Promise<string> {
-    const { name } = this;
-    await this.client.request('CreateTopics', {
-      topics: [
-        { name, numPartitions: partitions, replicationFactor: 1, assignments: [], configs: [] },
-      ],
-      timeoutMs: 10_000,
-    });
-    for (;;) {
-      const ends = await Promise.all(
-        Array.from({ length: partitions }, (_, i) => this.end(i, 0).then(({ error }) => error)),
-      );
-      if (ends.every((error) => error === 'NONE')) return name;
-    }
+  topic(partitions = 1): Promise<string> {
+    const isLed = (partition: number) =>
+      this.end(partition, 0).then(({ error }) => error === 'NONE');
+    return makeTopic(this.client, this.name, partitions, isLed);
   }
 
   /** How the transaction stands, when its markers are written. */
@@ -103,36 +84,8 @@ class Stage {
   }
 
   /** What a consumer that wants decided records gets of a partition. */
-  async log(partition = 0, isolationLevel = 1) {
-    const { responses } = await this.client.request(
-      'Fetch',
-      {
-        maxWaitMs: 0,
-        minBytes: 0,
-        maxBytes: 1_000_000,
-        isolationLevel,
-        topics: [
-          {
-            topic: this.name,
-            partitions: [{ partition, fetchOffset: 0, partitionMaxBytes: 1_000_000 }],
-          },
-        ],
-      },
-      { version: 12 },
-    );
-    const found = responses[0]!.partitions[0]!;
-    return {
-      error: errors(found.errorCode),
-      end: found.highWatermark,
-      stable: found.lastStableOffset,
-      aborted: found.abortedTransactions?.map(({ firstOffset }) => firstOffset) ?? null,
-      batches: readBatches(found.records!).flatMap((batch) =>
-        [...recordsOf(batch)].map(({ offset, key, value }) => {
-          const said = batch.isControl ? readControlRecord(key, value).kind : String(value);
-          return `${offset} ${said} epoch ${batch.producerEpoch}`;
-        }),
-      ),
-    };
+  log(partition = 0, isolationLevel = 1) {
+    return readLog(this.client, { topic: this.name, partition, isolationLevel, version: 12 });
   }
 
   async offsets(groupId = this.name, { requireStable = true, all = false } = {}) {
@@ -179,46 +132,20 @@ class Stage {
 }
 
 describe.each([1, 2] as const)('with transaction.version %i', (transactionVersion) => {
-  let real: KafkaCluster;
-  let embedded: EmbeddedKafka;
-
-  beforeAll(async () => {
-    const features = { 'transaction.version': transactionVersion };
-    embedded = await startEmbeddedKafka({ features });
-    real = await startKafka({
+  const features = { 'transaction.version': transactionVersion };
+  const both = useBoth(
+    {
       version: '4.3',
       features,
       properties: {
         'transaction.abort.timed.out.transaction.cleanup.interval.ms': 50,
         'group.consumer.assignment.interval.ms': 0,
       },
-    });
-  });
-
-  afterAll(async () => {
-    await embedded.close();
-    await real.stop();
-  });
-
-  async function run(scenario: Scenario, host: string, port: number, name: string) {
-    const client = await connect(host, port, { requestTimeoutMs: 10_000 });
-    try {
-      return await scenario(new Stage(client, name, transactionVersion));
-    } catch (error) {
-      if (error instanceof ConnectionError) return `hung up: ${error.message}`;
-      throw error;
-    } finally {
-      client.close();
-    }
-  }
-
-  /** Runs a scenario on both and compares what it returns. */
-  async function compare(name: string, scenario: Scenario): Promise<void> {
-    const { host, port } = real.nodes[0]!;
-    const expected = await run(scenario, host, port, name);
-    const { host: here, port: there } = embedded.addressOf(1);
-    expect(await run(scenario, here, there, name)).toEqual(expected);
-  }
+    },
+    { features },
+  );
+  const compare = (name: string, scenario: (stage: Stage) => Promise<unknown>) =>
+    both.compare((client) => scenario(new Stage(client, name, transactionVersion)));
 
   /** Writes to a partition, which older producers have to add before. */
   async function write(producer: HandProducer, topic: string, value: string, partition = 0) {
