@@ -1,33 +1,15 @@
 import { Subject, type Observable } from 'rxjs';
 import { createKafka, sendAll, toTopic, type Producer, type Receipt } from '../src/index.js';
+import { footprint, watchPeak, type MemoryRun } from './footprint.js';
+import { make, VALUE_BYTES, type Made } from './keep-run.js';
 
-export interface MemoryRun {
-  readonly acknowledged: number;
-  readonly base: Footprint;
-  /** When there was most. */
-  readonly peak: Footprint;
-}
-
-/** What a process takes, and of that, in MiB. */
-export interface Footprint {
-  readonly rss: number;
-  /** V8's heap, with what it keeps for garbage to come: both halves of the young generation. */
-  readonly heap: number;
-  /** Outside of the heap: batches, what they are compressed into, and the source's own Buffers. */
-  readonly arrayBuffers: number;
-}
-
-const SAMPLE_MS = 10;
-const MIB = 1024 * 1024;
-
-interface Made {
-  readonly key: string;
-  readonly value: Buffer;
-}
-
-const VALUE_BYTES = 100;
 /** What a record takes of `bufferMemory`, about: itself twice, for its origin is kept, and objects. */
-const HELD_BYTES = 2 * (VALUE_BYTES + 20) + 256;
+const HELD_BYTES = 2 * (VALUE_BYTES + 20) + 1280;
+
+/** How many records a source may have unacknowledged in a buffer. */
+export function mostOpen(bufferMemory: number): number {
+  return Math.floor((bufferMemory * 0.9) / HELD_BYTES);
+}
 
 /** Sends records that are made one after the other, and looks how much memory it took. */
 export async function sendMany(
@@ -41,31 +23,14 @@ export async function sendMany(
   const producer = kafka.producer({ bufferMemory, batchSize: 64 * 1024 });
   await producer.partitionsFor(topic);
   const base = footprint();
-  let peak = base;
-  const sampling = setInterval(() => {
-    const now = footprint();
-    if (now.rss > peak.rss) peak = now;
-  }, SAMPLE_MS);
+  const watched = watchPeak(base);
   const source = make(records);
   const acknowledged = await (way === 'sendAll'
     ? countAll(sendAll(producer, topic, source))
-    : pushAll(producer, topic, source, Math.floor((bufferMemory * 0.9) / HELD_BYTES)));
-  clearInterval(sampling);
-  // What no sample has seen counts, too.
-  const rss = process.resourceUsage().maxRSS / 1024;
+    : pushAll(producer, topic, source, mostOpen(bufferMemory)));
+  const peak = watched.end();
   await producer.close();
-  return { acknowledged, base, peak: { ...peak, rss } };
-}
-
-function footprint(): Footprint {
-  const { rss, heapTotal, arrayBuffers } = process.memoryUsage();
-  return { rss: rss / MIB, heap: heapTotal / MIB, arrayBuffers: arrayBuffers / MIB };
-}
-
-function* make(records: number): IterableIterator<Made> {
-  for (let i = 0; i < records; i++) {
-    yield { key: `key-${i % 10_000}`, value: Buffer.allocUnsafe(VALUE_BYTES).fill(i) };
-  }
+  return { acknowledged, base, peak };
 }
 
 function countAll(receipts: Observable<Receipt<unknown>>, each?: () => void): Promise<number> {

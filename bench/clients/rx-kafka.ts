@@ -74,9 +74,9 @@ export const client: Client = {
     ),
   },
   waysToSend: {
-    toTopic: 'batchSize 64 KiB, lingerMs 5, 8 MiB unconfirmed',
+    toTopic: 'batchSize 64 KiB, lingerMs 5, 2 MiB unconfirmed',
     sendAll: 'batchSize 64 KiB, lingerMs 5',
-    'send()': 'batchSize 64 KiB, lingerMs 5, 4 MiB unconfirmed',
+    'send()': 'batchSize 64 KiB, lingerMs 5, 1 MiB unconfirmed',
   },
   compressions: ['none', 'lz4', 'zstd'],
 
@@ -92,9 +92,9 @@ export const client: Client = {
     return {
       ways: {
         toTopic: (supply) =>
-          throughToTopic(producer, topic, supply, recordsIn(8 * MIB, valueBytes)),
+          throughToTopic(producer, topic, supply, recordsIn(2 * MIB, valueBytes)),
         sendAll: (supply) => throughSendAll(producer, topic, supply),
-        'send()': (supply) => confirmEach(supply, recordsIn(4 * MIB, valueBytes), sendOne),
+        'send()': (supply) => confirmEach(supply, recordsIn(MIB, valueBytes), sendOne),
       },
       sendOne,
       close: async () => {

@@ -84,9 +84,9 @@ describe('sendAll', () => {
     sim.cluster.delay('Produce', 10_000);
     const { unsubscribe } = watch(sendAll(sim.kafka(), TOPIC, source, { bufferMemory }));
     await sim.advance(5000);
-    // 900 bytes, encoded and as they were given, and some objects: about 25 fill the buffer.
-    expect(pulled.count).toBeGreaterThan(20);
-    expect(pulled.count).toBeLessThanOrEqual(28);
+    // 900 bytes, encoded and as they were given, and what V8 makes of objects: about 15 fill the buffer.
+    expect(pulled.count).toBeGreaterThan(12);
+    expect(pulled.count).toBeLessThanOrEqual(18);
     const before = pulled.count;
     await sim.advance(10_000);
     expect(pulled.count).toBeGreaterThan(before);
@@ -109,8 +109,8 @@ describe('sendAll', () => {
       sendAll(sim.kafka(), TOPIC, stream as AsyncIterable<string>, options),
     );
     await sim.advance(5000);
-    expect(given).toBeGreaterThan(20);
-    expect(given).toBeLessThan(34);
+    expect(given).toBeGreaterThan(12);
+    expect(given).toBeLessThan(24);
     unsubscribe();
     await sim.calm();
     expect(stream.destroyed).toBe(true);

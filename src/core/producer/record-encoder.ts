@@ -23,7 +23,8 @@ export class RecordEncoder {
     value: null,
     headers: [],
     partition: undefined,
-    timestamp: 0,
+    // No number: a field that V8 only knows numbers in is boxed anew each time it is read.
+    timestamp: undefined as never,
     submitter: undefined as never,
     token: undefined,
   };

@@ -29,6 +29,12 @@ export class SendQueue {
   private readonly queue = new Queue<BlockedSend>();
   private readonly submitter: Submitter<Outcome>;
   private isWaitingForRoom = false;
+  /**
+   * What those are told that come while too many wait: one error for all of them, for its stack trace
+   * takes longer than all the rest of a call, and what a million calls that nobody awaits keep of it
+   * takes more memory than the records.
+   */
+  private refusal: KafkaError | undefined;
   /** Calls that ever had to wait, and those of them that don't any more. */
   private blockedEver = 0;
   private flushes: { readonly after: number; readonly resolve: () => void }[] = [];
@@ -78,7 +84,7 @@ export class SendQueue {
       return;
     }
     if (this.blocked >= maxBlockedSends) {
-      fail(outcome, tooManyBlocked(maxBlockedSends));
+      fail(outcome, (this.refusal ??= tooManyBlocked(maxBlockedSends)));
       return;
     }
     const blocked: BlockedSend = {
@@ -128,6 +134,7 @@ export class SendQueue {
     blocked.isOver = true;
     blocked.cancelTimeout();
     this.blocked--;
+    this.refusal = undefined;
   }
 
   private tellFlushes(): void {

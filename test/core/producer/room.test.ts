@@ -63,6 +63,24 @@ describe('send() beyond bufferMemory', () => {
     expect(refused).toBeLessThan(9);
     expect(sim.cluster.records(TOPIC)).toHaveLength(refused);
   });
+
+  it('makes one error for all that it refuses in a row, and another after there was room', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    const producer = sim.kafka().producer({ ...small, maxBlockedSends: 3 });
+    await sim.run(producer.partitionsFor(TOPIC));
+    const refusals = async () => {
+      sim.cluster.delay('Produce', 1000);
+      const sends = Array.from({ length: 30 }, () => producer.send({ topic: TOPIC, value }));
+      const outcomes = await sim.run(Promise.allSettled(sends));
+      return outcomes.flatMap((each) => (each.status === 'rejected' ? [each.reason as Error] : []));
+    };
+    const [first, second] = [await refusals(), await refusals()];
+    expect(first.length).toBeGreaterThan(10);
+    expect(new Set(first).size).toBe(1);
+    expect(new Set(second).size).toBe(1);
+    expect(second[0]).not.toBe(first[0]);
+    expect(first[0]).toMatchObject({ code: 'TOO_MANY_BLOCKED_SENDS' });
+  });
 });
 
 describe('acks 0', () => {
@@ -191,14 +209,14 @@ describe('drop-oldest while it is not known where a topic is', () => {
 describe('memory of batches', () => {
   it('serves what is pushed when receipts come, also while the buffer is as good as full', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 3 } });
-    const producer = sim.kafka().producer({ bufferMemory: 40_000, batchSize: 1000 });
+    const producer = sim.kafka().producer({ bufferMemory: 120_000, batchSize: 1000 });
     await sim.run(producer.partitionsFor(TOPIC));
     const take = vi.spyOn(BufferPool.prototype, 'take');
     onTestFinished(() => take.mockRestore());
     const records = new Subject<{ key: string; value: string }>();
     let pushed = 0;
     const push = () => records.next({ key: `key ${pushed++ % 7}`, value: 'x'.repeat(100) });
-    // Each takes about 500 bytes, with what is kept of it.
+    // Each takes about 1,500 bytes, with what is kept of it.
     const mostOpen = 75;
     let open = mostOpen;
     records.pipe(toTopic(producer, TOPIC)).subscribe(() => {
