@@ -61,3 +61,13 @@ function make(message: string, error: BrokerError, context: ErrorContext): Kafka
   if (isConfiguration.has(error.name)) return new ConfigError(message, options);
   return new KafkaError(message, options);
 }
+
+/** What was thrown, as an error of ours. */
+export function asKafkaError(error: unknown): KafkaError {
+  if (error instanceof KafkaError) return error;
+  const reason = error instanceof Error ? error.message : String(error);
+  return new KafkaError(`rx-kafka internal error, please report it: ${reason}`, {
+    code: 'INTERNAL_ERROR',
+    cause: error,
+  });
+}

@@ -1,21 +1,16 @@
-import { pause } from '../cluster/index.js';
 import type { BrokerCapabilities } from '../network/index.js';
-import { bytesToUuid } from '../protocol/index.js';
-import { backoffMs } from '../util/backoff.js';
-import type { Cancel, Clock } from '../util/clock.js';
 import type { KafkaError } from '../util/errors.js';
-import type { Assignor } from './assignors/assignor.js';
+import type { Assignor, RebalanceProtocol } from './assignors/assignor.js';
 import { builtInAssignor } from './assignors/built-in.js';
 import { chooseProtocol, classic, type ProtocolChoice } from './choose-protocol.js';
-import { reduceClassic } from './classic/reduce.js';
-import { initialClassicState, viewClassic } from './classic/state.js';
-import { reduceConsumer } from './consumer/reduce.js';
-import { initialConsumerState, viewConsumer } from './consumer/state.js';
 import { Coordinator } from './coordinator.js';
 import type { MemberContext } from './create-member.js';
+import { asKafkaError } from './errors.js';
 import type { GroupEvent } from './events.js';
 import { HandlerCalls } from './handler-calls.js';
-import { asKafkaError, machineOf, MachineRun, type Machine } from './machine-run.js';
+import { MachineRun } from './machine-run.js';
+import { classicMachine, consumerMachine, randomMemberId } from './machines.js';
+import { MatchedTopics } from './matched-topics.js';
 import type { GroupMetadata, Member } from './member.js';
 import { brokerPattern } from './pattern.js';
 import { commonProtocol } from './share-out.js';
@@ -40,8 +35,7 @@ export class GroupMember implements Member {
   private readonly topics: Topics;
   private readonly abort = new AbortController();
   private calls: HandlerCalls | undefined;
-  private cancelMatching: Cancel | undefined;
-  private matchFailures = 0;
+  private matched: MatchedTopics | undefined;
   private hasStarted = false;
   private hasJoined = false;
   private isOver = false;
@@ -116,7 +110,7 @@ export class GroupMember implements Member {
     this.isOver = true;
     this.abort.abort();
     this.calls?.close();
-    this.cancelMatching?.();
+    this.matched?.stop();
   }
 
   private async start(): Promise<void> {
@@ -158,10 +152,27 @@ export class GroupMember implements Member {
       this.startRun(choice, [], regex);
       return;
     }
-    const topics = await this.match(pattern);
+    await this.followPattern(choice, pattern);
+  }
+
+  /** Subscribes to what a pattern matches now, and later. */
+  private async followPattern(choice: ProtocolChoice, pattern: RegExp): Promise<void> {
+    const { clock, options } = this.context;
+    const matched = new MatchedTopics({
+      clock,
+      options,
+      topics: this.topics,
+      pattern,
+      onRetry: (error) => this.emitRetry('Metadata', error),
+    });
+    this.matched = matched;
+    const topics = await matched.find();
     if (topics === undefined) return;
     this.startRun(choice, topics);
-    this.matchLater(pattern);
+    matched.follow(
+      (found) => this.run?.dispatch({ type: 'topics-matched', topics: found }),
+      (error) => this.run?.dispatch({ type: 'broke', error }),
+    );
   }
 
   private startRun(choice: ProtocolChoice, topics: readonly string[], regex?: string): void {
@@ -173,14 +184,6 @@ export class GroupMember implements Member {
     // Before JoinGroup had a time for rebalancing, it was the session's.
     const isOld = isClassic && choice.version === 0;
     const rebalanceTimeoutMs = isOld ? options.sessionTimeoutMs : options.rebalanceTimeoutMs;
-    const coordinator = new Coordinator(cluster, {
-      group: options,
-      assignors,
-      rebalanceProtocol,
-      rebalanceTimeoutMs,
-      metrics,
-      onRetry: (api, reason) => this.emitRetry(api, reason),
-    });
     // The rebalance began up to a heartbeat before this member heard of it.
     const drainTimeoutMs = Math.max(
       rebalanceTimeoutMs / 2,
@@ -195,12 +198,12 @@ export class GroupMember implements Member {
     });
     const run: MachineRun = new MachineRun({
       machine: isClassic
-        ? this.classicMachine(topics, rebalanceProtocol)
-        : this.consumerMachine(topics, regex, choice.version),
+        ? classicMachine(options, topics, assignors, rebalanceProtocol)
+        : consumerMachine(options, topics, regex, this.ownId(choice)),
       cluster,
       clock,
       options,
-      coordinator,
+      coordinator: this.newCoordinator(rebalanceProtocol, rebalanceTimeoutMs),
       metrics,
       calls,
       topics: lookup,
@@ -218,86 +221,24 @@ export class GroupMember implements Member {
     run.dispatch({ type: 'join' });
   }
 
-  private classicMachine(
-    topics: readonly string[],
-    rebalanceProtocol: 'eager' | 'cooperative',
-  ): Machine {
-    const {
-      groupId,
-      groupInstanceId = null,
-      heartbeatIntervalMs,
-      clientRack,
-    } = this.context.options;
-    const settings = {
-      groupId,
-      groupInstanceId,
+  private newCoordinator(
+    rebalanceProtocol: RebalanceProtocol,
+    rebalanceTimeoutMs: number,
+  ): Coordinator {
+    const { cluster, options, metrics } = this.context;
+    return new Coordinator(cluster, {
+      group: options,
+      assignors: this.assignors,
       rebalanceProtocol,
-      assignors: this.assignors.map(({ name }) => name),
-      heartbeatIntervalMs,
-      isRackAware: clientRack !== '',
-    };
-    return machineOf(initialClassicState(settings, topics), reduceClassic, viewClassic);
-  }
-
-  private consumerMachine(
-    topics: readonly string[],
-    topicRegex: string | undefined,
-    version: number,
-  ): Machine {
-    const { options, clock } = this.context;
-    const { groupId, groupInstanceId = null, clientRack, rebalanceTimeoutMs } = options;
-    const settings = {
-      groupId,
-      groupInstanceId,
-      rackId: clientRack === '' ? undefined : clientRack,
       rebalanceTimeoutMs,
-      serverAssignor: options.groupRemoteAssignor,
-      topicRegex,
-    };
-    const memberId = version >= WITH_OWN_ID_AND_REGEX ? randomId(clock) : '';
-    const initial = initialConsumerState(settings, topics, memberId);
-    return machineOf(initial, reduceConsumer, viewConsumer);
-  }
-
-  /** The topics that a pattern matches now; `undefined` when the member has left meanwhile. */
-  private async match(pattern: RegExp): Promise<string[] | undefined> {
-    while (!this.isOver) {
-      try {
-        const topics = await this.topics.match(pattern, this.context.options.excludeInternalTopics);
-        this.matchFailures = 0;
-        return topics;
-      } catch (error) {
-        const failure = asKafkaError(error);
-        if (!failure.isRetriable) throw failure;
-        this.matchFailures++;
-        this.emitRetry('Metadata', failure);
-        await this.pause();
-      }
-    }
-    return undefined;
-  }
-
-  private matchLater(pattern: RegExp): void {
-    const { clock, options } = this.context;
-    this.cancelMatching = clock.schedule(options.metadataMaxAgeMs, () => {
-      this.match(pattern).then(
-        (topics) => {
-          if (topics === undefined || this.isOver) return;
-          this.run?.dispatch({ type: 'topics-matched', topics });
-          this.matchLater(pattern);
-        },
-        (error: unknown) => this.run?.dispatch({ type: 'broke', error: asKafkaError(error) }),
-      );
+      metrics,
+      onRetry: (api, reason) => this.emitRetry(api, reason),
     });
   }
 
-  private pause(): Promise<void> {
-    const { clock, options } = this.context;
-    const { retryBackoffMs, retryBackoffMaxMs } = options;
-    const failures = this.matchFailures;
-    const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
-    // Whoever waits looks whether the member has left meanwhile.
-    return pause(clock, waitMs, [this.abort.signal]).catch(() => undefined);
+  /** Empty where brokers choose it. */
+  private ownId({ version }: ProtocolChoice): string {
+    return version >= WITH_OWN_ID_AND_REGEX ? randomMemberId(this.context.clock) : '';
   }
 
   /** The end, unless the group is only not one of the new protocol. */
@@ -320,7 +261,7 @@ export class GroupMember implements Member {
       await this.begin(classic(this.context.options, this.capabilities!, reason));
     };
     this.calls?.close();
-    this.cancelMatching?.();
+    this.matched?.stop();
     this.run = undefined;
     fallBack().catch((failure: unknown) => this.failed(asKafkaError(failure)));
   }
@@ -335,10 +276,4 @@ export class GroupMember implements Member {
     const { groupId } = this.context.options;
     this.emit({ type: 'group-retried', groupId, api, reason: error.message });
   }
-}
-
-/** An id that no other member has, as Kafka's clients make them. */
-function randomId(clock: Clock): string {
-  const bytes = Uint8Array.from({ length: 16 }, () => Math.floor(clock.random() * 256));
-  return bytesToUuid(bytes);
 }

@@ -6,37 +6,15 @@ import { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
 import type { Assignor } from './assignors/assignor.js';
 import { assignorFailed, type Coordinator } from './coordinator.js';
+import { asKafkaError } from './errors.js';
 import type { GroupEvent } from './events.js';
 import type { HandlerCalls } from './handler-calls.js';
-import type { Effect, GroupRequest, Input, MembershipView, Step } from './machine.js';
+import type { Effect, GroupRequest, Input, MembershipView } from './machine.js';
+import type { Machine } from './machines.js';
 import type { GroupMetrics } from './metrics.js';
 import type { GroupOptions } from './options.js';
 import { shareOut } from './share-out.js';
 import type { Topics } from './topics.js';
-
-/** A machine with its state. */
-export interface Machine {
-  readonly view: MembershipView;
-  dispatch(input: Input): readonly Effect[];
-}
-
-export function machineOf<S>(
-  initial: S,
-  reduce: (state: S, input: Input) => Step<S>,
-  view: (state: S) => MembershipView,
-): Machine {
-  let state = initial;
-  return {
-    get view() {
-      return view(state);
-    },
-    dispatch(input) {
-      const next = reduce(state, input);
-      state = next.state;
-      return next.effects;
-    },
-  };
-}
 
 export interface MachineRunParts {
   readonly machine: Machine;
@@ -288,15 +266,6 @@ export class MachineRun {
     for (const cancel of this.timers.values()) cancel();
     this.timers.clear();
   }
-}
-
-export function asKafkaError(error: unknown): KafkaError {
-  if (error instanceof KafkaError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
-  return new KafkaError(`rx-kafka internal error, please report it: ${reason}`, {
-    code: 'INTERNAL_ERROR',
-    cause: error,
-  });
 }
 
 function namesUnknown(ids: readonly string[]): KafkaError {
