@@ -1,5 +1,5 @@
 import { apis } from '../../core/protocol/index.js';
-import { unknownMember } from '../state/groups/classic-requests.js';
+import { unknownMember } from '../state/groups/classic-roster.js';
 import { heartbeatToConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import { checkGroup, errorCodeFrom } from './coordinated.js';
 import { defineHandler } from './handler.js';

@@ -1,6 +1,7 @@
 import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
-import { joinRefusal, unknownMember, type JoinRequest } from '../state/groups/classic-requests.js';
+import { joinRefusal, type JoinRequest } from '../state/groups/classic-requests.js';
+import { unknownMember } from '../state/groups/classic-roster.js';
 import { joinConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import type { JoinOutcome } from '../state/groups/classic-roster.js';
 import { orRejection, Rejection } from '../state/rejection.js';

@@ -1,5 +1,6 @@
 import { apis, type RequestOf } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
+import { checkConsumerCommit } from '../state/groups/consumer-commits.js';
 import type { CommittedOffsets } from '../state/groups/committed-offsets.js';
 import type { CommitIdentity, Group, PartitionCheck } from '../state/groups/group.js';
 import { noSuchGroup } from '../state/groups/groups.js';
@@ -74,7 +75,7 @@ function admit({ body, version }: Request, { cluster, brokerId }: HandlerContext
 }
 
 function admitTo(group: Group, identity: CommitIdentity): PartitionCheck | undefined {
-  if (group.type === 'consumer') return group.checkCommit(identity);
+  if (group.type === 'consumer') return checkConsumerCommit(group.roster, identity);
   group.checkCommit(identity);
   return undefined;
 }

@@ -1,5 +1,6 @@
 import { apis, ZERO_UUID, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
+import { checkConsumerFetch } from '../state/groups/consumer-commits.js';
 import type { CommittedOffset, CommittedOffsets } from '../state/groups/committed-offsets.js';
 import { orRejection, Rejection } from '../state/rejection.js';
 import {
@@ -40,7 +41,7 @@ function read(
   if (version === 0) return readZooKeeper(query, context);
   groups.checkCoordinator(groupId, brokerId);
   const group = groups.get(groupId);
-  if (group?.type === 'consumer') group.checkFetch(memberId, memberEpoch);
+  if (group?.type === 'consumer') checkConsumerFetch(group.roster, memberId, memberEpoch);
   const offsets = groups.offsetsOf(groupId);
   const usesIds = version >= FIRST_VERSION_OF_TOPIC_IDS;
   const at = (name: string) => (index: number) =>

@@ -1,6 +1,7 @@
 import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
-import { syncRefusal, unknownMember, type SyncRequest } from '../state/groups/classic-requests.js';
+import { syncRefusal, type SyncRequest } from '../state/groups/classic-requests.js';
+import { unknownMember } from '../state/groups/classic-roster.js';
 import { syncConsumerGroup } from '../state/groups/classic-in-consumer.js';
 import { Rejection } from '../state/rejection.js';
 import { checkGroup } from './coordinated.js';

@@ -1,5 +1,6 @@
 import { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
+import { checkConsumerTransaction } from '../state/groups/consumer-commits.js';
 import type { CommittedOffsets } from '../state/groups/committed-offsets.js';
 import type { CommitIdentity, Group, PartitionCheck } from '../state/groups/group.js';
 import { orRejection, Rejection } from '../state/rejection.js';
@@ -68,7 +69,7 @@ function admit(request: Request, context: HandlerContext): Admission {
 }
 
 function admitTo(group: Group, identity: CommitIdentity): PartitionCheck | undefined {
-  if (group.type === 'consumer') return group.checkTransactionalCommit(identity);
+  if (group.type === 'consumer') return checkConsumerTransaction(group.roster, identity);
   group.checkTransactionalCommit(identity);
   return undefined;
 }

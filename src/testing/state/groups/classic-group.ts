@@ -1,28 +1,24 @@
 import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
+import { ClassicEntrance } from './classic-entrance.js';
 import {
   joinRefusal,
   rebalanceInProgress,
-  termsOf,
-  unknownMember,
   type JoinRequest,
   type SyncRequest,
 } from './classic-requests.js';
 import {
-  hasSameProtocols,
   metadataOf,
-  NO_ASSIGNMENT,
+  unknownMember,
   type ClassicMember,
   type ClassicRoster,
   type JoinOutcome,
-  type MemberIdentity,
   type SyncOutcome,
 } from './classic-roster.js';
 import { ClassicRounds, type ClassicState } from './classic-rounds.js';
 import { readSubscription } from './embedded-protocol.js';
 import type { CommitIdentity } from './group.js';
-import { newMemberId } from './member-id.js';
 import type { GroupSettings } from './settings.js';
 
 /** What groups of consumers call their protocol type. */
@@ -35,13 +31,15 @@ const CONSUMER = 'consumer';
 export class ClassicGroup {
   readonly type = 'classic';
   private readonly rounds: ClassicRounds;
+  private readonly entrance: ClassicEntrance;
 
   constructor(
     readonly id: string,
-    private readonly settings: GroupSettings,
-    private readonly clock: Clock,
+    settings: GroupSettings,
+    clock: Clock,
   ) {
     this.rounds = new ClassicRounds(settings, clock);
+    this.entrance = new ClassicEntrance(this.rounds, settings, clock);
   }
 
   get roster(): ClassicRoster {
@@ -72,9 +70,7 @@ export class ClassicGroup {
   /** Enters the group; the answer comes when the rebalance is over. */
   join(request: JoinRequest, answer: (outcome: JoinOutcome) => void): void {
     try {
-      this.admit(request);
-      if (request.memberId === '') this.joinAnew(request, answer);
-      else this.joinAgain(request, answer);
+      this.entrance.join(request, answer);
     } catch (error) {
       if (!(error instanceof Rejection)) throw error;
       answer(joinRefusal(error.errorCode, request.memberId));
@@ -83,7 +79,7 @@ export class ClassicGroup {
 
   /** Hands out the leader's assignment; the answer comes when there is one. */
   sync(request: SyncRequest, answer: (outcome: SyncOutcome) => void): void {
-    const member = this.validate(request.memberId, request.instanceId);
+    const member = this.roster.identify(request.memberId, request.instanceId);
     this.checkGeneration(request.generationId);
     const disagrees = (said: string | null, known: string | null) =>
       said !== null && said !== known;
@@ -111,7 +107,7 @@ export class ClassicGroup {
 
   /** Says that a member is alive. @throws Rejection that tells it what to do. */
   heartbeat(memberId: string, instanceId: string | null, generationId: number): void {
-    const member = this.validate(memberId, instanceId);
+    const member = this.roster.identify(memberId, instanceId);
     this.checkGeneration(generationId);
     if (this.state === 'Empty') throw unknownMember(memberId);
     this.rounds.keepAlive(member);
@@ -130,7 +126,7 @@ export class ClassicGroup {
         // An administrator who removes a static member need not know its id.
         const known = instanceId === null ? undefined : this.roster.idOfInstance(instanceId);
         const id = memberId === '' && known !== undefined ? known : memberId;
-        const member = this.validate(id, instanceId);
+        const member = this.roster.identify(id, instanceId);
         this.roster.remove(member.id);
         gone.push(member);
         return Errors.NONE;
@@ -182,7 +178,7 @@ export class ClassicGroup {
     if (generationId < 0 && this.isEmpty) return;
     const isMember = generationId >= 0 || memberId !== '' || instanceId !== null;
     if (!isMember) throw unknownMember(memberId);
-    const member = this.validate(memberId, instanceId);
+    const member = this.roster.identify(memberId, instanceId);
     this.checkGeneration(generationId);
     if (this.state === 'CompletingRebalance') throw rebalanceInProgress();
     // Commits are signs of life, too.
@@ -197,7 +193,7 @@ export class ClassicGroup {
    */
   checkTransactionalCommit({ memberId, instanceId, epoch: generationId }: CommitIdentity): void {
     if (generationId < 0 && (this.isEmpty || (memberId === '' && instanceId === null))) return;
-    this.validate(memberId, instanceId);
+    this.roster.identify(memberId, instanceId);
     this.checkGeneration(generationId);
   }
 
@@ -214,130 +210,6 @@ export class ClassicGroup {
       const subscription = readSubscription(metadataOf(member, this.protocolName));
       return subscription === undefined || subscription.topics.includes(topic);
     });
-  }
-
-  private joinAnew(request: JoinRequest, answer: (outcome: JoinOutcome) => void): void {
-    const { instanceId, clientId, clientHost } = request;
-    const id = newMemberId(instanceId ?? clientId, this.clock);
-    const identity = { id, instanceId, clientId, clientHost };
-    if (instanceId !== null) {
-      const old = this.roster.get(this.roster.idOfInstance(instanceId) ?? '');
-      if (old === undefined) this.add(identity, request, answer);
-      else this.replace(old, identity, request, answer);
-    } else if (request.mustKnowId) {
-      this.rounds.expect(id, request.sessionTimeoutMs);
-      answer(joinRefusal(Errors.MEMBER_ID_REQUIRED, id));
-    } else {
-      this.add(identity, request, answer);
-    }
-  }
-
-  private joinAgain(request: JoinRequest, answer: (outcome: JoinOutcome) => void): void {
-    const { memberId: id, instanceId, clientId, clientHost } = request;
-    if (this.roster.pendingIds.has(id)) {
-      this.add({ id, instanceId, clientId, clientHost }, request, answer);
-      return;
-    }
-    const member = this.validate(id, instanceId);
-    const isSame = hasSameProtocols(member, request.protocols);
-    const isLeader = this.roster.leaderId === id;
-    const isSettled =
-      (this.state === 'CompletingRebalance' && isSame) ||
-      // A leader joins again when it wants to assign anew.
-      (this.state === 'Stable' && isSame && !isLeader);
-    if (isSettled) {
-      const members = this.state === 'CompletingRebalance' && isLeader;
-      answer(this.rounds.welcome(member, members));
-      return;
-    }
-    if (this.state === 'Empty') throw unknownMember(id);
-    this.renew(member, request, answer);
-    this.rounds.advance();
-  }
-
-  private add(
-    identity: MemberIdentity,
-    request: JoinRequest,
-    answer: (outcome: JoinOutcome) => void,
-  ): void {
-    const terms = termsOf(request);
-    const member = { ...identity, terms, assignment: NO_ASSIGNMENT, isNew: true };
-    this.rounds.enter({ ...member, answerJoin: answer });
-  }
-
-  private replace(
-    old: ClassicMember,
-    identity: MemberIdentity,
-    request: JoinRequest,
-    answer: (outcome: JoinOutcome) => void,
-  ): void {
-    const formerLeader = this.roster.leaderId!;
-    const heir = this.rounds.replace(old, identity);
-    this.renew(heir, request, answer);
-    this.rounds.keepAlive(heir);
-    const isUnchanged =
-      this.state === 'Stable' && this.roster.selectProtocol() === this.protocolName;
-    if (!isUnchanged) {
-      this.rounds.advance();
-      return;
-    }
-    this.rounds.store();
-    const isLeader = this.roster.leaderId === heir.id;
-    // Older leaders would assign anew, so they are not told that they lead.
-    const outcome = request.knowsSkippedAssignment
-      ? { ...this.rounds.welcome(heir, isLeader), skipAssignment: isLeader }
-      : { ...this.rounds.welcome(heir, false), leader: formerLeader };
-    this.rounds.answerJoin(heir, outcome);
-  }
-
-  private renew(
-    member: ClassicMember,
-    request: JoinRequest,
-    answer: (outcome: JoinOutcome) => void,
-  ): void {
-    member.terms = termsOf(request);
-    // A client that asks twice has given up on its first question: that is never answered.
-    member.answerJoin = answer;
-  }
-
-  /** @throws Rejection where there is no place, or no protocol in common. */
-  private admit({ memberId, protocolType, protocols }: JoinRequest): void {
-    if (!this.hasPlaceFor(memberId)) {
-      throw new Rejection(Errors.GROUP_MAX_SIZE_REACHED, 'The group has reached its maximum size');
-    }
-    if (this.roster.supports(protocolType, protocols)) return;
-    throw new Rejection(
-      Errors.INCONSISTENT_GROUP_PROTOCOL,
-      'The member has no protocol in common with the others',
-    );
-  }
-
-  private hasPlaceFor(memberId: string): boolean {
-    const { maxSize } = this.settings;
-    const member = this.roster.get(memberId);
-    switch (this.state) {
-      case 'Empty':
-        return true;
-      case 'PreparingRebalance':
-        return member?.answerJoin !== undefined || this.roster.numAwaitingJoin < maxSize;
-      case 'CompletingRebalance':
-      case 'Stable':
-        return member !== undefined || this.roster.size < maxSize;
-    }
-  }
-
-  /** @throws Rejection unless there is such a member. */
-  private validate(memberId: string, instanceId: string | null): ClassicMember {
-    if (instanceId !== null) {
-      const known = this.roster.idOfInstance(instanceId);
-      if (known !== undefined && known !== memberId) {
-        throw new Rejection(Errors.FENCED_INSTANCE_ID, `${instanceId} is ${known} now`);
-      }
-      if (known === undefined) throw unknownMember(memberId);
-    }
-    const member = this.roster.get(memberId);
-    if (member === undefined) throw unknownMember(memberId);
-    return member;
   }
 
   private checkGeneration(generationId: number): void {

@@ -2,13 +2,13 @@ import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
 import type { Topic } from '../topic.js';
+import { joinRefusal, type JoinRequest, type SyncRequest } from './classic-requests.js';
 import {
-  joinRefusal,
   unknownMember,
-  type JoinRequest,
-  type SyncRequest,
-} from './classic-requests.js';
-import type { JoinOutcome, ProtocolOffer, SyncOutcome } from './classic-roster.js';
+  type JoinOutcome,
+  type ProtocolOffer,
+  type SyncOutcome,
+} from './classic-roster.js';
 import { succeed, type ConsumerGroup } from './consumer-group.js';
 import type { ClassicTerms, ConsumerMember } from './consumer-member.js';
 import { readSubscription, writeAssignment, type PartitionsByTopic } from './embedded-protocol.js';
@@ -64,7 +64,7 @@ export function joinConsumerGroup(
     partitions,
   }));
   const settled = group.settle(before, member, byId(owned, directory.topics));
-  group.awaitSync(settled);
+  group.deadlines.awaitSync(settled);
   return {
     ...joinRefusal(Errors.NONE, settled.id),
     generationId: settled.epoch,
@@ -87,8 +87,8 @@ export function syncConsumerGroup(
   }
   // One that still gives partitions back has joined for that already.
   if (group.epoch > member.epoch && member.state !== 'unrevoked') throw rejoin(group, member);
-  group.synced(member);
-  group.keepAlive(member);
+  group.deadlines.synced(member);
+  group.deadlines.keepAlive(member);
   const assignment = writeAssignment(byName(member.assigned, topics), metadata);
   return { errorCode: Errors.NONE, protocolType: CONSUMER, protocolName: name, assignment };
 }
@@ -99,7 +99,7 @@ export function heartbeatToConsumerGroup(
   request: Pick<SyncRequest, 'memberId' | 'instanceId' | 'generationId'>,
 ): void {
   const member = validate(group, request);
-  group.keepAlive(member);
+  group.deadlines.keepAlive(member);
   const isCurrent =
     member.epoch >= group.epoch &&
     member.state !== 'unrevoked' &&
@@ -173,6 +173,6 @@ export function isClassic(member: ConsumerMember): member is ClassicMember {
 }
 
 function rejoin(group: ConsumerGroup, member: ConsumerMember): Rejection {
-  group.awaitRejoin(member);
+  group.deadlines.awaitRejoin(member);
   return new Rejection(Errors.REBALANCE_IN_PROGRESS, 'The member has to join again');
 }

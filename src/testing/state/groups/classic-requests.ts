@@ -51,10 +51,6 @@ export function syncRefusal(errorCode: number): SyncOutcome {
   return { errorCode, protocolType: null, protocolName: null, assignment: NO_ASSIGNMENT };
 }
 
-export function unknownMember(memberId: string): Rejection {
-  return new Rejection(Errors.UNKNOWN_MEMBER_ID, `The group has no member '${memberId}'`);
-}
-
 export function rebalanceInProgress(): Rejection {
   return new Rejection(Errors.REBALANCE_IN_PROGRESS, 'The group is rebalancing');
 }

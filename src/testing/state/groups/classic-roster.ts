@@ -1,3 +1,6 @@
+import { Errors } from '../../error-codes.js';
+import { Rejection } from '../rejection.js';
+
 /** An assignment protocol that a member supports, with what it tells the leader. */
 export interface ProtocolOffer {
   readonly name: string;
@@ -84,6 +87,20 @@ export class ClassicRoster {
 
   get(id: string): ClassicMember | undefined {
     return this.byId.get(id);
+  }
+
+  /** The member of that id, which runs that instance if one is named. @throws Rejection */
+  identify(memberId: string, instanceId: string | null): ClassicMember {
+    if (instanceId !== null) {
+      const known = this.idOfInstance(instanceId);
+      if (known !== undefined && known !== memberId) {
+        throw new Rejection(Errors.FENCED_INSTANCE_ID, `${instanceId} is ${known} now`);
+      }
+      if (known === undefined) throw unknownMember(memberId);
+    }
+    const member = this.get(memberId);
+    if (member === undefined) throw unknownMember(memberId);
+    return member;
   }
 
   /** The id of the member that a static member's instance runs under. */
@@ -206,4 +223,8 @@ export function hasSameProtocols(
         name === protocols[i]!.name && metadata.equals(protocols[i]!.metadata),
     )
   );
+}
+
+export function unknownMember(memberId: string): Rejection {
+  return new Rejection(Errors.UNKNOWN_MEMBER_ID, `The group has no member '${memberId}'`);
 }

@@ -11,17 +11,14 @@ import {
   type SyncOutcome,
 } from './classic-roster.js';
 import type { GroupSettings } from './settings.js';
+import {
+  NO_GENERATION,
+  restore,
+  storedGeneration,
+  type StoredGeneration,
+} from './stored-generation.js';
 
 export type ClassicState = 'Empty' | 'PreparingRebalance' | 'CompletingRebalance' | 'Stable';
-
-/** What a coordinator finds again after it moved to another broker. */
-interface StoredGeneration {
-  readonly generationId: number;
-  readonly protocolType: string | null;
-  readonly protocolName: string | null;
-  readonly leaderId: string | null;
-  readonly members: readonly ClassicMember[];
-}
 
 /** How long a member that has not been told its id may wait in a rebalance. */
 const NEW_MEMBER_TIMEOUT_MS = 300_000;
@@ -35,7 +32,7 @@ export class ClassicRounds {
   state: ClassicState = 'Empty';
   generationId = 0;
   protocolName: string | null = null;
-  private stored: StoredGeneration | undefined;
+  private stored: StoredGeneration = NO_GENERATION;
   private readonly pendingSyncs = new Set<string>();
   private readonly timers: Timers;
   /** The first rebalance of an empty group is held open for more members. */
@@ -95,14 +92,11 @@ export class ClassicRounds {
   /** Another broker takes over: those who wait are sent away, what was not stored is lost. */
   unload(): void {
     this.sendAway(Errors.NOT_COORDINATOR);
-    this.roster.clear();
     this.pendingSyncs.clear();
     this.isHeldOpen = false;
-    for (const member of this.stored?.members ?? []) this.roster.add({ ...member });
-    this.roster.protocolType = this.stored?.protocolType ?? null;
-    this.roster.leaderId = this.stored?.leaderId ?? null;
-    this.generationId = this.stored?.generationId ?? 0;
-    this.protocolName = this.stored?.protocolName ?? null;
+    restore(this.roster, this.stored);
+    this.generationId = this.stored.generationId;
+    this.protocolName = this.stored.protocolName;
     this.state = this.roster.size === 0 ? 'Empty' : 'Stable';
   }
 
@@ -296,17 +290,6 @@ export class ClassicRounds {
   }
 
   store(): void {
-    this.stored = {
-      generationId: this.generationId,
-      protocolType: this.roster.protocolType,
-      protocolName: this.protocolName,
-      leaderId: this.roster.leaderId,
-      members: this.roster.members.map((member) => ({
-        ...member,
-        isNew: false,
-        answerJoin: undefined,
-        answerSync: undefined,
-      })),
-    };
+    this.stored = storedGeneration(this.roster, this.generationId, this.protocolName);
   }
 }

@@ -1,11 +1,9 @@
 import type { Clock } from '../../../core/util/clock.js';
 import { Errors } from '../../error-codes.js';
-import { orRejection, Rejection } from '../rejection.js';
-import { Timers } from '../timers.js';
+import { Rejection } from '../rejection.js';
 import type { Topic } from '../topic.js';
 import {
   AWAY,
-  checkCommitEpoch,
   checkEpoch,
   keyOf,
   newMember,
@@ -20,7 +18,7 @@ import {
   type ConsumerVerdict,
 } from './consumer-requests.js';
 import { ConsumerRoster } from './consumer-roster.js';
-import type { CommitIdentity, PartitionCheck } from './group.js';
+import { MemberDeadlines } from './member-deadlines.js';
 import { each, isSame, NO_PARTITIONS, without, type Partitions } from './partitions.js';
 import type { GroupSettings } from './settings.js';
 import { TargetAssignment } from './target-assignment.js';
@@ -35,7 +33,6 @@ type NewcomerIdentity = Pick<
 
 const LEAVE = -1;
 const JOIN = 0;
-const FIRST_VERSION_OF_MEMBER_EPOCHS = 9;
 
 /** A group of the consumer protocol, whose broker assigns, step by step and member by member (KIP-848). */
 export class ConsumerGroup {
@@ -43,7 +40,7 @@ export class ConsumerGroup {
   readonly protocolType = 'consumer';
   readonly roster: ConsumerRoster;
   private readonly target: TargetAssignment;
-  private readonly timers: Timers;
+  readonly deadlines: MemberDeadlines;
 
   constructor(
     readonly id: string,
@@ -53,7 +50,9 @@ export class ConsumerGroup {
     /** Told after members have left or were put out; true when the group is no more by that. */
     private readonly onRemoved: (group: ConsumerGroup) => boolean,
   ) {
-    this.timers = new Timers(clock);
+    this.deadlines = new MemberDeadlines(clock, settings.consumerSessionTimeoutMs, (memberId) =>
+      this.expire(memberId),
+    );
     this.roster = new ConsumerRoster(id);
     this.target = new TargetAssignment(this.members, settings, clock, topics);
   }
@@ -127,7 +126,7 @@ export class ConsumerGroup {
     this.takeIn(member);
     this.target.refresh(readsOther);
     const reconciled = this.reconcile(member, owned, readsOther);
-    this.keepAlive(reconciled);
+    this.deadlines.keepAlive(reconciled);
     return reconciled;
   }
 
@@ -159,37 +158,6 @@ export class ConsumerGroup {
     this.target.groupEpoch++;
   }
 
-  /** @throws Rejection unless a member may commit; what is left to be checked for a partition. */
-  checkCommit({ memberId, epoch, version }: CommitIdentity): PartitionCheck | undefined {
-    if (epoch < 0 && this.isEmpty) return undefined;
-    const member = this.roster.member(memberId);
-    if (member.classic === null && version < FIRST_VERSION_OF_MEMBER_EPOCHS) {
-      const message = 'Members of the consumer protocol commit with version 9 or above';
-      throw new Rejection(Errors.UNSUPPORTED_VERSION, message);
-    }
-    if (epoch === member.epoch) return undefined;
-    if (epoch > member.epoch) throw stale(epoch, member);
-    return (topicId, index) => checkCommitEpoch(member, epoch, topicId, index);
-  }
-
-  /** As {@link ConsumerGroup.checkCommit}, for offsets of a transaction (KIP-447). @throws Rejection */
-  checkTransactionalCommit(identity: CommitIdentity): PartitionCheck | undefined {
-    const { memberId, instanceId, epoch } = identity;
-    if (epoch < 0 && (this.isEmpty || (memberId === '' && instanceId === null))) return undefined;
-    const check = withoutMemberEpochs(() =>
-      this.checkCommit({ ...identity, version: FIRST_VERSION_OF_MEMBER_EPOCHS }),
-    );
-    if (check === undefined) return undefined;
-    return (topicId, index) => withoutMemberEpochs(() => check(topicId, index));
-  }
-
-  /** @throws Rejection unless a member, or somebody who does not claim to be one, may read. */
-  checkFetch(memberId: string | null, epoch: number): void {
-    if (memberId === null && epoch < 0) return;
-    const member = this.roster.member(memberId ?? '');
-    if (epoch !== member.epoch) throw stale(epoch, member);
-  }
-
   /** Offsets of topics that nobody reads may be deleted at any time. */
   checkOffsetDelete(): void {
     // Nothing stands in the way.
@@ -201,34 +169,19 @@ export class ConsumerGroup {
 
   /** The group is no more, or another one now. */
   dissolve(): void {
-    this.timers.cancelAll();
+    this.deadlines.stop();
   }
 
   /** The coordinator moves; all that members were told is kept in its log. */
   unload(): void {
-    this.timers.cancelAll();
+    this.deadlines.stop();
   }
 
   load(): void {
     for (const member of this.members.values()) {
-      this.keepAlive(member);
-      if (member.state === 'unrevoked') this.limitRevocation(member);
+      this.deadlines.keepAlive(member);
+      if (member.state === 'unrevoked') this.deadlines.awaitRevocation(member);
     }
-  }
-
-  /** Puts a member of the classic protocol out that does not ask for its assignment in time. */
-  awaitSync(member: ConsumerMember): void {
-    this.timers.cancel(rejoinOf(member.id));
-    this.timers.set(syncOf(member.id), member.rebalanceTimeoutMs, () => this.expire(member.id));
-  }
-
-  synced({ id }: ConsumerMember): void {
-    this.timers.cancel(syncOf(id));
-  }
-
-  /** Puts a member of the classic protocol out that was told to join again and does not. */
-  awaitRejoin({ id, rebalanceTimeoutMs }: ConsumerMember): void {
-    this.timers.setIfUnset(rejoinOf(id), rebalanceTimeoutMs, () => this.expire(id));
   }
 
   /** Takes over members of another group as they stand. */
@@ -241,7 +194,7 @@ export class ConsumerGroup {
     const member = this.roster.identify(memberId, instanceId);
     if (epoch === AWAY) {
       this.members.set(member.id, { ...member, epoch: AWAY, revoking: NO_PARTITIONS });
-      this.timers.cancel(revocationOf(member.id));
+      this.deadlines.revoked(member);
     } else {
       this.expire(member.id);
     }
@@ -304,13 +257,7 @@ export class ConsumerGroup {
     if (former !== undefined && former.id !== member.id) {
       this.target.inherit(member.id, former.id);
       this.members.delete(former.id);
-      for (const alarm of [
-        former.id,
-        revocationOf(former.id),
-        syncOf(former.id),
-        rejoinOf(former.id),
-      ])
-        this.timers.cancel(alarm);
+      this.deadlines.forget(former.id);
     }
     this.members.set(member.id, member);
   }
@@ -332,19 +279,13 @@ export class ConsumerGroup {
     });
     if (reconciled === member) return member;
     this.members.set(member.id, reconciled);
-    if (reconciled.state === 'unrevoked') this.limitRevocation(reconciled);
-    else this.timers.cancel(revocationOf(member.id));
+    if (reconciled.state === 'unrevoked') this.deadlines.awaitRevocation(reconciled);
+    else this.deadlines.revoked(member);
     return reconciled;
   }
 
   private isSettled({ state, epoch }: ConsumerMember): boolean {
     return state === 'stable' && epoch === this.assignmentEpoch;
-  }
-
-  /** Begins a member's session anew. */
-  keepAlive({ id, classic }: ConsumerMember): void {
-    const timeoutMs = classic?.sessionTimeoutMs ?? this.settings.consumerSessionTimeoutMs;
-    this.timers.set(id, timeoutMs, () => this.expire(id));
   }
 
   /** Whether something that a member shall have is still with another one. */
@@ -358,47 +299,14 @@ export class ConsumerGroup {
     const gone = memberIds.filter((id) => this.members.delete(id));
     if (gone.length === 0) return;
     for (const id of gone) {
-      for (const alarm of [id, revocationOf(id), syncOf(id), rejoinOf(id)])
-        this.timers.cancel(alarm);
+      this.deadlines.forget(id);
       this.target.forget(id);
     }
     if (!this.onRemoved(this)) this.target.groupEpoch++;
-  }
-
-  /** A member that does not give partitions back in time is out, for others wait for them. */
-  private limitRevocation({ id, rebalanceTimeoutMs }: ConsumerMember): void {
-    this.timers.set(revocationOf(id), rebalanceTimeoutMs, () => this.expire(id));
   }
 }
 
 /** The one who takes over a static member's place. */
 export function succeed(member: ConsumerMember, memberId: string): ConsumerMember {
   return { ...member, id: memberId, epoch: 0, previousEpoch: 0 };
-}
-
-function revocationOf(memberId: string): string {
-  return `revocation of ${memberId}`;
-}
-
-function syncOf(memberId: string): string {
-  return `sync of ${memberId}`;
-}
-
-function rejoinOf(memberId: string): string {
-  return `rejoin of ${memberId}`;
-}
-
-/** TxnOffsetCommit is older than member epochs: it knows generations only. */
-function withoutMemberEpochs<T>(check: () => T): T {
-  const outcome = orRejection(check);
-  if (!(outcome instanceof Rejection)) return outcome;
-  if (outcome.errorCode !== Errors.STALE_MEMBER_EPOCH) throw outcome;
-  throw new Rejection(Errors.ILLEGAL_GENERATION, outcome.message);
-}
-
-function stale(epoch: number, member: ConsumerMember): Rejection {
-  return new Rejection(
-    member.classic === null ? Errors.STALE_MEMBER_EPOCH : Errors.ILLEGAL_GENERATION,
-    `The member epoch is ${member.epoch}, not ${epoch}`,
-  );
 }
