@@ -26,11 +26,11 @@ export class MatchedTopics {
   /** Those of now; `undefined` when it was stopped before they were known. */
   async find(): Promise<readonly string[] | undefined> {
     const { topics, pattern, options, onRetry } = this.parts;
-    while (!this.isStopped) {
+    while (!this.isStopped()) {
       try {
         const found = await topics.match(pattern, options.excludeInternalTopics);
         this.failures = 0;
-        return this.isStopped ? undefined : found;
+        return this.isStopped() ? undefined : found;
       } catch (error) {
         const failure = asKafkaError(error);
         if (!failure.isRetriable) throw failure;
@@ -56,7 +56,7 @@ export class MatchedTopics {
           this.follow(onMatched, onFailed);
         },
         (error: unknown) => {
-          if (!this.isStopped) onFailed(asKafkaError(error));
+          if (!this.isStopped()) onFailed(asKafkaError(error));
         },
       );
     });
@@ -67,7 +67,7 @@ export class MatchedTopics {
     this.cancelNext?.();
   }
 
-  private get isStopped(): boolean {
+  private isStopped(): boolean {
     return this.abort.signal.aborted;
   }
 
