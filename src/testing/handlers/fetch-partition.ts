@@ -1,4 +1,4 @@
-import { apis } from '../../core/protocol/index.js';
+import type { apis } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
 import type { FetchQuery } from '../state/cluster.js';
 import { downConvert } from '../state/convert.js';
