@@ -55,6 +55,7 @@ export class Copier {
       maxUnackedRecords: settings.window,
       drainTimeoutMs: 2000,
       ...session,
+      ...(settings.line.ids === 'name' && { groupInstanceId: this.name }),
     })
       .pipe(
         transactional(kafka, this.options, (records) =>
@@ -120,6 +121,8 @@ export class Copier {
         return { transactionalId: 'copier' };
       case 'prefix':
         return { transactionalIdPrefix: name };
+      case 'name':
+        return { transactionalIdPrefix: 'copier', groupInstanceId: name };
       case 'side by side':
         return { transactionalIdPrefix: name, concurrency: 2 };
       case 'partition':

@@ -13,7 +13,7 @@ export interface Line {
   readonly features: Readonly<Record<string, number>>;
   readonly groupProtocol: 'classic' | 'consumer';
   /** What names the members' producers. */
-  readonly ids: 'one each' | 'one for all' | 'prefix' | 'side by side' | 'partition';
+  readonly ids: 'one each' | 'one for all' | 'prefix' | 'name' | 'side by side' | 'partition';
 }
 
 export interface Settings {
@@ -164,7 +164,7 @@ const modern: fc.Arbitrary<Line> = fc.record({
   version: fc.constant('4.3' as const),
   features: fc.constantFrom({}, { 'transaction.version': 1 }),
   groupProtocol: fc.constantFrom('classic' as const, 'consumer' as const),
-  ids: fc.constantFrom('one each', 'one for all', 'prefix', 'side by side', 'partition'),
+  ids: fc.constantFrom('one each', 'one for all', 'prefix', 'name', 'side by side', 'partition'),
 });
 
 const older: fc.Arbitrary<Line> = fc.record({
@@ -174,8 +174,20 @@ const older: fc.Arbitrary<Line> = fc.record({
   ids: fc.constantFrom('one each', 'one for all', 'side by side', 'partition'),
 });
 
+/** Before offsets could be stored as a member (KIP-447), and before a cut log could be told (KIP-320). */
+const old: fc.Arbitrary<Line> = fc.record({
+  version: fc.constant('1.1' as const),
+  features: fc.constant({}),
+  groupProtocol: fc.constant('classic' as const),
+  ids: fc.constant('partition' as const),
+});
+
 export const settings: fc.Arbitrary<Settings> = fc.record({
-  line: fc.oneof({ weight: 3, arbitrary: modern }, { weight: 1, arbitrary: older }),
+  line: fc.oneof(
+    { weight: 4, arbitrary: modern },
+    { weight: 1, arbitrary: older },
+    { weight: 1, arbitrary: old },
+  ),
   window: fc.integer({ min: 1, max: 20 }),
   maxRecords: fc.integer({ min: 1, max: 20 }),
   maxWaitMs: fc.constantFrom(0, 10, 200),

@@ -25,7 +25,7 @@ export class World {
 
   constructor(
     private readonly sim: Simulation,
-    settings: Settings,
+    private readonly settings: Settings,
   ) {
     const nextId = () => ++this.lastId;
     this.logs = upTo(PARTITIONS).map((each) => new LogModel(sim, IN, each, nextId));
@@ -92,7 +92,8 @@ export class World {
         await this.start();
         break;
       case 'truncate':
-        this.truncate(step.partition, step.lost, step.written);
+        if (this.settings.line.version !== '1.1')
+          this.truncate(step.partition, step.lost, step.written);
         break;
       case 'wait':
         await sim.advance(step.ms);
