@@ -605,6 +605,31 @@ describe('rule 15', () => {
     expect([seen.isComplete, seen.error]).toEqual([true, undefined]);
   });
 
+  it.each(['instance', 'partition'] as const)(
+    'what a drained client has no time for is aborted, goes back, and the stream completes (%s)',
+    async (transactionalIdPer) => {
+      await using sim = await start();
+      fill(sim, 'in', 0, 3);
+      // Not even the abort gets through: what was sent has to be answered before.
+      sim.cluster.delay('Produce', 8000);
+      const kafka = sim.kafka({ requestTimeoutMs: 1000 });
+      const ids = { transactionalIdPrefix: 'app', transactionalIdPer } as const;
+      const options = { ...ids, requestTimeoutMs: 1000, transactionTimeoutMs: 40_000 };
+      const hasty = source(kafka, { drainTimeoutMs: 1000 });
+      const seen = watch(hasty.pipe(transactional(kafka, options, copy)));
+      await sim.until(() => (sim.cluster.inspect().requests['Produce'] ?? 0) > 0);
+      const report = await sim.run(kafka.drain());
+      expect(report).toMatchObject({ recordsFinished: 0, recordsAbandoned: 3 });
+      await sim.until(() => seen.isComplete || seen.error !== undefined);
+      expect([seen.isComplete, seen.error]).toEqual([true, undefined]);
+      sim.cluster.clearFaults();
+      const next = watch(copying(sim.kafka()));
+      await sim.until(() => taken(next.values) === 3);
+      await sim.advance(60_000);
+      expect(await written(sim)).toEqual(values(0, 3));
+    },
+  );
+
   it('a client that is drained finishes what is under way, and completes the stream', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 3);

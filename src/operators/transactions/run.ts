@@ -64,7 +64,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
         for (const lane of lanes) this.keep(lane.run());
       }
     } catch (error) {
-      this.notTakenOver(error);
+      this.fail(error);
       return;
     }
     if (this.isStopped) return;
@@ -160,7 +160,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     this.byPartition.set(owner, lane);
     this.keep(
       lane
-        .run((error) => this.notTakenOver(error))
+        .run((error) => this.fail(error))
         .finally(() => {
           this.byPartition.delete(owner);
           return this.close(producer);
@@ -222,11 +222,6 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     this.complete();
   }
 
-  /** An id is not taken over, which a client that is drained does not wait for. */
-  private notTakenOver(error: unknown): void {
-    if (!this.isDrained) this.fail(error);
-  }
-
   private complete(): void {
     if (this.isStopped || this.isUpstreamDone) return;
     this.isUpstreamDone = true;
@@ -236,6 +231,8 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
 
   private fail(error: unknown): void {
     if (this.failure !== undefined || this.isStopped) return;
+    // What a drained client had no time left for goes back, and its report tells.
+    if (this.isDrained && isClosed(error)) return;
     this.failure = { error };
     this.isStopped = true;
     this.upstream.unsubscribe();
@@ -261,6 +258,10 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
   private async close(producer: Producer): Promise<void> {
     if (this.producers.delete(producer)) await producer.close();
   }
+}
+
+function isClosed(error: unknown): boolean {
+  return error instanceof KafkaError && error.code === 'PRODUCER_CLOSED';
 }
 
 function needsPartitions(): UnsupportedVersionError {
