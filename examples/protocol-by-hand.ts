@@ -133,6 +133,7 @@ try {
   console.log(`${error.message}
 
 This demo needs a Kafka broker. To start one on localhost:9092:
+  npm run broker                  inside a process of Node, with nothing else
   npm run kafka -- start 4.3      with Java 17 and Maven
   docker compose up -d            with Docker
 then again: npm run demo:protocol`);

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { resolve } from 'node:path';
 import { expect, test } from 'vitest';
+import { createKafka } from '../src/index.js';
 
 const root = resolve(import.meta.dirname, '..');
 
@@ -30,6 +31,28 @@ test('embedded-broker.ts shows a test that runs against a failing cluster', asyn
   expect(output).toContain('4 orders written, each once');
   expect(code).toBe(0);
 });
+
+test('broker.ts is a broker to play with, and shows what is written', async () => {
+  let isWritten = false;
+  let isInterrupted = false;
+  const { code, output } = await run('broker.ts', ['0'], (heard, interrupt) => {
+    const [, bootstrapServers] = /listens on (\S+:\d+)\./.exec(heard) ?? [];
+    if (bootstrapServers !== undefined && !isWritten) {
+      isWritten = true;
+      void write(bootstrapServers);
+    }
+    if (isInterrupted || !heard.includes('orders-0 0: anna = tea')) return;
+    isInterrupted = true;
+    interrupt();
+  });
+  expect(output).toContain('orders-0 0: anna = tea');
+  expect(code).toBe(0);
+});
+
+async function write(bootstrapServers: string): Promise<void> {
+  await using kafka = createKafka({ bootstrapServers });
+  await kafka.producer().send({ topic: 'orders', key: 'anna', value: 'tea' });
+}
 
 test('demo.ts shakes the cluster and finds every acknowledged record once and in order', async () => {
   const { code, output } = await run('demo.ts', ['--seconds', '2', '--rate', '2000']);
