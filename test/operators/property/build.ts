@@ -28,6 +28,9 @@ import {
   processEach,
   processPartitioned,
   retryEach,
+  retryHeaders,
+  retryTopics,
+  string,
   switchEach,
   tee,
   throttleBytes,
@@ -38,7 +41,12 @@ import {
   type DerivedRecord,
   type ProcessFailure,
 } from '../../../src/index.js';
-import type { KafkaMarbleHelpers, MarbleSink } from '../../../src/testing/index.js';
+import type {
+  KafkaMarbleHelpers,
+  LifecycleMove,
+  MarbleRetries,
+  MarbleSink,
+} from '../../../src/testing/index.js';
 import {
   branchName,
   isKept,
@@ -52,7 +60,7 @@ import {
   type Stage,
   type Terminal,
 } from './pipeline.js';
-import type { Attempt } from './scenario.js';
+import type { Attempt, Scenario } from './scenario.js';
 import type { Truth } from './truth.js';
 
 type Named = ConsumerRecord<unknown, string>;
@@ -63,13 +71,15 @@ const always: Attempt = { ms: 1, how: 'later', result: 'done' };
 
 /** Puts pipelines together whose work goes as a scenario says and is reported when it is done. */
 export class Builder {
+  /** What was made to be tried again later. */
+  readonly retries: MarbleRetries[] = [];
   private next = 0;
   private readonly tries = new Map<string, number>();
 
   constructor(
     private readonly t: KafkaMarbleHelpers,
     private readonly truth: Truth,
-    private readonly attempts: readonly Attempt[],
+    private readonly scenario: Scenario,
     private readonly kind: 'Observables' | 'promises',
   ) {}
 
@@ -140,6 +150,8 @@ export class Builder {
           ...retry,
         });
       }
+      case 'retryTopics':
+        return this.retrying(terminal);
       case 'batch':
       case 'aggregate': {
         const { maxRecords, maxWaitMs, by } = terminal;
@@ -211,10 +223,45 @@ export class Builder {
   }
 
   private newSink(): MarbleSink {
-    return this.t.sink(() => {
-      const { ms, result } = this.attempt();
-      return '-'.repeat(ms) + (result === 'done' ? 'r' : '#');
+    return this.t.sink(() => this.answer());
+  }
+
+  private answer(): string {
+    const { ms, result } = this.attempt();
+    return '-'.repeat(ms) + (result === 'done' ? 'r' : '#');
+  }
+
+  /** A record is done when the record that is to be tried again in its place is written. */
+  private retrying(terminal: Terminal & { readonly type: 'retryTopics' }): Operator {
+    const { maxUnackedRecords, drainTimeoutMs, lifecycle, moves } = this.scenario;
+    const retries = this.t.retries(() => this.answer(), {
+      maxUnackedRecords,
+      drainTimeoutMs,
+      nackBackoffMs: 3,
+      nackBackoffMaxMs: 6,
     });
+    const topics = terminal.delays.map((delayMs, i) => ({ topic: `retry${i}`, delayMs }));
+    const options = {
+      consumer: { groupId: 'retries', valueDeserializer: string() },
+      ...this.options(terminal),
+    };
+    const operator = retryTopics(retries, topics, options as never, (record: Named) => {
+      const at = topics.findIndex(({ topic }) => topic === record.topic);
+      if (at >= 0) {
+        const earlyMs = Number(record.header(retryHeaders.dueAt)) - this.t.clock.now();
+        this.truth.deliveredAgain(record, terminal, earlyMs);
+      }
+      const next = topics[at + 1];
+      if (next !== undefined) {
+        this.truth.willBeWritten(retries, record, String(record.rawValue), [next.topic]);
+      }
+      return this.work([record], next === undefined ? terminal : { ...terminal, onError: 'fail' });
+    });
+    const all = ({ type }: LifecycleMove): LifecycleMove => ({ type });
+    const moved = Object.entries(moves).map(([letter, move]) => [letter, all(move)] as const);
+    this.t.lifecycle(retries.records, lifecycle, Object.fromEntries(moved));
+    this.retries.push(retries);
+    return operator as Operator;
   }
 
   /** A record is done when its letter is written, which says what was stored. */
@@ -318,7 +365,7 @@ export class Builder {
   }
 
   private attempt(): Attempt {
-    return this.attempts[this.next++] ?? always;
+    return this.scenario.attempts[this.next++] ?? always;
   }
 }
 

@@ -15,6 +15,7 @@ export type Stage =
 export type Terminal =
   | { readonly type: 'ack' }
   | ({ readonly type: 'process' | 'retry' } & ProcessOptions)
+  | ({ readonly type: 'retryTopics'; readonly delays: readonly number[] } & ProcessOptions)
   | ({ readonly type: 'batch' | 'aggregate' } & BatchOptions & ProcessOptions)
   | { readonly type: 'switch'; readonly by: Grouping }
   | {
@@ -146,6 +147,11 @@ const { pipeline } = fc.letrec<{ pipeline: Pipeline; terminal: Terminal }>((tie)
   terminal: fc.oneof(
     { maxDepth: 2 },
     fc.record({ type: fc.constantFrom('process' as const, 'retry' as const), ...processing }),
+    fc.record({
+      type: fc.constant('retryTopics' as const),
+      delays: fc.array(fc.nat(30), { minLength: 1, maxLength: 2 }),
+      ...processing,
+    }),
     fc.record({ type: fc.constant('ack' as const) }),
     fc.record({ type: fc.constantFrom('sink' as const, 'route' as const) }),
     fc.record({ type: fc.constant('switch' as const), by: grouping }),
@@ -190,11 +196,15 @@ function withoutLivelock({ stages, terminal }: Pipeline, isDivided: boolean): Pi
   return { stages, terminal: { ...terminal, skipped: 'with-current' } };
 }
 
-/** A sink completes with a promise, and the next pipeline of a partition waits for that. */
+/**
+ * A sink completes with a promise, and the next pipeline of a partition waits for that; retry topics
+ * belong to one pipeline.
+ */
 function withoutSinks({ stages, terminal }: Pipeline): Pipeline {
   switch (terminal.type) {
     case 'sink':
     case 'route':
+    case 'retryTopics':
       return { stages, terminal: { type: 'ack' } };
     case 'fanOut':
       return { stages, terminal: { ...terminal, branches: terminal.branches.map(withoutSinks) } };

@@ -43,7 +43,7 @@ const moment = fc.record({ gap: fc.nat(6), count: fc.integer({ min: 1, max: 3 })
 
 const records = fc
   .record({
-    moments: fc.array(moment, { minLength: 1, maxLength: 8 }),
+    moments: fc.array(moment, { minLength: 1, maxLength: 8, size: 'max' }),
     places: fc.array(
       fc.record({ partition: fc.nat(2), key: fc.constantFrom('k', 'l', undefined) }),
       {
@@ -89,8 +89,9 @@ export const scenarios: fc.Arbitrary<Scenario> = fc
     pipeline: pipelines,
     records,
     lifecycle,
-    attempts: fc.array(attempt, { maxLength: 24 }),
-    unsubscribeAt: fc.option(fc.nat(60), { nil: undefined }),
+    attempts: fc.array(attempt, { maxLength: 24, size: 'max' }),
+    // As often never, or what comes late would hardly be seen.
+    unsubscribeAt: fc.option(fc.nat(60), { nil: undefined, freq: 1 }),
     maxUnackedRecords: fc.integer({ min: 1, max: 6 }),
     drainTimeoutMs: fc.integer({ min: 1, max: 20 }),
     retries: fc.nat(3),

@@ -1,18 +1,27 @@
 import type { Ledger } from '../../../src/core/consumer/ledger.js';
 import type { ConsumerRecord } from '../../../src/index.js';
-import type { MarbleSink } from '../../../src/testing/index.js';
-import { isDealtWith, type Known, type Pipeline, type Stage } from './pipeline.js';
+import type { WrittenRecord } from '../../../src/testing/index.js';
+import { isDealtWith, type Known, type Pipeline, type Stage, type Terminal } from './pipeline.js';
 
 /** No scenario has work that fails so often. */
 const MOST_DELIVERIES = 2000;
 
 type AnyRecord = ConsumerRecord<unknown, unknown>;
 
+/** What tells which records were written. */
+interface Written {
+  readonly written: readonly WrittenRecord[];
+}
+
 /** What is known of one epoch of a partition. */
 interface Epoch {
   readonly id: number;
   readonly partition: number;
   readonly start: number;
+  /** What has to be done with its records. */
+  readonly pipeline: Pipeline;
+  /** What work on each record is called, by offset. */
+  readonly names: Map<number, string>;
   /** How often each record was delivered, by offset. */
   readonly attempts: Map<number, number>;
   readonly acked: Set<number>;
@@ -38,7 +47,9 @@ export class Truth {
   /** What was let through as the first of its id, by the stage and the id. */
   private readonly firsts = new Map<Stage, Map<string, Passed[]>>();
   private readonly written: {
-    readonly sink: MarbleSink;
+    readonly sink: Written;
+    /** How many it had written by then. */
+    readonly from: number;
     readonly mark: unknown;
     readonly name: string;
     readonly topics: readonly string[];
@@ -48,18 +59,24 @@ export class Truth {
 
   /** To be told of each delivery, before the pipeline is. */
   delivered(record: AnyRecord): void {
+    this.begun(record, `${record.partition}:${record.offset}`, this.pipeline);
+  }
+
+  /** To be told of each record of a retry topic before work on it begins, and what that is part of. */
+  deliveredAgain(record: AnyRecord, terminal: Terminal, earlyMs: number): void {
+    const epoch = this.begun(record, String(record.value), { stages: [], terminal });
+    if (earlyMs > 0) this.complain(epoch, record.offset, 'was tried before it was due');
+  }
+
+  private begun(record: AnyRecord, name: string, pipeline: Pipeline): Epoch {
     const { ledger } = record.source;
-    let epoch = this.epochs.get(ledger);
-    if (epoch === undefined) {
-      const { partition, offset: start } = record;
-      epoch = { id: this.epochs.size, partition, start, attempts: new Map(), acked: new Set() };
-      this.epochs.set(ledger, epoch);
-      this.watch(ledger, epoch);
-    }
+    const epoch = this.epochs.get(ledger) ?? this.newEpoch(record, pipeline);
+    epoch.names.set(record.offset, name);
     if (epoch.acked.has(record.offset))
       this.complain(epoch, record.offset, 'came again after its ack');
     epoch.attempts.set(record.offset, record.attempt);
     if (++this.deliveries > MOST_DELIVERIES) throw new Error('records come again for ever');
+    return epoch;
   }
 
   /** Work of that name was done for a record, or one that stands for it. */
@@ -88,18 +105,31 @@ export class Truth {
   }
 
   /** A result is done when a sink has acknowledged it for each of its topics. */
-  willBeWritten(
-    sink: MarbleSink,
-    record: AnyRecord,
-    mark: unknown,
-    topics: readonly string[],
-  ): void {
-    this.written.push({ sink, mark, topics, name: this.nameOf(record, String(record.value)) });
+  willBeWritten(sink: Written, record: AnyRecord, mark: unknown, topics: readonly string[]): void {
+    const from = sink.written.length;
+    this.written.push({
+      sink,
+      from,
+      mark,
+      topics,
+      name: this.nameOf(record, String(record.value)),
+    });
   }
 
   /** Ledgers that still count. */
   get open(): Ledger[] {
     return [...this.epochs.keys()].filter(({ isFenced }) => !isFenced);
+  }
+
+  private newEpoch({ source: { ledger }, partition }: AnyRecord, pipeline: Pipeline): Epoch {
+    // Nothing of it has been acked yet.
+    const { offset: start } = ledger.commitPosition;
+    const id = this.epochs.size;
+    const of = { attempts: new Map(), acked: new Set<number>(), names: new Map() };
+    const epoch: Epoch = { id, partition, start, pipeline, ...of };
+    this.epochs.set(ledger, epoch);
+    this.watch(ledger, epoch);
+    return epoch;
   }
 
   private watch(ledger: Ledger, epoch: Epoch): void {
@@ -116,7 +146,7 @@ export class Truth {
   private acked(ledger: Ledger, epoch: Epoch, offset: number): void {
     const attempt = epoch.attempts.get(offset)!;
     const known = this.knownOf(`${epoch.id} ${attempt}`);
-    if (!isDealtWith(this.pipeline, `${epoch.partition}:${offset}`, known)) {
+    if (!isDealtWith(epoch.pipeline, epoch.names.get(offset)!, known)) {
       this.complain(epoch, offset, 'was acked before all was done');
     }
     epoch.acked.add(offset);
@@ -150,10 +180,12 @@ export class Truth {
 
   private isWritten(name: string): boolean {
     return this.written.some(
-      ({ sink, mark, topics, name: other }) =>
+      ({ sink, from, mark, topics, name: other }) =>
         other === name &&
         topics.every((wanted) =>
-          sink.written.some(({ topic, value }) => topic === wanted && String(value) === mark),
+          sink.written
+            .slice(from)
+            .some(({ topic, value }) => topic === wanted && String(value) === mark),
         ),
     );
   }
