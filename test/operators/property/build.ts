@@ -261,7 +261,7 @@ export class Builder {
     const moved = Object.entries(moves).map(([letter, move]) => [letter, all(move)] as const);
     this.t.lifecycle(retries.records, lifecycle, Object.fromEntries(moved));
     this.retries.push(retries);
-    return operator as Operator;
+    return operator;
   }
 
   /** A record is done when its letter is written, which says what was stored. */
