@@ -81,6 +81,15 @@ export function aborted(
   );
 }
 
+/** The producer was closed before the coordinator had answered. */
+export function commitInDoubt(transactionalId: string): KafkaError {
+  return new KafkaError(
+    `The producer was closed while a transaction of '${transactionalId}' was being committed: it may ` +
+      'have been committed, or will be aborted',
+    { code: 'PRODUCER_CLOSED', context: { transactionalId }, mayBeWritten: true },
+  );
+}
+
 export function notInTransaction(transactionalId: string): KafkaError {
   return new KafkaError(
     `Cannot send: the producer has the transactional id '${transactionalId}', and no transaction ` +

@@ -11,7 +11,7 @@ import type { PartitionQueue } from '../partition-queue.js';
 import type { ProducerIdentity } from '../sequences.js';
 import { TransactionCoordinator, type TransactionSupport } from './coordinator.js';
 import { Deferred } from './deferred.js';
-import { aborted, alreadyInTransaction, notInTransaction } from './errors.js';
+import { aborted, alreadyInTransaction, commitInDoubt, notInTransaction } from './errors.js';
 import type { TransactionGate } from './gate.js';
 import { mayAdd, mayTakeRecords, reduceTransaction } from './reduce.js';
 import {
@@ -60,6 +60,7 @@ export class TransactionManager implements Identities, TransactionGate {
   private readonly coordinator: TransactionCoordinator;
   private readonly inputs = new Queue<TransactionInput>();
   private isRunning = false;
+  private isClosed = false;
   private readonly abortController = new AbortController();
   private cancelRetry: Cancel = () => undefined;
   private initializing: Deferred | undefined;
@@ -165,6 +166,7 @@ export class TransactionManager implements Identities, TransactionGate {
 
   /** Fences predecessors. A call that took too long goes on behind, for the next one to find. */
   async init(): Promise<void> {
+    if (this.isClosed) throw producerClosed();
     const { maxBlockMs } = this.options;
     if (this.initializing === undefined) {
       const initializing = (this.initializing = new Deferred());
@@ -184,6 +186,7 @@ export class TransactionManager implements Identities, TransactionGate {
   }
 
   async begin(): Promise<void> {
+    if (this.isClosed) throw producerClosed();
     if (this.isBeginning || this.isInTransaction) throw alreadyInTransaction(this.transactionalId);
     this.isBeginning = true;
     try {
@@ -200,7 +203,7 @@ export class TransactionManager implements Identities, TransactionGate {
   }
 
   async sendOffsets(group: TransactionGroup, offsets: readonly TransactionOffset[]): Promise<void> {
-    const refusal = this.refusal();
+    const refusal = this.isClosed ? producerClosed() : this.refusal();
     if (refusal !== undefined) throw refusal;
     if (offsets.length === 0) return;
     const id = this.nextOperation++;
@@ -231,11 +234,14 @@ export class TransactionManager implements Identities, TransactionGate {
 
   /** Nothing more is asked; whoever waits is told. */
   close(): void {
+    this.isClosed = true;
     this.abortController.abort();
     this.cancelRetry();
-    const error = producerClosed();
-    for (const waiting of [this.initializing, this.ending, ...this.sending.values()]) {
-      waiting?.reject(error);
+    this.ending?.reject(
+      this.phase === 'COMMITTING' ? commitInDoubt(this.transactionalId) : producerClosed(),
+    );
+    for (const waiting of [this.initializing, ...this.sending.values()]) {
+      waiting?.reject(producerClosed());
     }
   }
 
@@ -244,6 +250,7 @@ export class TransactionManager implements Identities, TransactionGate {
   }
 
   private async end(how: 'commit' | 'abort'): Promise<void> {
+    if (this.isClosed) throw producerClosed();
     if (this.ending !== undefined) return this.ending.promise;
     const ending = (this.ending = new Deferred());
     this.dispatch({ type: how });
@@ -251,6 +258,7 @@ export class TransactionManager implements Identities, TransactionGate {
   }
 
   private dispatch(input: TransactionInput): void {
+    if (this.isClosed) return;
     this.inputs.push(input);
     if (this.isRunning) return;
     this.isRunning = true;

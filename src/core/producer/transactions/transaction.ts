@@ -91,7 +91,8 @@ export class Transaction<K = unknown, V = unknown> {
    * however long it takes.
    *
    * @throws TransactionAbortedError when it can only be aborted, FencedError when another producer
-   * has taken over the id.
+   * has taken over the id; KafkaError with code `PRODUCER_CLOSED` and `mayBeWritten` when the producer is
+   * closed before the coordinator has answered.
    */
   async commit(): Promise<void> {
     if (this.isOver) throw transactionEnded(this.transactionalId);

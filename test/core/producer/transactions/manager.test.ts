@@ -36,6 +36,44 @@ describe('closing a transactional producer', () => {
     },
   );
 
+  it('leaves a commit that is not answered in doubt, and whatever is called after that says why', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    await sim.run(txn.send({ topic: 'out', value: 'a' }));
+    sim.cluster.delay('EndTxn', 60_000);
+    const outcome = rejectionOf(txn.commit());
+    await sim.until(() => (sim.cluster.inspect().requests['EndTxn'] ?? 0) === 1);
+    await sim.run(producer.close({ timeoutMs: 1000 }));
+    const error = await sim.run(outcome);
+    expect(error).toMatchObject({
+      code: 'PRODUCER_CLOSED',
+      mayBeWritten: true,
+      context: { transactionalId: 'id' },
+    });
+    expect(String(error)).toContain('may have been committed');
+    await sim.calm();
+    for (const call of [
+      () => txn.abort(),
+      () => producer.beginTransaction(),
+      () => producer.initTransactions(),
+    ]) {
+      expect(await sim.run(rejectionOf(call()))).toMatchObject({ code: 'PRODUCER_CLOSED' });
+    }
+  });
+
+  it('leaves no doubt about a transaction whose commit was not asked for', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    await sim.run(txn.send({ topic: 'out', value: 'a' }));
+    sim.cluster.delay('EndTxn', 60_000);
+    const outcome = rejectionOf(txn.abort());
+    await sim.run(producer.close({ timeoutMs: 1000 }));
+    const error = await sim.run(outcome);
+    expect(error).toMatchObject({ code: 'PRODUCER_CLOSED', mayBeWritten: false });
+  });
+
   it('without patience leaves nobody waiting for the id', async () => {
     await using sim = await start();
     const producer = sim.kafka().producer({ transactionalId: 'id' });
