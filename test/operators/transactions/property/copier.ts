@@ -18,8 +18,10 @@ export const SESSION_TIMEOUT_MS = 10_000;
 
 /** A member of the group that copies by transactions, in a process of its own as far as brokers can tell. */
 export class Copier {
-  /** Other than of being fenced, which its stream may end with at any time. */
+  /** What its stream has ended with, and should not. */
   readonly failures: unknown[] = [];
+  /** How many of its next transactions fail when all of their records are written. */
+  errors = 0;
   /** Transactions take no time. */
   isHurried = false;
   private kafka: Kafka | undefined;
@@ -69,7 +71,7 @@ export class Copier {
       )
       .subscribe({
         error: (error: unknown) => {
-          if (!(error instanceof FencedError)) this.failures.push(error);
+          if (!this.isForeseen(error)) this.failures.push(error);
           this.kafka = undefined;
         },
       });
@@ -99,10 +101,19 @@ export class Copier {
     if (kafka !== undefined) await this.sim.run(kafka.close({ timeoutMs: 0 }));
   }
 
+  /** Being fenced, and what old brokers have no new epoch against (KIP-360). */
+  private isForeseen(error: unknown): boolean {
+    const isOld = this.settings.line.version === '1.1';
+    return (
+      error instanceof FencedError || (isOld && String(error).includes('no way to raise its epoch'))
+    );
+  }
+
   private get options(): TransactionalOptions<Buffer | null, Buffer | null> {
     const { maxRecords, maxWaitMs, lingerMs } = this.settings;
     return {
       ...this.identity,
+      onAbort: 'retry',
       maxRecords,
       maxWaitMs,
       lingerMs,
@@ -134,6 +145,11 @@ export class Copier {
   private pause(): Observable<never> {
     const { paces } = this.settings;
     const ms = this.isHurried ? 0 : paces[this.transactions++ % paces.length]!;
-    return new Observable((subscriber) => this.sim.clock.schedule(ms, () => subscriber.complete()));
+    return new Observable((subscriber) =>
+      this.sim.clock.schedule(ms, () => {
+        if (this.errors === 0) subscriber.complete();
+        else subscriber.error(new Error(`${this.errors--} to come`));
+      }),
+    );
   }
 }

@@ -43,7 +43,7 @@ export type Step =
       readonly partition: number;
       readonly batches: readonly InTransaction[];
     }
-  | { readonly do: 'join' | 'leave' | 'drain' | 'crash' | 'expire'; readonly who: number }
+  | { readonly do: 'join' | 'leave' | 'drain' | 'crash' | 'expire' | 'err'; readonly who: number }
   | { readonly do: 'refuse'; readonly api: Api; readonly pick: number; readonly times: number }
   | {
       readonly do: 'lose';
@@ -137,7 +137,7 @@ export const steps: fc.Arbitrary<Step[]> = fc.array(
       batches: fc.array(inTransaction, { minLength: 1, maxLength: 6 }),
     }),
     step(5, 'join', { who }),
-    step(3, ['leave', 'drain', 'crash', 'expire'], { who }),
+    step(3, ['leave', 'drain', 'crash', 'expire', 'err'], { who }),
     step(5, 'refuse', { api, pick: fc.nat(9), times }),
     step(4, 'lose', { api, when: fc.constantFrom('before' as const, 'after' as const), times }),
     step(3, 'slow', { api: fc.oneof(api, fc.constant('EndTxn' as const)), ms: fc.nat(3000) }),

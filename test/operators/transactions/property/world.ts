@@ -55,6 +55,9 @@ export class World {
       case 'crash':
         await copier.crash();
         break;
+      case 'err':
+        copier.errors++;
+        break;
       case 'expire': {
         const members = cluster.inspect().groups[GROUP]?.members ?? [];
         const member = members[step.who % Math.max(1, members.length)];
