@@ -630,6 +630,17 @@ describe('rule 15', () => {
     },
   );
 
+  it('one that is closed without being drained says so to whoever waits for an id', async () => {
+    await using sim = await start();
+    sim.cluster.failNext('InitProducerId', 'COORDINATOR_LOAD_IN_PROGRESS', 1000);
+    const kafka = sim.kafka();
+    const seen = watch(copying(kafka));
+    await sim.until(() => (sim.cluster.inspect().requests['InitProducerId'] ?? 0) > 0);
+    await sim.run(kafka.close());
+    await sim.until(() => seen.isComplete || seen.error !== undefined);
+    expect(seen.error).toMatchObject({ code: 'PRODUCER_CLOSED' });
+  });
+
   it('a client that is drained finishes what is under way, and completes the stream', async () => {
     await using sim = await start();
     fill(sim, 'in', 0, 3);
