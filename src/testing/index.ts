@@ -47,7 +47,7 @@ export { virtualClock } from './marbles/virtual-clock.js';
 export type { TransactionSnapshot } from './control/inspect-transactions.js';
 export type { MemoryLink, MemoryLinkEvents } from './network/memory-network.js';
 export type { EmbeddedBrokerOptions, EmbeddedKafkaOptions } from './options.js';
-export type { TopicSpec } from './state/cluster.js';
+export type { TopicSpec } from './state/topic-plans.js';
 export type { CommittedOffset } from './state/groups/committed-offsets.js';
 export type { PartitionsByTopic } from './state/groups/embedded-protocol.js';
 export type { MigrationPolicy } from './state/groups/settings.js';

@@ -9,7 +9,7 @@ import {
   resolveOptions,
   type ResolvedOptions,
 } from '../core/util/options.js';
-import type { TopicSpec } from './state/cluster.js';
+import type { TopicSpec } from './state/topic-plans.js';
 import type { MigrationPolicy } from './state/groups/settings.js';
 import { kafkaReleases, type KafkaRelease } from './versions.js';
 

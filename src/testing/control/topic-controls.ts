@@ -1,6 +1,7 @@
 import { readBatches } from '../../core/records/index.js';
 import { ConfigError } from '../../core/util/errors.js';
-import type { Cluster, TopicSpec } from '../state/cluster.js';
+import type { Cluster } from '../state/cluster.js';
+import type { TopicSpec } from '../state/topic-plans.js';
 import { brokerOf, orKafkaError, partitionOf, topicOf } from './lookup.js';
 
 /** Makes and unmakes topics, and moves what is in them. */

@@ -14,7 +14,7 @@ export const createPartitions = defineHandler(apis.CreatePartitions, {
         const topic = locateTopic(context, name, ZERO_UUID);
         if (topic instanceof Rejection) throw topic;
         const given = assignments?.map(({ brokerIds }) => brokerIds);
-        const planned = context.cluster.planPartitions(topic, count, given);
+        const planned = context.cluster.plans.partitions(topic, count, given);
         if (!body.validateOnly) context.cluster.addPartitions(topic, planned);
       });
       if (outcome === undefined) return { name, errorCode: Errors.NONE };

@@ -1,6 +1,7 @@
 import { apis, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
-import type { Cluster, TopicSpec } from '../state/cluster.js';
+import type { Cluster } from '../state/cluster.js';
+import type { TopicSpec } from '../state/topic-plans.js';
 import { orRejection, Rejection } from '../state/rejection.js';
 import type { TopicConfig } from '../state/topic-config.js';
 import { checkSetting } from '../state/topic-config.js';
@@ -39,7 +40,7 @@ function create(
   checkController(context);
   const spec = specOf(wanted, cluster);
   if (isValidateOnly) {
-    const { assignments, config } = cluster.planTopic(wanted.name, spec);
+    const { assignments, config } = cluster.plans.topic(wanted.name, spec);
     const replicationFactor = assignments[0]!.length;
     const described = describe(wanted.name, assignments.length, replicationFactor, config);
     return { ...described, topicId: cluster.newTopicId() };

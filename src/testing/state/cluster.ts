@@ -1,15 +1,13 @@
 import { bytesToUuid, type apis, type RequestOf } from '../../core/protocol/index.js';
 import type { Clock } from '../../core/util/clock.js';
-import { Errors } from '../error-codes.js';
 import type { Feature, Profile } from '../versions.js';
 import { Coordinators } from './coordinators.js';
 import { FetchSessions } from './fetch-sessions.js';
 import { Groups } from './groups/groups.js';
 import type { GroupSettings } from './groups/settings.js';
 import { NO_LEADER, Partition } from './partition.js';
-import { Rejection } from './rejection.js';
-import { complaintOnTopicName, type Topic } from './topic.js';
-import { TopicConfig } from './topic-config.js';
+import type { Topic } from './topic.js';
+import { TopicPlans, type TopicSpec } from './topic-plans.js';
 import { Transactions } from './transactions/transactions.js';
 
 /** One broker as the others, and clients, know it. */
@@ -19,18 +17,6 @@ export interface BrokerNode {
   host: string;
   port: number;
   isRunning: boolean;
-}
-
-/** How a topic is made. */
-export interface TopicSpec {
-  /** Default: the cluster's `numPartitions`. */
-  readonly partitions?: number;
-  /** Default: the cluster's `defaultReplicationFactor`. */
-  readonly replicationFactor?: number;
-  /** Broker ids of each partition's replicas, the preferred leader first; instead of the above. */
-  readonly assignments?: readonly (readonly number[])[];
-  /** Topic settings under Kafka's names, as in `{ 'cleanup.policy': 'compact' }`. */
-  readonly configs?: Readonly<Record<string, string>>;
 }
 
 /** What a cluster is made of and how it behaves; complete. */
@@ -54,9 +40,6 @@ export interface ClusterSettings {
   readonly transactionalIdExpirationMs: number;
 }
 
-/** The limit of a KRaft controller, without which a few bytes could demand all memory there is. */
-const MAX_PARTITIONS_AT_ONCE = 10_000;
-
 /** A partition as Fetch asks for it. */
 export type FetchQuery = RequestOf<typeof apis.Fetch>['topics'][number]['partitions'][number];
 
@@ -65,16 +48,18 @@ export class Cluster {
   readonly topics = new Map<string, Topic>();
   readonly groups: Groups;
   readonly transactions: Transactions;
+  /** Where partitions of topics that are to be made, or to grow, would lie. */
+  readonly plans: TopicPlans;
   private readonly coordinators: Coordinators;
   private readonly topicsById = new Map<string, Topic>();
   private readonly fetchSessions = new Map<number, FetchSessions<FetchQuery>>();
-  private nextReplica = 0;
   private nextTopicNumber = 1;
 
   constructor(
     readonly settings: ClusterSettings,
     readonly nodes: readonly BrokerNode[],
   ) {
+    this.plans = new TopicPlans(settings, nodes, this.topics);
     this.coordinators = new Coordinators(nodes);
     this.groups = new Groups(settings.groups, this.coordinators, settings.clock, this.topics);
     this.transactions = new Transactions({
@@ -129,58 +114,14 @@ export class Cluster {
     for (const { partitions } of this.topics.values()) yield* partitions;
   }
 
-  /** Checks what CreateTopics checks. @throws Rejection */
-  planTopic(name: string, spec: TopicSpec): { assignments: number[][]; config: TopicConfig } {
-    const complaint = complaintOnTopicName(name);
-    if (complaint !== undefined) {
-      throw new Rejection(Errors.INVALID_TOPIC_EXCEPTION, `Topic name is invalid: ${complaint}`);
-    }
-    if (this.topics.has(name)) {
-      throw new Rejection(Errors.TOPIC_ALREADY_EXISTS, `Topic '${name}' already exists.`);
-    }
-    this.checkCollision(name);
-    const config = new TopicConfig(this.settings.topicDefaults, spec.configs);
-    const assignments =
-      spec.assignments === undefined
-        ? this.assign(
-            spec.partitions ?? this.settings.numPartitions,
-            spec.replicationFactor ?? this.settings.defaultReplicationFactor,
-          )
-        : this.checkAssignments(spec.assignments);
-    return { assignments, config };
-  }
-
   /** @throws Rejection when the topic can't be made. */
   createTopic(name: string, spec: TopicSpec = {}): Topic {
-    const { assignments, config } = this.planTopic(name, spec);
+    const { assignments, config } = this.plans.topic(name, spec);
     const topic: Topic = { name, id: this.newTopicId(), config, partitions: [] };
     this.topics.set(name, topic);
     this.topicsById.set(topic.id, topic);
     this.addPartitions(topic, assignments);
     return topic;
-  }
-
-  /** Grows a topic to `count` partitions. @throws Rejection */
-  planPartitions(
-    topic: Topic,
-    count: number,
-    given?: readonly (readonly number[])[] | null,
-  ): number[][] {
-    const existing = topic.partitions.length;
-    if (count <= existing) {
-      throw new Rejection(
-        Errors.INVALID_PARTITIONS,
-        `The topic ${topic.name} currently has ${existing} partition(s); ${count} would not be an increase.`,
-      );
-    }
-    if (given == null) return this.assign(count - existing, topic.partitions[0]!.replicas.length);
-    if (given.length !== count - existing) {
-      throw new Rejection(
-        Errors.INVALID_REPLICA_ASSIGNMENT,
-        `Attempted to add ${count - existing} additional partition(s), but only ${given.length} assignment(s) were specified.`,
-      );
-    }
-    return this.checkAssignments(given);
   }
 
   addPartitions(topic: Topic, assignments: readonly (readonly number[])[]): void {
@@ -253,58 +194,8 @@ export class Cluster {
     this.transactions.reassign();
   }
 
-  /** Metrics can't tell a dot from an underscore, so names that differ by that alone are refused. */
-  private checkCollision(name: string): void {
-    if (!/[._]/.test(name)) return;
-    const plain = name.replaceAll('.', '_');
-    const other = [...this.topics.keys()].find((known) => known.replaceAll('.', '_') === plain);
-    if (other === undefined) return;
-    const message = `Topic '${name}' collides with existing topic: ${other}`;
-    throw new Rejection(Errors.INVALID_TOPIC_EXCEPTION, message);
-  }
-
   private isUp(id: number): boolean {
     return this.node(id)?.isRunning === true;
-  }
-
-  private assign(count: number, replicationFactor: number): number[][] {
-    const running = this.runningNodes;
-    if (count < 1) {
-      const message = `Number of partitions was set to an invalid non-positive value.`;
-      throw new Rejection(Errors.INVALID_PARTITIONS, message);
-    }
-    if (count > MAX_PARTITIONS_AT_ONCE) {
-      const message = 'Excessively large number of partitions per request.';
-      throw new Rejection(Errors.POLICY_VIOLATION, message);
-    }
-    if (replicationFactor < 1 || replicationFactor > running.length) {
-      throw new Rejection(
-        Errors.INVALID_REPLICATION_FACTOR,
-        `Unable to replicate the partition ${replicationFactor} time(s): only ${running.length} broker(s) are registered.`,
-      );
-    }
-    return Array.from({ length: count }, () => {
-      const first = this.nextReplica++;
-      return Array.from(
-        { length: replicationFactor },
-        (_, i) => running[(first + i) % running.length]!.id,
-      );
-    });
-  }
-
-  private checkAssignments(assignments: readonly (readonly number[])[]): number[][] {
-    for (const replicas of assignments) {
-      const isSound =
-        replicas.length > 0 &&
-        new Set(replicas).size === replicas.length &&
-        replicas.every((id) => this.node(id) !== undefined);
-      if (isSound) continue;
-      throw new Rejection(
-        Errors.INVALID_REPLICA_ASSIGNMENT,
-        `The manual partition assignment [${replicas.join(', ')}] is invalid`,
-      );
-    }
-    return assignments.map((replicas) => [...replicas]);
   }
 
   /** An id that no topic has. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { Cluster, type TopicSpec } from '../../../src/testing/state/cluster.js';
+import { Cluster } from '../../../src/testing/state/cluster.js';
+import type { TopicSpec } from '../../../src/testing/state/topic-plans.js';
 import { Errors } from '../../../src/testing/error-codes.js';
 import { orRejection } from '../../../src/testing/state/rejection.js';
 import { profileOf } from '../../../src/testing/versions.js';
@@ -161,16 +162,16 @@ describe('a broker that stops', () => {
 test('a topic grows by partitions with as many replicas as it has', () => {
   const cluster = clusterOf(3);
   const topic = cluster.createTopic('t', { partitions: 1, replicationFactor: 2 });
-  cluster.addPartitions(topic, cluster.planPartitions(topic, 3));
+  cluster.addPartitions(topic, cluster.plans.partitions(topic, 3));
   expect(topic.partitions.map(({ index, replicas }) => [index, replicas.length])).toEqual([
     [0, 2],
     [1, 2],
     [2, 2],
   ]);
-  expect(orRejection(() => cluster.planPartitions(topic, 3))).toMatchObject({
+  expect(orRejection(() => cluster.plans.partitions(topic, 3))).toMatchObject({
     errorCode: Errors.INVALID_PARTITIONS,
   });
-  expect(orRejection(() => cluster.planPartitions(topic, 5, [[1]]))).toMatchObject({
+  expect(orRejection(() => cluster.plans.partitions(topic, 5, [[1]]))).toMatchObject({
     errorCode: Errors.INVALID_REPLICA_ASSIGNMENT,
   });
 });
