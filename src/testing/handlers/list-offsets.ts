@@ -1,6 +1,6 @@
 import { apis, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
 import { Errors } from '../error-codes.js';
-import type { TimedOffset } from '../state/log.js';
+import type { TimedOffset } from '../state/segment-times.js';
 import type { Partition } from '../state/partition.js';
 import { orRejection, Rejection } from '../state/rejection.js';
 import { defineHandler, type HandlerContext, type IncomingRequest } from './handler.js';

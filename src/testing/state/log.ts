@@ -1,9 +1,4 @@
-import {
-  readBatches,
-  recordsOf,
-  storeBatches,
-  type RecordBatch,
-} from '../../core/records/index.js';
+import { readBatches, storeBatches, type RecordBatch } from '../../core/records/index.js';
 import { Errors } from '../error-codes.js';
 import type { SequenceRules } from '../versions.js';
 import { LeaderEpochs } from './leader-epochs.js';
@@ -11,6 +6,8 @@ import { LogProducers } from './log-producers.js';
 import type { AbortedTransaction } from './open-transactions.js';
 import { Rejection } from './rejection.js';
 import { firstIndex, Segment, type StoredBatch } from './segment.js';
+import { bytesBetween, bytesFrom, offsetAfter, sliceOf } from './segment-bytes.js';
+import { findByTime, findLatest, type TimedOffset } from './segment-times.js';
 import type { TopicConfig } from './topic-config.js';
 
 /** What became of an append. */
@@ -26,12 +23,6 @@ export interface LogSlice {
   readonly records: Buffer;
   /** The limit cut the very first batch short, so that nothing can be made of the bytes. */
   readonly isFirstBatchCut: boolean;
-}
-
-/** A record found by its timestamp. */
-export interface TimedOffset {
-  readonly offset: number;
-  readonly timestamp: bigint;
 }
 
 const MIN_SEGMENT_BYTES = 16 * 1024;
@@ -128,57 +119,33 @@ export class Log {
     if (segment === undefined || offset >= upTo) return EMPTY;
     const first = segment.batches[segment.indexOf(offset)]!;
     const allowed = atLeastOne ? Math.max(maxBytes, first.sizeBytes) : maxBytes;
-    const wanted = upTo < this.end ? Math.min(allowed, this.bytesBetween(offset, upTo)) : allowed;
-    const records = this.slice(index, first.position, wanted);
+    const wanted =
+      upTo < this.end ? Math.min(allowed, bytesBetween(this.segments, offset, upTo)) : allowed;
+    const records = sliceOf(this.segments, index, first.position, wanted);
     return { records, isFirstBatchCut: records.length < first.sizeBytes };
   }
 
   /** The aborted transactions that concern a reader of so many bytes from an offset on. */
   abortedIn(offset: number, bytes: number): AbortedTransaction[] {
     if (!this.producers.hasAborted) return [];
-    return this.producers.abortedBetween(offset, this.offsetAfter(offset, bytes));
+    const upTo = offsetAfter(this.segments, offset, bytes) ?? this.end;
+    return this.producers.abortedBetween(offset, upTo);
   }
 
   /** How many bytes there are to read from an offset on, up to a limit. */
   bytesFrom(offset: number, limit: number, upTo = this.end): number {
-    if (upTo < this.end) return Math.min(limit, this.bytesBetween(offset, upTo));
-    let index = firstIndex(this.segments, ({ endOffset }) => endOffset > offset);
-    let segment = this.segments[index];
-    if (segment === undefined) return 0;
-    let bytes = segment.sizeBytes - segment.batches[segment.indexOf(offset)]!.position;
-    while (bytes < limit && (segment = this.segments[++index]) !== undefined) {
-      bytes += segment.sizeBytes;
-    }
-    return Math.min(bytes, limit);
+    if (upTo < this.end) return Math.min(limit, bytesBetween(this.segments, offset, upTo));
+    return bytesFrom(this.segments, offset, limit);
   }
 
   /** The first record that is at least as late as a timestamp. */
   findByTime(timestamp: bigint): TimedOffset | undefined {
-    for (const segment of this.segments) {
-      if (segment.maxTimestamp < timestamp) continue;
-      for (const stored of segment.batches) {
-        if (stored.maxTimestamp < timestamp || stored.lastOffset < this.start) continue;
-        const found = firstRecord(segment, stored, (time) => time >= timestamp, this.start);
-        if (found !== undefined) return found;
-      }
-    }
-    return undefined;
+    return findByTime(this.segments, this.start, timestamp);
   }
 
   /** The first record with the largest timestamp. */
   findLatest(): TimedOffset | undefined {
-    let best: { segment: Segment; stored: StoredBatch } | undefined;
-    for (const segment of this.segments) {
-      for (const stored of segment.batches) {
-        if (stored.lastOffset < this.start || stored.maxTimestamp < 0) continue;
-        if (best === undefined || stored.maxTimestamp > best.stored.maxTimestamp) {
-          best = { segment, stored };
-        }
-      }
-    }
-    if (best === undefined) return undefined;
-    const latest = BigInt(best.stored.maxTimestamp);
-    return firstRecord(best.segment, best.stored, (time) => time >= latest, this.start);
+    return findLatest(this.segments, this.start);
   }
 
   /** Deletes records at the start: nothing below `offset` can be read any more. */
@@ -266,46 +233,6 @@ export class Log {
     return segment;
   }
 
-  private slice(index: number, position: number, maxBytes: number): Buffer {
-    const first = this.segments[index]!;
-    const bytes = first.slice(position, Math.min(first.sizeBytes, position + maxBytes));
-    let left = maxBytes - bytes.length;
-    if (left === 0 || index === this.segments.length - 1) return bytes;
-    const parts = [bytes];
-    for (let i = index + 1; left > 0 && i < this.segments.length; i++) {
-      const { sizeBytes } = this.segments[i]!;
-      parts.push(this.segments[i]!.slice(0, Math.min(sizeBytes, left)));
-      left -= Math.min(sizeBytes, left);
-    }
-    return Buffer.concat(parts);
-  }
-
-  private bytesBetween(offset: number, upTo: number): number {
-    let bytes = 0;
-    for (const { batches, endOffset } of this.segments) {
-      if (endOffset <= offset) continue;
-      for (const { baseOffset, lastOffset, sizeBytes } of batches) {
-        if (baseOffset >= upTo) return bytes;
-        if (lastOffset >= offset) bytes += sizeBytes;
-      }
-    }
-    return bytes;
-  }
-
-  /** The offset that follows when so many bytes were read from the batch that holds `offset`. */
-  private offsetAfter(offset: number, bytes: number): number {
-    let left = bytes;
-    for (const { batches, endOffset } of this.segments) {
-      if (endOffset <= offset) continue;
-      for (const { lastOffset, sizeBytes } of batches) {
-        if (lastOffset < offset) continue;
-        left -= sizeBytes;
-        if (left <= 0) return lastOffset + 1;
-      }
-    }
-    return this.end;
-  }
-
   private rememberProducersAnew(): void {
     this.producers.clear();
     for (const segment of this.segments) {
@@ -321,18 +248,4 @@ export class Log {
 function countOf(batch: RecordBatch): number {
   if (batch.magic === 2) return batch.lastOffset - batch.baseOffset + 1;
   return batch.count >= 0 ? batch.count : batch.cursor().count;
-}
-
-function firstRecord(
-  segment: Segment,
-  stored: StoredBatch,
-  fits: (timestamp: bigint) => boolean,
-  startOffset: number,
-): TimedOffset | undefined {
-  for (const batch of readBatches(segment.bytesOf(stored))) {
-    for (const { offset, timestampBigInt: timestamp } of recordsOf(batch, { checkCrcs: false })) {
-      if (offset >= startOffset && fits(timestamp)) return { offset, timestamp };
-    }
-  }
-  return undefined;
 }
