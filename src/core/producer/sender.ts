@@ -21,14 +21,18 @@ const { Produce } = apis;
 /** How long to wait for a socket that takes nothing more. */
 const CONGESTED_MS = 5;
 
-/** A request that was sent. */
-interface Sent {
+/** What a request brings. */
+interface Cargo {
   readonly shipments: readonly Shipment[];
+  /** It makes partitions part of the transaction. */
+  readonly isAdding: boolean;
+}
+
+/** A request that was sent. */
+interface Sent extends Cargo {
   /** Of topics, by id. */
   readonly names: ReadonlyMap<string, string>;
   readonly sentAt: number;
-  /** It makes partitions part of the transaction. */
-  readonly isAdding: boolean;
 }
 
 /**
@@ -158,7 +162,6 @@ export class Sender {
   }
 
   private ship(nodeId: number, channel: BrokerChannel, loaded: readonly Shipment[]): void {
-    const { acks, requestTimeoutMs } = this.context.options;
     let shipments = loaded;
     let isAdding = false;
     try {
@@ -171,35 +174,45 @@ export class Sender {
         stamp(shipment, this.context.identity.current);
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
-      const { transactions } = this.context;
-      isAdding = transactions?.sent(shipments.map(({ queue }) => queue)) === true;
-      const body = {
-        ...(transactions !== undefined && { transactionalId: transactions.transactionalId }),
-        acks,
-        timeoutMs: requestTimeoutMs,
-        topicData: topicData(this.context.accumulator, shipments),
-      };
-      if (acks === 0) {
-        channel.post(Produce, version, body);
-        for (const { queue, batch } of shipments) this.outcomes.acknowledge(queue, batch, -1, -1);
-        return;
-      }
-      const sentAt = this.context.clock.monotonic();
-      const names = new Map(body.topicData.map(({ topicId, name }) => [topicId, name]));
-      this.requestsInFlight++;
-      for (const { batch } of shipments) batch.isAwaited = true;
-      channel.send(Produce, version, body, requestTimeoutMs).then(
-        (response) => this.answered({ shipments, names, sentAt, isAdding }, response),
-        (error: unknown) => {
-          this.requestsInFlight--;
-          if (isAdding) transactions!.added([]);
-          this.unanswered(shipments, error);
-        },
-      );
+      isAdding = this.context.transactions?.sent(shipments.map(({ queue }) => queue)) === true;
+      this.send(channel, version, { shipments, isAdding });
     } catch (error) {
-      if (isAdding) this.context.transactions!.added([]);
-      this.unanswered(shipments, error);
+      this.unsent({ shipments, isAdding }, error);
     }
+  }
+
+  private send(channel: BrokerChannel, version: number, cargo: Cargo): void {
+    const { shipments } = cargo;
+    const { accumulator, clock, options, transactions } = this.context;
+    const { acks, requestTimeoutMs } = options;
+    const body = {
+      ...(transactions !== undefined && { transactionalId: transactions.transactionalId }),
+      acks,
+      timeoutMs: requestTimeoutMs,
+      topicData: topicData(accumulator, shipments),
+    };
+    if (acks === 0) {
+      channel.post(Produce, version, body);
+      for (const { queue, batch } of shipments) this.outcomes.acknowledge(queue, batch, -1, -1);
+      return;
+    }
+    const sentAt = clock.monotonic();
+    const names = new Map(body.topicData.map(({ topicId, name }) => [topicId, name]));
+    this.requestsInFlight++;
+    for (const { batch } of shipments) batch.isAwaited = true;
+    channel.send(Produce, version, body, requestTimeoutMs).then(
+      (response) => this.answered({ ...cargo, names, sentAt }, response),
+      (error: unknown) => {
+        this.requestsInFlight--;
+        this.unsent(cargo, error);
+      },
+    );
+  }
+
+  /** What was to be sent was not, or nobody knows. */
+  private unsent({ shipments, isAdding }: Cargo, error: unknown): void {
+    if (isAdding) this.context.transactions!.added([]);
+    this.unanswered(shipments, error);
   }
 
   /** The batches that are in the format of the broker. Others are put into it, and sent next. */
