@@ -74,7 +74,7 @@ export const client: Client = {
     ),
   },
   waysToSend: {
-    toTopic: 'batchSize 64 KiB, lingerMs 5, 2 MiB unconfirmed',
+    toTopic: 'batchSize 64 KiB, lingerMs 5, 1.5 MiB unconfirmed',
     sendAll: 'batchSize 64 KiB, lingerMs 5',
     'send()': 'batchSize 64 KiB, lingerMs 5, 1 MiB unconfirmed',
   },
@@ -92,7 +92,7 @@ export const client: Client = {
     return {
       ways: {
         toTopic: (supply) =>
-          throughToTopic(producer, topic, supply, recordsIn(2 * MIB, valueBytes)),
+          throughToTopic(producer, topic, supply, recordsIn(1.5 * MIB, valueBytes)),
         sendAll: (supply) => throughSendAll(producer, topic, supply),
         'send()': (supply) => confirmEach(supply, recordsIn(MIB, valueBytes), sendOne),
       },

@@ -57,6 +57,8 @@ export async function killBrokers(options: ChaosOptions): Promise<ChaosReport> {
     acks: 'all',
     enableIdempotence: true,
     requestTimeoutMs: 5000,
+    // The load goes on while brokers are away: a push source, and what waits of it is many small values.
+    bufferMemory: 256 * 1024 * 1024,
     compressionType: dice.pick(['none', 'lz4', 'zstd']),
   });
   const load = new Load(producer, TOPIC, PARTITIONS);

@@ -84,8 +84,8 @@ describe('sendAll', () => {
     sim.cluster.delay('Produce', 10_000);
     const { unsubscribe } = watch(sendAll(sim.kafka(), TOPIC, source, { bufferMemory }));
     await sim.advance(5000);
-    // 900 bytes, encoded and as they were given, and what V8 makes of objects: about 15 fill the buffer.
-    expect(pulled.count).toBeGreaterThan(12);
+    // 900 bytes, encoded and as they were given, and what V8 makes of objects: about 14 fill the buffer.
+    expect(pulled.count).toBeGreaterThan(10);
     expect(pulled.count).toBeLessThanOrEqual(18);
     const before = pulled.count;
     await sim.advance(10_000);
@@ -109,7 +109,7 @@ describe('sendAll', () => {
       sendAll(sim.kafka(), TOPIC, stream as AsyncIterable<string>, options),
     );
     await sim.advance(5000);
-    expect(given).toBeGreaterThan(12);
+    expect(given).toBeGreaterThan(10);
     expect(given).toBeLessThan(24);
     unsubscribe();
     await sim.calm();
