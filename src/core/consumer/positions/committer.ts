@@ -1,33 +1,14 @@
 import { pause } from '../../cluster/index.js';
-import type { GroupMetadata } from '../../group/index.js';
 import { backoffMs } from '../../util/backoff.js';
 import type { Cancel } from '../../util/clock.js';
-import { KafkaError } from '../../util/errors.js';
+import type { KafkaError } from '../../util/errors.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext } from '../context.js';
-import { asKafkaError, consumerError, nameOf } from '../errors.js';
-import type { PartitionOffset } from '../events.js';
-import {
-  commitOffsets,
-  noteError,
-  type OffsetOfTopic,
-  type OffsetToCommit,
-} from './group-offsets.js';
 import type { ConsumerMetrics } from '../metrics.js';
 import type { OffsetStore } from '../pipeline.js';
+import { CommitSender, type CommitHooks } from './commit-sender.js';
+import type { OffsetOfTopic, OffsetToCommit } from './group-offsets.js';
 import { isGone } from './topic-identity.js';
-
-/** What a {@link Committer} needs to know of the consumer, and tells it. */
-export interface CommitHooks {
-  readonly partitions: () => readonly AssignedPartition[];
-  /** As whom to commit; `undefined` when there is no generation to commit in. */
-  readonly member: () => GroupMetadata | undefined;
-  /** Whether the consumer shares partitions with others, so that it needs one. */
-  readonly isMember: boolean;
-  /** A commit was refused because the membership is out of date. */
-  readonly onStaleMember: (reason: string) => void;
-  readonly onFatal: (error: KafkaError) => void;
-}
 
 /**
  * Brokers before 2.1 forget an offset that is not committed anew (KIP-211), and later ones still do
@@ -50,13 +31,16 @@ export class Committer {
   private isDueQueued = false;
   private isStopped = false;
   private readonly abort = new AbortController();
+  private readonly sender: CommitSender;
 
   constructor(
     private readonly context: ConsumerContext,
-    private readonly groupId: string,
-    private readonly metrics: ConsumerMetrics,
+    groupId: string,
+    metrics: ConsumerMetrics,
     private readonly hooks: CommitHooks,
-  ) {}
+  ) {
+    this.sender = new CommitSender(context, groupId, metrics, hooks, this.abort.signal);
+  }
 
   /** Begins to commit by itself, if the options say so. */
   start(): void {
@@ -97,7 +81,9 @@ export class Committer {
   ): Promise<KafkaError | undefined> {
     return this.queue(() => {
       const offsets = partitions.flatMap((partition) => this.newsOf(partition) ?? []);
-      return offsets.length === 0 ? Promise.resolve(undefined) : this.send(offsets, timeoutMs);
+      return offsets.length === 0
+        ? Promise.resolve(undefined)
+        : this.sender.send(offsets, timeoutMs);
     });
   }
 
@@ -117,7 +103,7 @@ export class Committer {
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
     if (offsets.length === 0) return;
     const error = await this.repeat(deadline, (leftMs) =>
-      this.queue(() => this.send(offsets, leftMs)),
+      this.queue(() => this.sender.send(offsets, leftMs)),
     );
     if (error !== undefined) throw error;
   }
@@ -144,7 +130,8 @@ export class Committer {
         if (offset !== undefined) due.set(partition, offset);
       }
       this.addIdle(due);
-      if (due.size > 0) await this.send([...due.values()], this.context.options.requestTimeoutMs);
+      if (due.size > 0)
+        await this.sender.send([...due.values()], this.context.options.requestTimeoutMs);
     });
     // A member that is between generations can't commit, say: the next time will do.
     for (const partition of due.keys()) {
@@ -218,71 +205,7 @@ export class Committer {
     this.last = run.catch(() => undefined);
     return run;
   }
-
-  private async send(
-    offsets: readonly OffsetToCommit[],
-    timeoutMs: number,
-  ): Promise<KafkaError | undefined> {
-    const { clock } = this.context;
-    const startedAt = clock.monotonic();
-    const member = this.hooks.member();
-    try {
-      if (this.hooks.isMember && member === undefined) throw notAMember(this.groupId);
-      const outcome = await commitOffsets(this.context, this.groupId, member, offsets, {
-        timeoutMs,
-        signal: this.abort.signal,
-      });
-      const isRefused = (offset: OffsetToCommit) => (outcome.get(nameOf(offset))?.code ?? 0) !== 0;
-      const refused = offsets.filter((offset) => isRefused(offset));
-      const stored = offsets.filter((offset) => !isRefused(offset));
-      this.stored(stored, clock.monotonic() - startedAt);
-      const [first] = refused;
-      if (first === undefined) return undefined;
-      const error = outcome.get(nameOf(first))!;
-      noteError(this.context.cluster, this.groupId, error);
-      if (staleMemberErrors.has(error.name)) this.hooks.onStaleMember(error.name);
-      const { groupId } = this;
-      const { topic, partition, offset } = first;
-      const what = `commit offset ${offset} of ${nameOf(first)} in group ${groupId}`;
-      const context = { topic, partition, offset, groupId };
-      return this.failed(refused, consumerError(what, error, context));
-    } catch (error) {
-      return this.failed(offsets, asKafkaError(error, 'Cannot commit', 'COMMIT_FAILED'));
-    }
-  }
-
-  private stored(offsets: readonly OffsetToCommit[], latencyMs: number): void {
-    if (offsets.length === 0) return;
-    const byKey = new Map(this.hooks.partitions().map((each) => [each.key, each]));
-    for (const offset of offsets) {
-      const partition = byKey.get(nameOf(offset));
-      if (partition !== undefined) partition.committedOffset = offset.offset;
-    }
-    this.metrics.committed(latencyMs);
-    this.context.emit({ type: 'committed', offsets: offsets.map(plain) });
-  }
-
-  private failed(offsets: readonly OffsetToCommit[], error: KafkaError): KafkaError {
-    if (this.abort.signal.aborted) return error;
-    this.metrics.commitFailed();
-    this.context.emit({ type: 'commit-failed', offsets: offsets.map(plain), error });
-    if (fatalErrors.has(error.code)) this.hooks.onFatal(error);
-    return error;
-  }
 }
-
-const staleMemberErrors: ReadonlySet<string> = new Set([
-  'ILLEGAL_GENERATION',
-  'UNKNOWN_MEMBER_ID',
-  'STALE_MEMBER_EPOCH',
-  'FENCED_MEMBER_EPOCH',
-]);
-
-const fatalErrors: ReadonlySet<string> = new Set([
-  'FENCED_INSTANCE_ID',
-  'GROUP_AUTHORIZATION_FAILED',
-  'TOPIC_AUTHORIZATION_FAILED',
-]);
 
 /**
  * Whether transactions that store the offsets have stored none of a partition, and won't any more: it
@@ -294,16 +217,4 @@ function isUntouched(
   { leavesStarts }: OffsetStore,
 ): boolean {
   return leavesStarts && isDraining && isDrained && committedOffset === undefined;
-}
-
-function plain({ topic, partition, offset }: OffsetToCommit): PartitionOffset {
-  return { topic, partition, offset };
-}
-
-function notAMember(groupId: string): KafkaError {
-  return new KafkaError(
-    `Cannot commit: the consumer is not a member of group ${groupId} at the moment, because a ` +
-      `rebalance is under way; what is acked is committed afterwards`,
-    { code: 'REBALANCE_IN_PROGRESS', isRetriable: true },
-  );
 }
