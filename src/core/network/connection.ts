@@ -9,8 +9,9 @@ import {
   type ResponseOf,
 } from '../protocol/index.js';
 import type { Cancel, Clock } from '../util/clock.js';
-import { ConnectionError, KafkaError, ProtocolError, TimeoutError } from '../util/errors.js';
+import { ProtocolError, TimeoutError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
+import { closedBeforeAnswer, connectingAborted, notOpened, notSent } from './connection-errors.js';
 import { FrameAssembler } from './frame-assembler.js';
 import { formatAddress, type Address, type Link, type Transport } from './transport.js';
 
@@ -74,14 +75,14 @@ export class Connection {
     this.frames = new FrameAssembler(options.maxResponseBytes, (frame) => this.receive(frame));
   }
 
-  /** Opens a connection. Rejects with {@link ConnectionError} naming the address and the reason. */
+  /** Opens a connection. Rejects with ConnectionError naming the address and the reason. */
   static open(options: ConnectionOptions, signal?: AbortSignal): Promise<Connection> {
     const connection = new Connection(options);
     return new Promise((resolve, reject) => {
-      const abort = () => connection.close(connection.aborted(signal?.reason));
+      const abort = () => connection.close(connectingAborted(connection.broker, signal?.reason));
       connection.whenClosed((error) => {
         signal?.removeEventListener('abort', abort);
-        reject(connection.unopened(error));
+        reject(notOpened(connection.broker, error));
       });
       if (signal?.aborted === true) {
         abort();
@@ -192,7 +193,7 @@ export class Connection {
     version: number,
     body: object,
   ): { correlationId: number; chunks: readonly Uint8Array[] } {
-    if (this.isClosed) throw this.unsent(api, version);
+    if (this.isClosed) throw notSent(this.broker, nameOf(api, version), this.closeReason);
     const correlationId = this.nextCorrelationId;
     const envelope = { correlationId, clientId: this.options.clientId };
     const chunks = encodeRequestFrame(api, version, envelope, body);
@@ -234,7 +235,7 @@ export class Connection {
   }
 
   private timedOut(pending: Pending, timeoutMs: number): void {
-    const api = `${pending.api.name}@${pending.version}`;
+    const api = nameOf(pending.api, pending.version);
     const error = new TimeoutError(`${this.broker} did not answer ${api} within ${timeoutMs} ms`, {
       context: { api, broker: this.broker },
     });
@@ -248,49 +249,11 @@ export class Connection {
     this.closeReason = reason;
     for (let next = this.pending.shift(); next !== undefined; next = this.pending.shift()) {
       next.cancelTimeout();
-      next.reject(this.gone(next.api, next.version, reason));
+      next.reject(closedBeforeAnswer(this.broker, nameOf(next.api, next.version), reason));
     }
     const listeners = this.onClosed;
     this.onClosed = [];
     for (const listener of listeners) listener(reason);
-  }
-
-  private aborted(reason: unknown): ConnectionError {
-    return new ConnectionError(`Connecting to ${this.broker} was aborted`, {
-      code: 'ABORTED',
-      context: { broker: this.broker },
-      cause: reason,
-    });
-  }
-
-  private unopened(error: Error | undefined): Error {
-    if (error instanceof KafkaError) return error;
-    const text =
-      error === undefined
-        ? `${this.broker} closed the connection before it was open`
-        : `Cannot connect to ${this.broker}: ${error.message}`;
-    return new ConnectionError(text, {
-      context: { broker: this.broker },
-      cause: error,
-    });
-  }
-
-  private unsent(api: Api, version: number): ConnectionError {
-    const name = `${api.name}@${version}`;
-    return new ConnectionError(`The connection to ${this.broker} is closed, ${name} was not sent`, {
-      code: 'DISCONNECTED',
-      context: { api: name, broker: this.broker },
-      cause: this.closeReason,
-    });
-  }
-
-  private gone(api: Api, version: number, reason: Error | undefined): ConnectionError {
-    const name = `${api.name}@${version}`;
-    const why = reason === undefined ? '' : `: ${reason.message}`;
-    return new ConnectionError(
-      `The connection to ${this.broker} was closed before ${name} was answered${why}`,
-      { code: 'DISCONNECTED', context: { api: name, broker: this.broker }, cause: reason },
-    );
   }
 }
 
@@ -304,4 +267,8 @@ function decodeAnswer(api: Api, version: number, frame: Buffer): unknown {
     frame.length >= 6 &&
     frame.readInt16BE(4) === UNSUPPORTED_VERSION_CODE;
   return decodeResponseWithHeader(api, isStepDown ? 0 : version, frame).body;
+}
+
+function nameOf({ name }: Api, version: number): string {
+  return `${name}@${version}`;
 }
