@@ -27,7 +27,11 @@ test('nor while a sink that has failed can’t tell so yet', () => {
   const property = fc.property(scenarios, (scenario) => {
     kafkaMarbles((t) => {
       const run = play(scenario, t, 'Observables', 'timers');
-      while (run.next().done !== true) t.flush();
+      try {
+        while (run.next().done !== true) t.flush();
+      } finally {
+        run.return(undefined);
+      }
     })();
   });
   fc.assert(property, { numRuns: 600 });
@@ -37,7 +41,11 @@ function playing(work: 'Observables' | 'promises') {
   return fc.asyncProperty(scenarios, (scenario) =>
     kafkaMarblesAsync(async (t) => {
       const run = play(scenario, t, work, 'timers and promises');
-      while (run.next().done !== true) await lastValueFrom(timer(LONG_MS));
+      try {
+        while (run.next().done !== true) await lastValueFrom(timer(LONG_MS));
+      } finally {
+        run.return(undefined);
+      }
     })(),
   );
 }
@@ -67,14 +75,18 @@ function* play(
   if (scenario.unsubscribeAt !== undefined) {
     timer(scenario.unsubscribeAt).subscribe(() => subscription.unsubscribe());
   }
-  yield;
-  expect(truth.complaints).toEqual([]);
-  // All work is over: what is left would be left for ever. Where no promise is waited for, a sink that
-  // has failed is closing its producer, and the pipeline is yet to end.
-  if (waitsFor === 'timers and promises' && !subscription.closed) {
-    expect(truth.open.map(({ unacked }) => unacked)).toEqual(truth.open.map(() => 0));
+  try {
+    yield;
+    expect(truth.complaints).toEqual([]);
+    // All work is over: what is left would be left for ever. Where no promise is waited for, a sink that
+    // has failed is closing its producer, and the pipeline is yet to end.
+    if (waitsFor === 'timers and promises' && !subscription.closed) {
+      expect(truth.open.map(({ unacked }) => unacked)).toEqual(truth.open.map(() => 0));
+    }
+  } finally {
+    // Also where it has failed: nothing may go on when its virtual time has ended.
+    subscription.unsubscribe();
   }
-  subscription.unsubscribe();
   yield;
   yield* rest(scenario, t, orders);
   if (waitsFor === 'timers and promises') {
