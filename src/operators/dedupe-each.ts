@@ -75,7 +75,7 @@ class Deduping<K, V> {
   private readonly held = new Map<unknown, Held<K, V>>();
   private readonly pipelines = new Pipelines({
     onDraining: () => this.returnDraining(),
-    onLost: () => this.returnDraining(),
+    onLost: () => this.returnLost(),
   });
   private sweepAt = FIRST_SWEEP;
 
@@ -103,9 +103,14 @@ class Deduping<K, V> {
     const first = this.inFlight.get(id);
     const held = this.held.get(id);
     if (this.seen.has(id)) record.ack();
-    else if (first !== undefined && !first.record.isFenced) first.add(record);
+    else if (first !== undefined && !first.record.isFenced) this.follow(first, record);
     else if (held !== undefined && !isSame(held.nacked, record)) this.hold(held, record);
     else this.pass(id, record);
+  }
+
+  private follow(first: Leader<K, V>, record: ConsumerRecord<K, V>): void {
+    this.pipelines.note(record.pipeline);
+    first.add(record);
   }
 
   stop(): void {
@@ -165,6 +170,16 @@ class Deduping<K, V> {
       const { followers } = held;
       held.followers = followers.filter(({ isDraining }) => !isDraining);
       for (const record of followers) if (record.isDraining) record.giveBack();
+    }
+  }
+
+  /** What waits for a record that may never be settled would wait for ever. */
+  private returnLost(): void {
+    this.returnDraining();
+    for (const [id, leader] of this.inFlight) {
+      if (!leader.record.isFenced) continue;
+      this.inFlight.delete(id);
+      for (const record of leader.takeFollowers()) record.giveBack();
     }
   }
 

@@ -1,11 +1,13 @@
 import { getEventListeners } from 'node:events';
-import { from, NEVER, Subject, type Observable } from 'rxjs';
+import { from, map, NEVER, Subject, timer, type Observable } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   ackEach,
   dedupeEach,
+  flatMapEach,
   pauseWhile,
   processEach,
+  type ConsumerRecord,
   type DedupeEachOptions,
 } from '../../src/index.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
@@ -93,6 +95,20 @@ describe('dedupeEach', () => {
     seen.values[1]!.ack();
     expect(partition.committable).toBe(1);
   });
+
+  test(
+    'what waits for one whose partition is lost in the middle of work goes on by itself',
+    kafkaMarbles(({ records, lifecycle, snapshot, flush }) => {
+      const definitions = { a: { key: 'l' }, b: { key: 'k' }, c: { key: 'k', partition: 1 } };
+      const orders = records('a(bc)-', definitions, { drainTimeoutMs: 1 });
+      lifecycle(orders, '---x', { x: { type: 'lose', partitions: [0] } });
+      const results = (record: ConsumerRecord) => timer(2).pipe(map(() => record.value));
+      const work = processEach(() => timer(1));
+      orders.pipe(dedupeEach(), flatMapEach(results), work).subscribe();
+      flush();
+      expect(snapshot(orders).committed[1]).toBe(1);
+    }),
+  );
 
   test('lanes behind it are kept in order when a record is nacked', () => {
     const partition = new TestPartition();
