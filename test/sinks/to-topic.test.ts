@@ -633,7 +633,7 @@ describe('a source that outruns the broker', () => {
     await sim.run(lastValueFrom(of(record('first')).pipe(toTopic(kafka, TOPIC))));
     sim.events.length = 0;
     // More than fits into the requests that may be on the way.
-    const producer = kafka.producer({ ...small, bufferMemory: 80_000 });
+    const producer = kafka.producer({ ...small, bufferMemory: 40_000 });
     await sim.run(producer.send({ topic: TOPIC, value: 'warm' }));
     sim.cluster.delay('Produce', 1000);
     const { seen } = watch(from(many).pipe(toTopic(producer, TOPIC, { overflow: 'drop-oldest' })));
