@@ -36,6 +36,8 @@ export interface TopicWish {
 export interface ContractCluster extends AsyncDisposable {
   readonly bootstrapServers: string;
   createTopic(name: string, wish?: TopicWish): Promise<void>;
+  /** Waits for a topic, which brokers before 0.11 make since they are asked for it. */
+  awaitTopic(name: string): Promise<void>;
   addPartitions(name: string, count: number): Promise<void>;
   deleteTopic(name: string): Promise<void>;
   /** Every record of a topic, ordered by partition and offset, read without the client's help. */
@@ -64,6 +66,8 @@ export interface Capabilities {
   readonly hasZstd: boolean;
   /** Topics can be made, with settings, by a request. */
   readonly hasTopicRequests: boolean;
+  /** A client can ask for a topic without making it. */
+  readonly canForbidAutoCreation: boolean;
   readonly canAddPartitions: boolean;
   /** Topics can refuse records that are too old. */
   readonly hasTimestampLimits: boolean;
@@ -82,6 +86,7 @@ export function capabilitiesOf(version: string): Capabilities {
     hasIdempotence: isAtLeast(version, '0.11'),
     hasZstd: isAtLeast(version, '2.1'),
     hasTopicRequests: isAtLeast(version, '0.10.1'),
+    canForbidAutoCreation: isAtLeast(version, '0.11'),
     canAddPartitions: isAtLeast(version, '1.0'),
     hasTimestampLimits: isAtLeast(version, '3.6'),
     hasGroups: isAtLeast(version, '0.9'),
@@ -150,6 +155,7 @@ function contractCluster(
       // Before, only asking for it makes a topic, with the broker's own number of partitions.
       else await wire.awaitLeaders(name, PARTITIONS);
     },
+    awaitTopic: (name) => wire.awaitLeaders(name, PARTITIONS),
     addPartitions: (name, count) => wire.addPartitions(name, count),
     deleteTopic: (name) => wire.deleteTopic(name),
     readAll: (topic) => wire.readAll(topic),

@@ -77,11 +77,6 @@ export class Wire {
     await this.awaitLeaders(name, partitions);
   }
 
-  /** Lets the broker make a topic as it makes one that a client asks for. */
-  async autoCreateTopic(name: string, partitions: number): Promise<void> {
-    await this.awaitLeaders(name, partitions);
-  }
-
   async deleteTopic(name: string): Promise<void> {
     const controller = await this.controller();
     const version = Math.min(controller.apis['DeleteTopics']!.max, 5);
