@@ -5,6 +5,7 @@ import { Queue } from '../core/util/queue.js';
 import { Leader } from './processing/leader.js';
 import { observe } from './passing/observe.js';
 import { Pipelines } from './passing/pipelines.js';
+import { whenGivenUp } from './passing/when-given-up.js';
 
 /** What {@link dedupeEach} takes for a duplicate, and how much it remembers. */
 export interface DedupeEachOptions<K = unknown, V = unknown> {
@@ -134,15 +135,7 @@ class Deduping<K, V> {
 
   /** Went they back, they would come before it, and whoever keeps its lane would wait for both. */
   private await(id: unknown, nacked: ConsumerRecord<K, V>, leader: Leader<K, V>): void {
-    const { signal } = nacked;
-    const giveUp = () => this.release(id);
-    const forget = nacked.onGivenUp(giveUp);
-    // It may have come again, and gone back before it came here.
-    signal.addEventListener('abort', giveUp);
-    const stopListening = () => {
-      forget();
-      signal.removeEventListener('abort', giveUp);
-    };
+    const stopListening = whenGivenUp(nacked, () => this.release(id));
     const held: Held<K, V> = { nacked, followers: [], stopListening };
     this.held.set(id, held);
     for (const follower of leader.takeFollowers()) this.hold(held, follower);

@@ -166,10 +166,14 @@ export class MetadataKeeper {
 
   /** Whether a topic was used lately. */
   private get isInUse(): boolean {
-    const { clock, metadataMaxIdleMs } = this.options;
-    const oldest = clock.monotonic() - metadataMaxIdleMs;
-    for (const usedAt of this.usedAt.values()) if (usedAt >= oldest) return true;
+    const { oldestUse } = this;
+    for (const usedAt of this.usedAt.values()) if (usedAt >= oldestUse) return true;
     return false;
+  }
+
+  /** What was not used since then is idle; on the monotonic clock. */
+  private get oldestUse(): number {
+    return this.options.clock.monotonic() - this.options.metadataMaxIdleMs;
   }
 
   private ask(): void {
@@ -212,14 +216,14 @@ export class MetadataKeeper {
 
   /** Asks and takes the answer in; tells whether there was anything new in it. */
   private async fetch(): Promise<boolean> {
-    const { clock, allowAutoCreateTopics, metadataMaxIdleMs } = this.options;
+    const { clock, allowAutoCreateTopics } = this.options;
     const channel = this.pool.channel(this.pool.any(), 'control');
     await channel.ready();
     const version = channel.version(Metadata);
-    const oldest = clock.monotonic() - metadataMaxIdleMs;
+    const { oldestUse } = this;
     const awaited = new Set([...this.waiters].flatMap(({ topics }) => topics));
     for (const [name, usedAt] of this.usedAt) {
-      if (usedAt < oldest && !awaited.has(name)) this.usedAt.delete(name);
+      if (usedAt < oldestUse && !awaited.has(name)) this.usedAt.delete(name);
     }
     const names = [...this.usedAt.keys()];
     const asksForAll = names.length === 0 && version < FIRST_VERSION_THAT_CAN_ASK_FOR_NOTHING;

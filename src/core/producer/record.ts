@@ -1,13 +1,12 @@
+import type { HeaderContent } from '../records/index.js';
 import type { SerializeFunction } from '../serde/index.js';
 import type { KafkaError } from '../util/errors.js';
 
 /** Headers to send: an ordered list, or an object where the order doesn't matter. */
-export type HeadersInput =
-  | readonly (readonly [name: string, value: Uint8Array | string | null])[]
-  | Readonly<Record<string, Uint8Array | string | null>>;
+export type HeadersInput = HeaderList | Readonly<Record<string, Uint8Array | string | null>>;
 
 /** Headers as the builder takes them. */
-export type HeaderList = readonly (readonly [name: string, value: Uint8Array | string | null])[];
+export type HeaderList = readonly HeaderContent[];
 
 /** A record on its way to a topic. */
 export interface ProducerRecord<K = unknown, V = unknown> {

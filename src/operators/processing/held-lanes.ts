@@ -1,3 +1,4 @@
+import { whenGivenUp } from '../passing/when-given-up.js';
 import type { Lane, Lanes } from './lanes.js';
 import type { Work } from './work.js';
 
@@ -12,16 +13,12 @@ export class HeldLanes<T extends Work> {
 
   /** A nacked record has its turn again before the rest of its lane. */
   hold(lane: Lane<T>, work: T): void {
-    const { signal } = work;
     const giveUp = () => this.onGivenUp(lane, work);
-    const forget = work.onGivenUp(giveUp);
-    // It may have come again, and gone back before it came here.
-    signal.addEventListener('abort', giveUp);
+    const stopListening = whenGivenUp(work, giveUp);
     this.held.set(lane, { work, giveUp });
     this.lanes.hold(lane, () => {
       this.held.delete(lane);
-      forget();
-      signal.removeEventListener('abort', giveUp);
+      stopListening();
     });
   }
 

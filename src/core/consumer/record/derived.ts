@@ -1,6 +1,9 @@
-import { Originating, type Origin, type WithOrigins } from '../../records/index.js';
-
-type HeaderList = readonly (readonly [name: string, value: Uint8Array | string | null])[];
+import {
+  Originating,
+  type HeaderContent,
+  type Origin,
+  type WithOrigins,
+} from '../../records/index.js';
 
 /** What {@link ConsumerRecord.derive} changes; the rest is as in the record it is called on. */
 export interface DeriveOptions<K = unknown, V = unknown> {
@@ -9,7 +12,7 @@ export interface DeriveOptions<K = unknown, V = unknown> {
   readonly timestamp?: number;
   readonly key?: K;
   readonly value?: V;
-  readonly headers?: HeaderList;
+  readonly headers?: readonly HeaderContent[];
 }
 
 /** An outgoing record that remembers what it was made from. Sinks ack that once this is written. */
@@ -19,7 +22,7 @@ export interface DerivedRecord<K = unknown, V = unknown> extends WithOrigins {
   readonly timestamp?: number | undefined;
   readonly key: K;
   readonly value: V;
-  readonly headers: HeaderList;
+  readonly headers: readonly HeaderContent[];
 }
 
 /** @internal */
@@ -30,7 +33,7 @@ export class Derived<K, V> extends Originating implements DerivedRecord<K, V> {
     readonly timestamp: number | undefined,
     readonly key: K,
     readonly value: V,
-    readonly headers: HeaderList,
+    readonly headers: readonly HeaderContent[],
     origins: readonly Origin[],
   ) {
     super(origins);

@@ -60,7 +60,6 @@ export class TransactionManager implements Identities, TransactionGate {
   private readonly coordinator: TransactionCoordinator;
   private readonly inputs = new Queue<TransactionInput>();
   private isRunning = false;
-  private isClosed = false;
   private readonly abortController = new AbortController();
   private cancelRetry: Cancel = () => undefined;
   private initializing: Deferred | undefined;
@@ -234,7 +233,6 @@ export class TransactionManager implements Identities, TransactionGate {
 
   /** Nothing more is asked; whoever waits is told. */
   close(): void {
-    this.isClosed = true;
     this.abortController.abort();
     this.cancelRetry();
     this.ending?.reject(
@@ -243,6 +241,10 @@ export class TransactionManager implements Identities, TransactionGate {
     for (const waiting of [this.initializing, ...this.sending.values()]) {
       waiting?.reject(producerClosed());
     }
+  }
+
+  private get isClosed(): boolean {
+    return this.abortController.signal.aborted;
   }
 
   private get isInTransaction(): boolean {

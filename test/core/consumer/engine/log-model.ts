@@ -1,5 +1,7 @@
 import { encodeControlBatch, encodeRecords } from '../../../../src/core/records/index.js';
 import type { Simulation } from '../../../support/simulation.js';
+import { upTo } from '../../../support/watching.js';
+import { PRODUCERS, type InTransaction } from './in-transaction.js';
 
 interface Written {
   readonly id: number;
@@ -90,8 +92,29 @@ export class LogModel {
     }
   }
 
+  /** Writes batches of transactions, and ends those that are to end. */
+  transact(batches: readonly InTransaction[]): void {
+    for (const { producer, count, then } of batches) {
+      this.write({ count, isPacked: false }, producer);
+      if (then !== 'nothing') this.endTransaction(producer, then);
+    }
+  }
+
+  /** Ends all that are open, one way or the other. */
+  endTransactions(): void {
+    for (const producer of upTo(PRODUCERS, 1)) {
+      this.endTransaction(producer, producer % 2 === 0 ? 'commit' : 'abort');
+    }
+  }
+
+  /** A leader that lacks the newest records takes over, and writes batches of its own. */
+  lose(newest: number, written: number): void {
+    this.truncate(Math.max(0, this.end - newest));
+    for (let i = 0; i < written; i++) this.write({ count: 2, isPacked: false });
+  }
+
   /** Another leader takes over that never had what is behind an offset. */
-  truncate(offset: number): void {
+  private truncate(offset: number): void {
     if (offset >= this.end) return;
     this.sim.cluster.truncate(this.topic, this.partition, offset);
     const { end } = this;

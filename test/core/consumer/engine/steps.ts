@@ -1,7 +1,7 @@
 import fc from 'fast-check';
+import { inTransaction, type InTransaction } from './in-transaction.js';
 
 export const PARTITIONS = 3;
-export const PRODUCERS = 2;
 
 export interface Settings {
   readonly window: number;
@@ -11,13 +11,6 @@ export interface Settings {
   readonly isolationLevel: 'read_committed' | 'read_uncommitted';
   /** Batches that are in each log at first. */
   readonly batches: number;
-}
-
-/** A batch of a producer, and what becomes of its transaction afterwards. */
-export interface InTransaction {
-  readonly producer: number;
-  readonly count: number;
-  readonly then: 'abort' | 'commit' | 'nothing';
 }
 
 /** What befalls the members of a group, or their cluster. */
@@ -51,11 +44,6 @@ export type Step =
 
 const who = fc.nat(1);
 const partition = fc.nat(PARTITIONS - 1);
-const inTransaction: fc.Arbitrary<InTransaction> = fc.record({
-  producer: fc.integer({ min: 1, max: PRODUCERS }),
-  count: fc.integer({ min: 1, max: 4 }),
-  then: fc.constantFrom('abort', 'commit', 'nothing'),
-});
 
 export const step: fc.Arbitrary<Step> = fc.oneof(
   {

@@ -4,7 +4,7 @@ import type { Simulation } from '../../../support/simulation.js';
 import { upTo } from '../../../support/watching.js';
 import { LogModel } from './log-model.js';
 import { idOf, MemberUnderTest, TOPIC, type Epoch, type WorldOfMembers } from './member.js';
-import { PARTITIONS, PRODUCERS, type InTransaction, type Settings, type Step } from './steps.js';
+import { PARTITIONS, type Settings, type Step } from './steps.js';
 
 const GROUP = 'billing';
 /** What one batch may come to, decompressed, with what belongs to its frame. */
@@ -78,7 +78,7 @@ export class World implements WorldOfMembers {
         this.logs[step.partition]!.write(step);
         break;
       case 'transact':
-        this.transact(this.logs[step.partition]!, step.batches);
+        this.logs[step.partition]!.transact(step.batches);
         break;
       case 'ack':
         member.ack(step.pick);
@@ -144,11 +144,7 @@ export class World implements WorldOfMembers {
   /** With everything acked at once and nothing paused, all there is must come through. */
   async settle(): Promise<void> {
     if (!this.members.some(({ isIn }) => isIn)) this.members[0]!.join();
-    for (const log of this.logs) {
-      for (const producer of upTo(PRODUCERS, 1)) {
-        log.endTransaction(producer, producer % 2 === 0 ? 'commit' : 'abort');
-      }
-    }
+    for (const log of this.logs) log.endTransactions();
     for (const member of this.members) {
       member.acksAtOnce = true;
       member.settleAll();
@@ -207,19 +203,9 @@ export class World implements WorldOfMembers {
       .map(({ offset }) => offset);
   }
 
-  /** A leader that lacks the newest records takes over. */
   private truncate(partition: number, lost: number, written: number): void {
-    const log = this.logs[partition]!;
-    log.truncate(Math.max(0, log.end - lost));
-    for (let i = 0; i < written; i++) log.write({ count: 2, isPacked: false });
+    this.logs[partition]!.lose(lost, written);
     this.shaken.add(partition);
-  }
-
-  private transact(log: LogModel, batches: readonly InTransaction[]): void {
-    for (const { producer, count, then } of batches) {
-      log.write({ count, isPacked: false }, producer);
-      if (then !== 'nothing') log.endTransaction(producer, then);
-    }
   }
 
   /** What is in hand is acked at once for a time, and what comes. */

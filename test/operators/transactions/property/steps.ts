@@ -1,11 +1,10 @@
 import fc from 'fast-check';
 import type { KafkaRelease } from '../../../../src/testing/index.js';
+import { inTransaction, type InTransaction } from '../../../core/consumer/engine/in-transaction.js';
 
 export const PARTITIONS = 3;
 export const BROKERS = 3;
 export const MEMBERS = 2;
-/** Whose transactions are in the input. */
-export const PRODUCERS = 2;
 
 /** How brokers run transactions. */
 export interface Line {
@@ -26,13 +25,6 @@ export interface Settings {
   readonly paces: readonly number[];
   /** Batches that are in each log at first. */
   readonly batches: number;
-}
-
-/** A batch of a producer, and what becomes of its transaction afterwards. */
-export interface InTransaction {
-  readonly producer: number;
-  readonly count: number;
-  readonly then: 'abort' | 'commit' | 'nothing';
 }
 
 /** What befalls the members of a group, or their cluster. */
@@ -114,11 +106,6 @@ const partition = fc.nat(PARTITIONS - 1);
 const broker = fc.integer({ min: 1, max: BROKERS });
 const api = fc.constantFrom(...(Object.keys(refusals) as Api[]));
 const times = fc.integer({ min: 1, max: 3 });
-const inTransaction: fc.Arbitrary<InTransaction> = fc.record({
-  producer: fc.integer({ min: 1, max: PRODUCERS }),
-  count: fc.integer({ min: 1, max: 4 }),
-  then: fc.constantFrom('abort', 'commit', 'nothing'),
-});
 
 function step<D extends Step['do'], R extends object>(
   weight: number,

@@ -4,15 +4,7 @@ import { committed } from '../../../support/consuming.js';
 import type { Simulation } from '../../../support/simulation.js';
 import { upTo } from '../../../support/watching.js';
 import { Copier, GROUP, IN, OUT, SESSION_TIMEOUT_MS, TRANSACTION_TIMEOUT_MS } from './copier.js';
-import {
-  MEMBERS,
-  PARTITIONS,
-  PRODUCERS,
-  refusals,
-  type InTransaction,
-  type Settings,
-  type Step,
-} from './steps.js';
+import { MEMBERS, PARTITIONS, refusals, type Settings, type Step } from './steps.js';
 
 /** A cluster, the members that copy within it, and what must hold whatever befalls them. */
 export class World {
@@ -41,7 +33,7 @@ export class World {
         this.logs[step.partition]!.write({ count: step.count, isPacked: false });
         break;
       case 'transact':
-        this.transact(this.logs[step.partition]!, step.batches);
+        this.logs[step.partition]!.transact(step.batches);
         break;
       case 'join':
         copier.join();
@@ -132,11 +124,7 @@ export class World {
     const { sim } = this;
     sim.cluster.clearFaults();
     await this.start();
-    for (const log of this.logs) {
-      for (const producer of upTo(PRODUCERS, 1)) {
-        log.endTransaction(producer, producer % 2 === 0 ? 'commit' : 'abort');
-      }
-    }
+    for (const log of this.logs) log.endTransactions();
     for (const copier of this.copiers) copier.isHurried = true;
     for (let waited = 0; waited < 180 && !this.isThrough; waited++) {
       if (!this.copiers.some(({ isIn }) => isIn)) this.copiers[0]!.join();
@@ -203,18 +191,8 @@ export class World {
     return committed(this.sim.cluster, GROUP, IN, partition) ?? 0;
   }
 
-  /** A leader that lacks the newest records takes over. */
   private truncate(partition: number, lost: number, written: number): void {
-    const log = this.logs[partition]!;
-    log.truncate(Math.max(0, log.end - lost));
-    for (let i = 0; i < written; i++) log.write({ count: 2, isPacked: false });
+    this.logs[partition]!.lose(lost, written);
     this.shaken.add(partition);
-  }
-
-  private transact(log: LogModel, batches: readonly InTransaction[]): void {
-    for (const { producer, count, then } of batches) {
-      log.write({ count, isPacked: false }, producer);
-      if (then !== 'nothing') log.endTransaction(producer, then);
-    }
   }
 }
