@@ -90,6 +90,19 @@ describe('transactional with concurrency', () => {
     await expectAllCopied(sim);
   });
 
+  it('none waits for what the others have on the connection that they share', async () => {
+    const partitions = 8;
+    await using sim = await start(partitions);
+    // There are more of them than one producer may have on the way.
+    sim.cluster.delay('Produce', 50);
+    const startedAt = sim.clock.monotonic();
+    const seen = copying(sim, { concurrency: partitions });
+    await sim.until(() => taken(seen.values) === partitions * PER_PARTITION);
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(10_000);
+    expect(sim.eventsOf('transaction-aborted')).toEqual([]);
+    await expectAllCopied(sim, partitions);
+  });
+
   it('each stores the offsets of exactly the records that it took', async () => {
     await using sim = await start();
     const seen = copying(sim, { concurrency: 2 });

@@ -45,6 +45,8 @@ export class Sender {
   private isWakeQueued = false;
   private isStopped = false;
   requestsInFlight = 0;
+  /** Of these, those to each broker. Others who share its connection are none of this producer's. */
+  private readonly inFlightTo = new Map<number, number>();
   private readonly readiness: Readiness;
   private readonly connecting = new Set<number>();
 
@@ -102,7 +104,7 @@ export class Sender {
     // What was sent to another broker may keep it.
     let waiting = ready.filter((queue) => this.readiness.mayJoin(queue));
     if (channel.isReady) {
-      while (waiting.length > 0 && this.hasRoomOn(channel)) {
+      while (waiting.length > 0 && this.hasRoomOn(nodeId, channel)) {
         this.ship(nodeId, channel, load(waiting, this.context.options.maxRequestSize));
         waiting = waiting.filter((queue) => this.readiness.isSendable(queue, now));
       }
@@ -112,10 +114,10 @@ export class Sender {
     for (const queue of waiting) queue.stuckSince ||= now;
   }
 
-  /** Whether another request may be on the way. Unanswered ones are bounded by the socket's queue. */
-  private hasRoomOn(channel: BrokerChannel): boolean {
+  /** Whether another request of this producer may be on the way. Unanswered ones are bounded by the socket's queue. */
+  private hasRoomOn(nodeId: number, channel: BrokerChannel): boolean {
     const { acks, maxInFlightRequestsPerConnection: limit, maxRequestSize } = this.context.options;
-    if (acks !== 0) return channel.inFlight < limit;
+    if (acks !== 0) return (this.inFlightTo.get(nodeId) ?? 0) < limit;
     if (channel.queuedBytes < limit * maxRequestSize) return true;
     // Nothing tells when the system has taken some of it.
     this.wakeAt(this.context.clock.monotonic() + CONGESTED_MS);
@@ -175,13 +177,13 @@ export class Sender {
       }
       this.context.metrics.sent(shipments.map(({ batch }) => batch));
       isAdding = this.context.transactions?.sent(shipments.map(({ queue }) => queue)) === true;
-      this.send(channel, version, { shipments, isAdding });
+      this.send(nodeId, channel, version, { shipments, isAdding });
     } catch (error) {
       this.unsent({ shipments, isAdding }, error);
     }
   }
 
-  private send(channel: BrokerChannel, version: number, cargo: Cargo): void {
+  private send(nodeId: number, channel: BrokerChannel, version: number, cargo: Cargo): void {
     const { shipments } = cargo;
     const { accumulator, clock, options, transactions } = this.context;
     const { acks, requestTimeoutMs } = options;
@@ -198,15 +200,23 @@ export class Sender {
     }
     const sentAt = clock.monotonic();
     const names = new Map(body.topicData.map(({ topicId, name }) => [topicId, name]));
-    this.requestsInFlight++;
+    this.noteInFlight(nodeId, 1);
     for (const { batch } of shipments) batch.isAwaited = true;
     channel.send(Produce, version, body, requestTimeoutMs).then(
-      (response) => this.answered({ ...cargo, names, sentAt }, response),
+      (response) => {
+        this.noteInFlight(nodeId, -1);
+        this.answered({ ...cargo, names, sentAt }, response);
+      },
       (error: unknown) => {
-        this.requestsInFlight--;
+        this.noteInFlight(nodeId, -1);
         this.unsent(cargo, error);
       },
     );
+  }
+
+  private noteInFlight(nodeId: number, change: 1 | -1): void {
+    this.requestsInFlight += change;
+    this.inFlightTo.set(nodeId, (this.inFlightTo.get(nodeId) ?? 0) + change);
   }
 
   /** What was to be sent was not, or nobody knows. */
@@ -239,7 +249,6 @@ export class Sender {
     { shipments, names, sentAt, isAdding }: Sent,
     response: ResponseOf<typeof Produce>,
   ): void {
-    this.requestsInFlight--;
     const { metrics, readAhead, clock } = this.context;
     const now = clock.monotonic();
     metrics.answered(now - sentAt, response.throttleTimeMs);

@@ -104,6 +104,33 @@ describe('maxInFlightRequestsPerConnection', () => {
     await sim.run(Promise.all(sends));
     expect(values(sim)).toHaveLength(9);
   });
+
+  it('counts those of the producer alone, whoever else uses the connection', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    const kafka = sim.kafka();
+    const newProducer = () =>
+      kafka.producer({
+        lingerMs: 0,
+        maxInFlightRequestsPerConnection: 1,
+        deliveryTimeoutMs: 60_000,
+      });
+    const producers = [newProducer(), newProducer()];
+    for (const producer of producers) await sim.run(producer.partitionsFor(TOPIC));
+    for (const producer of producers) {
+      await sim.run(producer.send({ topic: TOPIC, value: 'first' }));
+    }
+    sim.cluster.delay('Produce', 1000);
+    const startedAt = sim.clock.monotonic();
+    const sends = producers.map((producer) => producer.send({ topic: TOPIC, value: 'second' }));
+    await sim.calm();
+    const inFlight = producers.map(
+      (producer) => producer.metrics()['producer-metrics']!['requests-in-flight'],
+    );
+    expect(inFlight).toEqual([1, 1]);
+    // Nobody tells the one that the other's request was answered: it would wait for its time to be up.
+    await sim.run(Promise.all(sends));
+    expect(sim.clock.monotonic() - startedAt).toBeLessThan(5000);
+  });
 });
 
 describe('retryBackoffMs and retryBackoffMaxMs', () => {
