@@ -3,7 +3,7 @@ import { inChild } from './child.js';
 import { clientNames } from './clients/index.js';
 import type { ConsumeOffer } from './consume-run.js';
 import { consumerLatency } from './java.js';
-import { inTurns, latencyTable, RATE, ROUNDS, WARM_UPS } from './latency.js';
+import { inTurns, latencyTable, RATE, ROUNDS, WARM_UP_MS, WARM_UPS } from './latency.js';
 import type { Latency } from './produce-run.js';
 import { report, versionOf } from './report.js';
 import { measure, offersOf, RX, type Row } from './rows.js';
@@ -11,6 +11,8 @@ import { measure, offersOf, RX, type Row } from './rows.js';
 const MODULE = './consume-run.js';
 const TOPIC = 'latency';
 const ROUND_MS = 5000;
+/** Joining a group takes some three seconds of it. */
+const CONSUMER_WARM_UP_MS = 3000 + WARM_UP_MS;
 const MAX_PACE_MS = 900_000;
 
 /** From sending to arrival at a steady rate, beside other clients and Java, in turns. */
@@ -25,7 +27,8 @@ export async function run(): Promise<void> {
     `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine; ${RATE.toLocaleString('en')} records/s of ` +
       `100 B to ${PARTITIONS} partitions, from one producer without linger in a process of its own; one ` +
       `member in a group of its own with the defaults of its client. ${ROUNDS} runs of ` +
-      `${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that are not counted: medians, and the worst p99. ` +
+      `${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that is not counted: medians, and the worst ` +
+      `p99. Each is a process of its own, which joins and works for ${CONSUMER_WARM_UP_MS / 1000} s before. ` +
       `${versions.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
     ...(missing.length > 0 ? ['', `Not built here: ${missing.join('; ')}.`] : []),
     '',
@@ -62,8 +65,9 @@ async function compare(
     const { client, way } = row;
     const groupId = `${client.replaceAll(/\W/g, '-')}-${round}`;
     const setup = { bootstrapServers, topic: TOPIC, groupId };
-    const args = [client, way, setup, ROUND_MS];
-    if (row === java) row.runs.push(await consumerLatency(KAFKA, setup, ROUND_MS));
+    const times = { warmUpMs: CONSUMER_WARM_UP_MS, ms: ROUND_MS };
+    const args = [client, way, setup, times];
+    if (row === java) row.runs.push(await consumerLatency(KAFKA, setup, times));
     else await measure(row, { module: MODULE, call: 'latency', args });
   });
   enough.abort();

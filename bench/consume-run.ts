@@ -148,12 +148,12 @@ export async function pace(
   await kafka.close();
 }
 
-/** Time from sending to arrival, of what is sent from a second after the start on. */
+/** Time from sending to arrival, of what is sent after a warm-up. */
 export async function latency(
   name: string,
   way: string,
   setup: ConsumerSetup,
-  ms: number,
+  { warmUpMs, ms }: { warmUpMs: number; ms: number },
 ): Promise<Latency> {
   const { waysToConsume } = await loadClient(name);
   const times: number[] = [];
@@ -165,7 +165,7 @@ export async function latency(
     },
   };
   await waysToConsume[way]!.start(setup, intake);
-  await new Promise((resolve) => setTimeout(resolve, 4000));
+  await new Promise((resolve) => setTimeout(resolve, warmUpMs));
   from = monotonicMs();
   await new Promise((resolve) => setTimeout(resolve, ms));
   if (times.length < ms / 2) throw new Error(`${name} got ${times.length} records in ${ms} ms`);

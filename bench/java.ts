@@ -60,16 +60,14 @@ export async function consumerPerformance(
   return { recordsPerSecond, cpuUsPerRecord, peakRssMiB, eventLoopDelayP99Ms: NaN };
 }
 
-const JVM_WARM_UP_MS = 4000;
-
 /** What a Java consumer with default settings measures. */
 export async function consumerLatency(
   version: string,
   { bootstrapServers, topic, groupId }: ConsumerSetup,
-  ms: number,
+  { warmUpMs, ms }: { warmUpMs: number; ms: number },
 ): Promise<Latency> {
   const classpath = await prepare('Latency', findRelease(version).version);
-  const args = [bootstrapServers, topic, groupId, String(JVM_WARM_UP_MS), String(ms)];
+  const args = [bootstrapServers, topic, groupId, String(warmUpMs), String(ms)];
   const { output } = await runWith(classpath, ['Latency', ...args]);
   const [p50Ms = NaN, p99Ms = NaN, records = 0] = output.trim().split(' ').map(Number);
   if (records < ms / 2) throw new Error(`Java got ${records} records in ${ms} ms`);

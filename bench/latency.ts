@@ -7,7 +7,9 @@ import { failuresOf, type Row } from './rows.js';
 export const RATE = 1000;
 export const ROUNDS = 5;
 /** Rounds before them: the broker is faster when it has run for a while. */
-export const WARM_UPS = 2;
+export const WARM_UPS = 1;
+/** Before each round a client is at work for so long: the first seconds of a process are V8's, or the JVM's. */
+export const WARM_UP_MS = 6000;
 
 /** Measures all rows in turns, each round from another one on, and keeps what is counted. */
 export async function inTurns(

@@ -1,6 +1,6 @@
 import { KAFKA, PARTITIONS, startBroker } from './broker.js';
 import { clientNames } from './clients/index.js';
-import { inTurns, latencyTable, RATE, ROUNDS, WARM_UPS } from './latency.js';
+import { inTurns, latencyTable, RATE, ROUNDS, WARM_UP_MS, WARM_UPS } from './latency.js';
 import type { Latency, Offer } from './produce-run.js';
 import { report, versionOf } from './report.js';
 import { measure, offersOf, RX, type Row } from './rows.js';
@@ -20,8 +20,9 @@ export async function run(): Promise<void> {
   report('produce-latency', [
     `Kafka ${KAFKA} in a JVM of 1 GiB on the same machine; ${RATE.toLocaleString('en')} records/s of ` +
       `100 B to ${PARTITIONS} partitions, idempotent with acks=all, no linger; from send() to its ` +
-      `acknowledgement. ${ROUNDS} runs of ${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that are ` +
-      `not counted: medians, and the worst p99. ` +
+      `acknowledgement. ${ROUNDS} runs of ${ROUND_MS / 1000} s each, in turns, after ${WARM_UPS} that is ` +
+      `not counted: medians, and the worst p99. Each is a process of its own, which has worked for ` +
+      `${WARM_UP_MS / 1000} s before. ` +
       `${versions.map((name) => `${name} ${versionOf(name)}`).join(', ')}.`,
     ...(missing.length > 0 ? ['', `Not built here: ${missing.join('; ')}.`] : []),
     '',
@@ -49,7 +50,7 @@ async function compare(
     goal: 'latency',
   } as const;
   await inTurns(rows, (row) => {
-    const args = [row.client, setup, RATE, ROUND_MS];
+    const args = [row.client, setup, RATE, { warmUpMs: WARM_UP_MS, ms: ROUND_MS }];
     return measure(row, { module: MODULE, call: 'latency', args });
   });
   return rows;

@@ -60,11 +60,11 @@ export async function latency(
   client: string,
   setup: ProducerSetup,
   ratePerSecond: number,
-  ms: number,
+  { warmUpMs, ms }: { warmUpMs: number; ms: number },
 ): Promise<Latency> {
   const pool = makePool(setup.valueBytes);
   const session = await (await loadClient(client)).produce(setup);
-  await atRate(session.sendOne, pool, ratePerSecond, WARM_UP_MS);
+  await atRate(session.sendOne, pool, ratePerSecond, warmUpMs);
   const times = await atRate(session.sendOne, pool, ratePerSecond, ms);
   await session.close();
   times.sort((a, b) => a - b);

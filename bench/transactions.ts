@@ -11,7 +11,8 @@ import type { Copied, CopySetup } from './transactions-run.js';
 const MODULE = './transactions-run.js';
 const VALUE_BYTES = 100;
 const ROUNDS = 3;
-const CONCURRENCY = 3;
+/** A lane for each partition. */
+const CONCURRENCY = PARTITIONS;
 /** Enough transactions for code to be as fast as it gets; fewer of those that take as long. */
 const CASES = [
   { transactionSize: 100, records: 150_000 },
