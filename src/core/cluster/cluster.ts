@@ -43,6 +43,11 @@ export type RequestBody<A extends ApiOrName> =
 
 const NONE = 0;
 
+/** Long polls and joins block a connection: consumers must not wait for one another. */
+const ownOfConsumers: ReadonlySet<Purpose> = new Set(['fetch', 'coordinator', 'join']);
+/** Brokers take the requests of a connection one at a time, and each step of a transaction waits for a log. */
+const ownOfTransactions: ReadonlySet<Purpose> = new Set(['produce', 'coordinator']);
+
 /**
  * A cluster as one client sees it: what is known of it, the ways to its brokers, and the one place
  * that sends requests with routing, version negotiation, retries and a deadline. Nothing connects
@@ -54,15 +59,19 @@ export class Cluster {
   private readonly routing: Routing;
   /** What goes over the connections of this one and of all that share them. */
   private readonly traffic: ClientTraffic;
-  /** Whose the connections are that may be blocked for long. */
+  /** Whose the connections are that are this one's own. */
   private readonly owner: Owner;
   private readonly abort = new AbortController();
   private owners = 0;
 
-  /** @param root the cluster whose knowledge and connections this one shares. */
+  /**
+   * @param root the cluster whose knowledge and connections this one shares.
+   * @param ownPurposes what it has connections of its own for.
+   */
   constructor(
     private readonly options: ClusterOptions,
     private readonly root?: Cluster,
+    private readonly ownPurposes?: ReadonlySet<Purpose>,
   ) {
     this.traffic = root?.traffic ?? new ClientTraffic(options.clock);
     this.owner = (root ?? this).newOwner();
@@ -85,12 +94,14 @@ export class Cluster {
     return { id: this.owners++, traffic: new ClientTraffic(this.options.clock, this.traffic) };
   }
 
-  /**
-   * The same cluster with connections of its own for fetches and for coordinators: long polls and
-   * joins block a connection, and consumers must not wait for one another. Close it when done.
-   */
+  /** The same cluster with connections of its own for fetches and for coordinators. Close it when done. */
   forConsumer(): Cluster {
-    return new Cluster(this.options, this.root ?? this);
+    return new Cluster(this.options, this.root ?? this, ownOfConsumers);
+  }
+
+  /** The same cluster with connections of its own for records and for coordinators. Close it when done. */
+  forTransactions(): Cluster {
+    return new Cluster(this.options, this.root ?? this, ownOfTransactions);
   }
 
   /** What is known now. */
@@ -146,7 +157,7 @@ export class Cluster {
     };
   }
 
-  /** Figures about the connections that a handle uses: a consumer's own, or those that all share. */
+  /** Figures about the connections that a handle has to itself, or of those that all share. */
   connectionMetrics(prefix: 'consumer' | 'producer'): Metrics {
     return this.owner.traffic.snapshot(prefix);
   }
@@ -163,7 +174,7 @@ export class Cluster {
 
   /** The way to a broker for a purpose. */
   channel(nodeId: number, purpose: Purpose): BrokerChannel {
-    const isOwn = purpose === 'fetch' || purpose === 'coordinator' || purpose === 'join';
+    const isOwn = this.ownPurposes?.has(purpose) === true;
     return this.pool.channel(nodeId, purpose, isOwn ? this.owner : undefined);
   }
 
@@ -212,7 +223,7 @@ export class Cluster {
     });
   }
 
-  /** Closes every connection, or the own ones of a consumer; whatever waits is rejected, once. */
+  /** Closes every connection, or those of its own; whatever waits is rejected, once. */
   close(): Promise<void> {
     const reason = clientClosed();
     this.abort.abort(reason);

@@ -49,6 +49,8 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   readonly engine: ProducerEngine;
   private readonly events = new Subject<ProducerEvent>();
   private readonly sends: SendQueue;
+  /** Where it has connections of its own: for transactions. */
+  private readonly own: Cluster | undefined;
 
   /** @internal Made by `kafka.producer()`. */
   constructor(cluster: Cluster, clock: Clock, options: ProducerOptions & SerializerOptions<K, V>) {
@@ -56,7 +58,10 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
     this.lifecycle = this.events.asObservable();
-    this.engine = new ProducerEngine(cluster, clock, resolved, (event) => this.events.next(event));
+    this.own = resolved.transactionalId === undefined ? undefined : cluster.forTransactions();
+    this.engine = new ProducerEngine(this.own ?? cluster, clock, resolved, (event) =>
+      this.events.next(event),
+    );
     this.sends = new SendQueue(
       this.engine,
       serializersOf('producer', keySerializer, valueSerializer),
@@ -215,6 +220,7 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
    */
   async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
     await this.engine.close(patienceOf('producer.close', options) ?? 0x7fff_ffff);
+    await this.own?.close();
     this.events.complete();
   }
 
