@@ -67,7 +67,7 @@ export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2
    * What the ids of the instances begin with. `groupInstanceId` follows, or else something random for
    * each subscription: then what a crashed one left behind ends with `transactionTimeoutMs`. There are
    * `concurrency` + 2 producers that take turns, each with an id of its own (`prefix-name-0` and so on),
-   * and a `bufferMemory` of its own, which it uses as it needs it.
+   * with connections of its own, and with a `bufferMemory` of its own, which it uses as it needs it.
    */
   readonly transactionalIdPrefix?: string;
   /**
@@ -85,8 +85,8 @@ export interface TransactionalOptions<K = unknown, V = unknown, K2 = unknown, V2
   readonly transactionalIdPer?: 'instance' | 'partition';
   /**
    * How many transactions may be under way at a time, of different partitions: a partition's records
-   * are in one after the other. Needs a `transactionalIdPrefix`, for each has an id of its own.
-   * Default 1.
+   * are in one after the other. Needs a `transactionalIdPrefix`, for each has an id of its own. As many as
+   * there are partitions give the most throughput where transactions are small. Default 1.
    */
   readonly concurrency?: number;
   /** Records that a transaction takes at most. Default 1,000. The consumer's window bounds it, too. */
