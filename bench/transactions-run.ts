@@ -3,7 +3,7 @@ import { map } from 'rxjs';
 import { createKafka, fromTopics, toTopic, transactional } from '../src/index.js';
 import { peer } from './clients/peer.js';
 
-const BATCH_BYTES = 64 * 1024;
+const BATCH_BYTES = 256 * 1024;
 
 export interface CopySetup {
   readonly bootstrapServers: string;

@@ -40,7 +40,7 @@ export async function run(): Promise<void> {
     `Kafka ${KAFKA} (transaction.version 2) in a JVM of 1 GiB on the same machine, one broker; a topic ` +
       `of ${PARTITIONS} partitions with values of ${VALUE_BYTES} B is copied to another by one member. ` +
       'Each run is a process and a group of its own; its first tenth warms up. Runs are interleaved, ' +
-      `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, batchSize 64 KiB; ` +
+      `medians of ${ROUNDS} given. rx-kafka: maxUnackedRecords for two transactions, batchSize 256 KiB; ` +
       `kafkajs ${versionOf('kafkajs')}: a transaction for so many records of a batch, so of one ` +
       'partition; Java: TransactionalMessageCopier, of one partition, with the start of the JVM. kafkajs ' +
       'and Java copy a part of the records only. The CPU of the broker is that of the whole run.',

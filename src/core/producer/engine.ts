@@ -292,7 +292,9 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   private append(topic: string, record: EncodedRecord, whereabouts: 'known' | 'fresh'): void {
     const outcome = this.accumulator.append(topic, record);
     if (outcome === 'ready') {
-      this.sender.drain();
+      // What makes partitions part of a transaction goes one by one: what is given at once goes together.
+      if (this.transactions === undefined) this.sender.drain();
+      else this.sender.wake();
     } else if (outcome === 'started') {
       const { lingerMs } = this.options;
       const isUrgent = lingerMs === 0 || this.flushes.isUnderWay || this.transactions !== undefined;
