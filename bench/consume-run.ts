@@ -2,7 +2,7 @@ import { monitorEventLoopDelay, performance } from 'node:perf_hooks';
 import { createKafka, sendAll } from '../src/index.js';
 import type { Compression, ConsumerSetup, Intake } from './clients/client.js';
 import { loadClient } from './clients/index.js';
-import { makePool, type Latency } from './produce-run.js';
+import { makePool, type Latency, type LatencyTimes } from './produce-run.js';
 
 /** What one process has measured. */
 export interface Intaken {
@@ -153,7 +153,7 @@ export async function latency(
   name: string,
   way: string,
   setup: ConsumerSetup,
-  { warmUpMs, ms }: { warmUpMs: number; ms: number },
+  { warmUpMs, ms }: LatencyTimes,
 ): Promise<Latency> {
   const { waysToConsume } = await loadClient(name);
   const times: number[] = [];

@@ -6,7 +6,7 @@ import { classpathOf } from '../test/support/kafka/classpath.js';
 import { findRelease } from '../test/support/kafka/releases.js';
 import type { ConsumerSetup, ProducerSetup } from './clients/client.js';
 import type { Intaken } from './consume-run.js';
-import type { Latency, Throughput } from './produce-run.js';
+import type { Latency, LatencyTimes, Throughput } from './produce-run.js';
 import type { Copied, CopySetup } from './transactions-run.js';
 
 export const javaSettings =
@@ -64,7 +64,7 @@ export async function consumerPerformance(
 export async function consumerLatency(
   version: string,
   { bootstrapServers, topic, groupId }: ConsumerSetup,
-  { warmUpMs, ms }: { warmUpMs: number; ms: number },
+  { warmUpMs, ms }: LatencyTimes,
 ): Promise<Latency> {
   const classpath = await prepare('Latency', findRelease(version).version);
   const args = [bootstrapServers, topic, groupId, String(warmUpMs), String(ms)];

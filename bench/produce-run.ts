@@ -14,6 +14,12 @@ export interface Latency {
   readonly p99Ms: number;
 }
 
+/** How long a client is at work before its latency is measured, and for how long it is. */
+export interface LatencyTimes {
+  readonly warmUpMs: number;
+  readonly ms: number;
+}
+
 export interface Offer {
   readonly ways: Readonly<Record<string, string>>;
   readonly compressions: readonly string[];
@@ -60,7 +66,7 @@ export async function latency(
   client: string,
   setup: ProducerSetup,
   ratePerSecond: number,
-  { warmUpMs, ms }: { warmUpMs: number; ms: number },
+  { warmUpMs, ms }: LatencyTimes,
 ): Promise<Latency> {
   const pool = makePool(setup.valueBytes);
   const session = await (await loadClient(client)).produce(setup);

@@ -90,7 +90,7 @@ describe('transactional with concurrency', () => {
     await expectAllCopied(sim);
   });
 
-  it('none waits for what the others have on the connection that they share', async () => {
+  it('none waits for what the others have on the way, however many they are', async () => {
     const partitions = 8;
     await using sim = await start(partitions);
     // There are more of them than one producer may have on the way.

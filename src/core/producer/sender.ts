@@ -44,8 +44,7 @@ export class Sender {
   private isDraining = false;
   private isWakeQueued = false;
   private isStopped = false;
-  requestsInFlight = 0;
-  /** Of these, those to each broker. Others who share its connection are none of this producer's. */
+  /** Requests on the way to each broker. Those of others who share the connection are not among them. */
   private readonly inFlightTo = new Map<number, number>();
   private readonly readiness: Readiness;
   private readonly connecting = new Set<number>();
@@ -56,6 +55,12 @@ export class Sender {
   ) {
     this.readiness = new Readiness(context);
     this.alarm = new Alarm(context.clock, () => this.drain());
+  }
+
+  get requestsInFlight(): number {
+    let sum = 0;
+    for (const requests of this.inFlightTo.values()) sum += requests;
+    return sum;
   }
 
   /** Runs the loop once the code at work now is done. */
@@ -215,7 +220,6 @@ export class Sender {
   }
 
   private noteInFlight(nodeId: number, change: 1 | -1): void {
-    this.requestsInFlight += change;
     this.inFlightTo.set(nodeId, (this.inFlightTo.get(nodeId) ?? 0) + change);
   }
 

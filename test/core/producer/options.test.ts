@@ -115,7 +115,6 @@ describe('maxInFlightRequestsPerConnection', () => {
         deliveryTimeoutMs: 60_000,
       });
     const producers = [newProducer(), newProducer()];
-    for (const producer of producers) await sim.run(producer.partitionsFor(TOPIC));
     for (const producer of producers) {
       await sim.run(producer.send({ topic: TOPIC, value: 'first' }));
     }
