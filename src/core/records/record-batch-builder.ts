@@ -5,11 +5,12 @@ import {
   type BatchBuilderOptions,
   type ResolvedBuilderOptions,
 } from './builder-options.js';
+import { compressRecords } from './compress-records.js';
 import { contentBound, contentLength, type Content, type HeaderContent } from './content.js';
 import { BATCH_HEADER_BYTES, legacyOverhead } from './layout.js';
 import { messageSize, writeMessage } from './legacy-message.js';
 import { NO_PRODUCER, setProducerState, type ProducerState } from './patch-batch.js';
-import { sealLegacy, sealV2, type Sealable } from './seal-batch.js';
+import { sealV2, sealWrapper, type Sealable } from './seal-batch.js';
 import { checkTimestamp } from './timestamp.js';
 import { recordBound, recordSize, writeRecord } from './v2-record.js';
 import { isInt32 } from './varint.js';
@@ -29,7 +30,10 @@ export class RecordBatchBuilder {
   /** The format. */
   readonly magic: 0 | 1 | 2;
   private readonly options: ResolvedBuilderOptions;
+  /** In front of the records, while they are added. */
   private readonly headerBytes: number;
+  /** In front of the records, when they are compressed. */
+  private readonly closedHeaderBytes: number;
   private written: Buffer = NO_MEMORY;
   private position: number;
   private recordCount = 0;
@@ -42,6 +46,7 @@ export class RecordBatchBuilder {
     this.options = resolveBuilderOptions(options);
     this.magic = this.options.magic;
     this.headerBytes = this.magic === 2 ? BATCH_HEADER_BYTES : 0;
+    this.closedHeaderBytes = this.magic === 2 ? BATCH_HEADER_BYTES : legacyOverhead(this.magic);
     this.position = this.headerBytes;
   }
 
@@ -90,8 +95,7 @@ export class RecordBatchBuilder {
   private maxClosedSize(size: number): number {
     const { codec, codecId } = this.options;
     if (codecId === 0) return size;
-    const around = this.magic === 2 ? BATCH_HEADER_BYTES : legacyOverhead(this.magic);
-    return around + codec.maxCompressedBytes(size - this.headerBytes);
+    return this.closedHeaderBytes + codec.maxCompressedBytes(size - this.headerBytes);
   }
 
   /**
@@ -133,8 +137,8 @@ export class RecordBatchBuilder {
   }
 
   /**
-   * Compresses, writes header and checksum. Without compression the result lies in the memory that
-   * {@link RecordBatchBuilder.release} gives back; else that has happened already.
+   * Compresses, writes header and checksum. The result lies in the memory that
+   * {@link RecordBatchBuilder.release} gives back.
    *
    * @param producer Written into a batch of magic 2; {@link setProducerState} changes it later.
    */
@@ -142,19 +146,31 @@ export class RecordBatchBuilder {
     invariant(!this.isClosed, 'a batch was closed twice');
     this.isClosed = true;
     this.ensure(this.position);
-    const sealable: Sealable = {
-      bytes: this.written.subarray(0, this.position),
+    const records: Sealable = {
       count: this.recordCount,
       baseTimestamp: this.baseTimestamp,
       maxTimestamp: this.largestTimestamp,
     };
-    const batch =
-      this.magic === 2
-        ? sealV2(sealable, this.options)
-        : sealLegacy(sealable, this.magic, this.options);
-    if (this.options.codecId !== 0) this.release();
-    if (this.magic === 2) setProducerState(batch, producer);
+    const { magic, options } = this;
+    const isCompressed = options.codecId !== 0 && (magic === 2 || records.count > 0);
+    const batch = isCompressed ? this.compress() : this.written.subarray(0, this.position);
+    if (magic === 2) {
+      sealV2(batch, records, options);
+      setProducerState(batch, producer);
+    } else if (isCompressed) {
+      sealWrapper(batch, records, magic, options);
+    }
     return batch;
+  }
+
+  /** Exchanges the memory for some with the records compressed, after room for a header. */
+  private compress(): Buffer {
+    const { written, headerBytes, position, closedHeaderBytes, options } = this;
+    const raw = written.subarray(headerBytes, position);
+    const { memory, end } = compressRecords(raw, closedHeaderBytes, options);
+    this.release();
+    this.written = memory;
+    return memory.subarray(0, end);
   }
 
   /** Gives the memory back to where it came from: nothing may read the batch any more. */
@@ -165,7 +181,7 @@ export class RecordBatchBuilder {
     this.options.memory.give(written);
   }
 
-  /** Begins the next batch with the same options, in the same memory. */
+  /** Begins the next batch with the same options, in the memory of the last one. */
   reset(): void {
     this.position = this.headerBytes;
     this.recordCount = 0;

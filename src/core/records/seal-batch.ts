@@ -3,25 +3,21 @@ import type { ResolvedBuilderOptions } from './builder-options.js';
 import { useOldLz4Checksum } from './compression/lz4-frame.js';
 import { writeInt16, writeInt32, writeInt64 } from './int64.js';
 import * as layout from './layout.js';
-import { messageSize, writeMessage } from './legacy-message.js';
+import { writeMessage } from './legacy-message.js';
 
-/** Encoded records, with room for a header in front when they are of magic 2. */
+/** What the header of a batch says of its records. */
 export interface Sealable {
-  readonly bytes: Buffer;
   readonly count: number;
   readonly baseTimestamp: number | bigint;
   readonly maxTimestamp: number | bigint;
 }
 
-/** Compresses and writes the header, but for producer and checksum. */
-export function sealV2(records: Sealable, options: ResolvedBuilderOptions): Buffer {
-  const { codec, codecId, level, isTransactional, baseOffset } = options;
-  let batch = records.bytes;
-  if (codecId !== 0) {
-    const payload = codec.compress(batch.subarray(layout.BATCH_HEADER_BYTES), level);
-    batch = Buffer.allocUnsafe(layout.BATCH_HEADER_BYTES + payload.length);
-    payload.copy(batch, layout.BATCH_HEADER_BYTES);
-  }
+/** Writes the header in front of the records, but for producer and checksum. */
+export function sealV2(
+  batch: Buffer,
+  records: Sealable,
+  { codecId, isTransactional, baseOffset }: ResolvedBuilderOptions,
+): void {
   writeInt64(batch, 0, baseOffset);
   writeInt32(batch, layout.LENGTH_AT, batch.length - layout.LOG_OVERHEAD_BYTES);
   writeInt32(batch, layout.LEADER_EPOCH_AT, -1);
@@ -31,20 +27,17 @@ export function sealV2(records: Sealable, options: ResolvedBuilderOptions): Buff
   writeInt64(batch, layout.BASE_TIMESTAMP_AT, records.baseTimestamp);
   writeInt64(batch, layout.MAX_TIMESTAMP_AT, records.maxTimestamp);
   writeInt32(batch, layout.COUNT_AT, records.count);
-  return batch;
 }
 
-/** Puts the messages into a compressed wrapper, if that is wanted. */
-export function sealLegacy(
+/** Makes a message of the room in front of compressed messages, and of them its value. */
+export function sealWrapper(
+  wrapper: Buffer,
   messages: Sealable,
   magic: 0 | 1,
-  options: ResolvedBuilderOptions,
-): Buffer {
-  const { codec, codecId, level, baseOffset } = options;
-  if (codecId === 0 || messages.count === 0) return messages.bytes;
-  const payload = codec.compress(messages.bytes, level);
+  { codec, codecId, baseOffset }: ResolvedBuilderOptions,
+): void {
+  const payload = wrapper.subarray(layout.legacyOverhead(magic));
   if (magic === 0 && codec.name === 'lz4') useOldLz4Checksum(payload);
-  const wrapper = Buffer.allocUnsafe(messageSize(magic, -1, payload.length));
   const header = {
     magic,
     offset: baseOffset + messages.count - 1,
@@ -52,5 +45,4 @@ export function sealLegacy(
     timestamp: messages.maxTimestamp,
   };
   writeMessage(wrapper, 0, header, null, payload);
-  return wrapper;
 }

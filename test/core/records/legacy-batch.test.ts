@@ -8,6 +8,7 @@ import {
 } from '../../../src/core/records/index.js';
 import { updateMessageCrc, writeMessage } from '../../../src/core/records/legacy-message.js';
 import { CorruptRecordError } from '../../../src/core/util/errors.js';
+import { compress } from './compression/compress.js';
 
 const three = [
   { key: 'a', value: '1', timestamp: 30 },
@@ -31,7 +32,7 @@ function message({ offset, value = 'v', magic = 1, attributes = 0 }: Inner): Buf
 
 /** A gzip wrapper around such messages. */
 function wrapper(offset: number, magic: 0 | 1, inner: Buffer[]): Buffer {
-  const payload = codecs[1]!.compress(Buffer.concat(inner), -1);
+  const payload = compress(codecs[1]!, Buffer.concat(inner));
   const bytes = Buffer.alloc(payload.length + 50);
   const header = { magic, offset, attributes: 1, timestamp: 5 };
   return bytes.subarray(0, writeMessage(bytes, 0, header, null, payload));

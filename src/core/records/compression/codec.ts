@@ -8,8 +8,14 @@ export interface Codec {
   readonly name: CompressionType;
   /** The compression levels the format knows; `undefined` where it has none. */
   readonly levels: CompressionLevels | undefined;
-  /** Compresses a batch's records. `level` must be within {@link Codec.levels}. */
-  compress(bytes: Uint8Array, level: number): Buffer;
+  /**
+   * Compresses a batch's records into `target` from `at` on, where there must be room for
+   * {@link Codec.maxCompressedBytes}: memory that is used again, for V8 frees what lies outside of its
+   * heap late. `level` must be within {@link Codec.levels}.
+   *
+   * @returns Where the compressed bytes end.
+   */
+  compress(bytes: Uint8Array, level: number, target: Buffer, at: number): number;
   /**
    * Restores a batch's records.
    *
@@ -69,11 +75,4 @@ export function badPayload(
 
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
-}
-
-/** The bytes as a Buffer on the same memory. */
-export function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes)
-    ? bytes
-    : Buffer.from(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength);
 }

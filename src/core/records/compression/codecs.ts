@@ -1,5 +1,6 @@
 import { ConfigError } from '../../util/errors.js';
-import { asBuffer, tooLarge, type Codec, type CompressionType } from './codec.js';
+import { asBuffer, put } from './bytes.js';
+import { tooLarge, type Codec, type CompressionType } from './codec.js';
 import { gzip } from './gzip.js';
 import { lz4 } from './lz4.js';
 import { snappy } from './snappy.js';
@@ -8,7 +9,7 @@ import { zstd } from './zstd.js';
 const none: Codec = {
   name: 'none',
   levels: undefined,
-  compress: asBuffer,
+  compress: (bytes, _level, target, at) => put(bytes, target, at),
   decompress(bytes, maxBytes) {
     if (bytes.length > maxBytes) throw tooLarge('none', maxBytes);
     return asBuffer(bytes);

@@ -1,11 +1,12 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
+import { put } from './bytes.js';
 import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
 
 /** RFC 1952, one or more members. Level -1 is zlib's own default, 6. */
 export const gzip: Codec = {
   name: 'gzip',
   levels: { min: 1, max: 9, default: -1 },
-  compress: (bytes, level) => gzipSync(bytes, { level }),
+  compress: (bytes, level, target, at) => put(gzipSync(bytes, { level }), target, at),
   decompress(bytes, maxBytes) {
     let restored: Buffer;
     try {

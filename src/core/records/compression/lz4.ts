@@ -1,5 +1,6 @@
 import { loadNative } from '../native.js';
-import { asBuffer, badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { asBuffer, free, put, putAndFree } from './bytes.js';
+import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
 import { LZ4_HEADER, readLz4Header, skipLz4Skippable, type Lz4FrameHeader } from './lz4-frame.js';
 import { xxh32 } from './xxh32.js';
 
@@ -48,28 +49,22 @@ export const lz4: Codec = {
     rawBytes + LZ4_HEADER.length + 4 + 4 * Math.ceil(rawBytes / BLOCK_BYTES),
 };
 
-function compress(bytes: Uint8Array): Buffer {
+function compress(bytes: Uint8Array, _level: number, target: Buffer, start: number): number {
   const raw = asBuffer(bytes);
-  const chunks: Uint8Array[] = [LZ4_HEADER];
+  let end = put(LZ4_HEADER, target, start);
   for (let at = 0; at < raw.length; at += BLOCK_BYTES) {
-    pushBlock(chunks, raw.subarray(at, at + BLOCK_BYTES));
+    end = putBlock(raw.subarray(at, at + BLOCK_BYTES), target, end);
   }
-  chunks.push(Buffer.alloc(4));
-  return Buffer.concat(chunks);
+  return target.writeUInt32LE(0, end);
 }
 
-function pushBlock(chunks: Uint8Array[], raw: Buffer): void {
+function putBlock(raw: Buffer, target: Buffer, at: number): number {
   const block = load().compressSync(raw);
   const length = block.length - 4;
-  if (length < raw.length) {
-    // The frame wants the compressed length where the library puts the other one.
-    block.writeUInt32LE(length, 0);
-    chunks.push(block);
-    return;
-  }
-  const header = Buffer.allocUnsafe(4);
-  header.writeUInt32LE(STORED + raw.length);
-  chunks.push(header, raw);
+  if (length >= raw.length) return put(raw, target, target.writeUInt32LE(STORED + raw.length, at));
+  // The frame wants the compressed length where the library puts the other one.
+  block.writeUInt32LE(length, 0);
+  return putAndFree(block, target, at);
 }
 
 /** The decompressed blocks so far, end to end, and the limit on them. */
@@ -178,6 +173,8 @@ function decompressBlock(block: Buffer, maxBlockBytes: number, dictionary?: Buff
       : load().uncompressSync(input, dictionary);
   } catch (error) {
     throw badPayload('lz4', messageOf(error), error);
+  } finally {
+    free(input);
   }
 }
 

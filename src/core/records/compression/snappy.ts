@@ -1,5 +1,6 @@
 import { loadNative } from '../native.js';
-import { asBuffer, badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { asBuffer, put, putAndFree } from './bytes.js';
+import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
 
 interface NativeSnappy {
   compressSync(bytes: Uint8Array, options: { copyOutputData: boolean }): Buffer;
@@ -52,15 +53,13 @@ export function compressRawSnappy(bytes: Uint8Array): Buffer {
   return load().compressSync(bytes, OPTIONS);
 }
 
-function compressXerial(bytes: Uint8Array): Buffer {
-  const chunks: Buffer[] = [XERIAL_HEADER];
+function compressXerial(bytes: Uint8Array, _level: number, target: Buffer, start: number): number {
+  let end = put(XERIAL_HEADER, target, start);
   for (let at = 0; at < bytes.length; at += XERIAL_BLOCK_BYTES) {
     const block = compressRawSnappy(bytes.subarray(at, at + XERIAL_BLOCK_BYTES));
-    const length = Buffer.allocUnsafe(4);
-    length.writeInt32BE(block.length);
-    chunks.push(length, block);
+    end = putAndFree(block, target, target.writeInt32BE(block.length, end));
   }
-  return Buffer.concat(chunks);
+  return end;
 }
 
 function decompressXerial(bytes: Buffer, maxBytes: number): Buffer {
@@ -80,7 +79,14 @@ function decompressXerial(bytes: Buffer, maxBytes: number): Buffer {
     total += block.length;
     at += length;
   }
-  return blocks.length === 1 ? blocks[0]! : Buffer.concat(blocks, total);
+  return blocks.length === 1 ? blocks[0]! : join(blocks, total);
+}
+
+function join(blocks: readonly Buffer[], total: number): Buffer {
+  const whole = Buffer.allocUnsafeSlow(total);
+  let end = 0;
+  for (const block of blocks) end = putAndFree(block, whole, end);
+  return whole;
 }
 
 function decompressRaw(bytes: Buffer, roomBytes: number, maxBytes: number): Buffer {

@@ -1,12 +1,13 @@
 import * as zlib from 'node:zlib';
 import { KafkaError } from '../../util/errors.js';
 import { loadNative } from '../native.js';
-import { asBuffer, badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { asBuffer, put } from './bytes.js';
+import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
 import { findZstdFrames, type ZstdFrame } from './zstd-frame.js';
 
 /** What does the work: one frame in, one frame out. */
 export interface ZstdEngine {
-  compress(bytes: Buffer, level: number): Buffer;
+  compress(bytes: Buffer, level: number, target: Buffer, at: number): number;
   /** Restores a payload of known frames; they hold at most `maxContentBytes` together. */
   decompress(bytes: Buffer, frames: readonly ZstdFrame[], maxContentBytes: number): Buffer;
 }
@@ -15,7 +16,6 @@ export interface ZstdEngine {
 interface ZstdNapi {
   CCtx: new () => { compress(target: Uint8Array, source: Uint8Array, level: number): number };
   DCtx: new () => { decompress(target: Uint8Array, source: Uint8Array): number };
-  compressBound(bytes: number): number;
 }
 
 /** `node:zlib` since Node 22.15; the types that we build with are older. */
@@ -37,7 +37,8 @@ export function createZstd(load: () => ZstdEngine): Codec {
   return {
     name: 'zstd',
     levels: { min: -131_072, max: 22, default: 3 },
-    compress: (bytes, level) => (loaded ??= load()).compress(asBuffer(bytes), level),
+    compress: (bytes, level, target, at) =>
+      (loaded ??= load()).compress(asBuffer(bytes), level, target, at),
     decompress(bytes, maxBytes) {
       const engine = (loaded ??= load());
       const buffer = asBuffer(bytes);
@@ -90,10 +91,8 @@ export function napiEngine(): ZstdEngine | undefined {
   const compressor = new binding.CCtx();
   const decompressor = new binding.DCtx();
   return {
-    compress(bytes, level) {
-      const target = Buffer.allocUnsafeSlow(binding.compressBound(bytes.length));
-      return target.subarray(0, compressor.compress(target, bytes, level));
-    },
+    compress: (bytes, level, target, at) =>
+      at + compressor.compress(target.subarray(at), bytes, level),
     decompress(bytes, _frames, maxContentBytes) {
       const target = Buffer.allocUnsafeSlow(maxContentBytes);
       const length = decompressor.decompress(target, bytes);
@@ -116,7 +115,8 @@ export function nodeEngine(): ZstdEngine | undefined {
   const levelParameter = constants.ZSTD_c_compressionLevel;
   if (!zstdCompressSync || !zstdDecompressSync || levelParameter === undefined) return undefined;
   return {
-    compress: (bytes, level) => zstdCompressSync(bytes, { params: { [levelParameter]: level } }),
+    compress: (bytes, level, target, at) =>
+      put(zstdCompressSync(bytes, { params: { [levelParameter]: level } }), target, at),
     decompress(bytes, frames, maxContentBytes) {
       const parts: Buffer[] = [];
       let room = maxContentBytes;

@@ -1,11 +1,12 @@
 import { expect, test } from 'vitest';
 import { compressRawSnappy, snappy } from '../../../../src/core/records/compression/snappy.js';
+import { compress } from './compress.js';
 
 const text = Buffer.from('snappy java '.repeat(10_000));
 const header = Buffer.from('82534e41505059000000000100000001', 'hex');
 
 test('writes xerial framing with blocks of 32 KiB', () => {
-  const bytes = snappy.compress(text, 0);
+  const bytes = compress(snappy, text, 0);
   expect(bytes.subarray(0, 16)).toEqual(header);
   const sizes: number[] = [];
   for (let at = 16; at < bytes.length;) {
