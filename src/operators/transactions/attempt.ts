@@ -258,8 +258,8 @@ function tookTooLong(limitMs: number): TimeoutError {
 
 function givenBack(): KafkaError {
   return new KafkaError(
-    'An operator within project gave a record back without working on it: the transaction can’t be ' +
-      'committed without it',
+    'An operator within project gave a record back without working on it, and without it the ' +
+      'transaction can not be committed',
     { code: 'RECORD_GIVEN_BACK' },
   );
 }
