@@ -211,14 +211,7 @@ export class Cluster {
   capabilities(route: Route, options: RequestOptions = {}): Promise<BrokerCapabilities> {
     const { purpose = purposeOf(route) } = options;
     return this.retrying('ApiVersions', options, async (bounds) => {
-      const nodeId = await this.routing.resolve(route, bounds);
-      const channel = this.channel(nodeId, purpose);
-      try {
-        await channel.ready();
-      } catch (error) {
-        this.routing.noteUnreachable(route, nodeId);
-        throw error;
-      }
+      const { channel } = await this.reach(route, purpose, bounds);
       return channel.capabilities!;
     });
   }
@@ -281,11 +274,9 @@ export class Cluster {
     }: Omit<RequestOptions, 'signal'> & AttemptBounds,
   ): Promise<ResponseOf<Resolved<A>>> {
     const { clock, requestTimeoutMs } = this.options;
-    const nodeId = await this.routing.resolve(route, { deadline, signal });
-    const channel = this.channel(nodeId, purpose);
+    const { nodeId, channel } = await this.reach(route, purpose, { deadline, signal });
     let answer: ResponseOf<Resolved<A>>;
     try {
-      await channel.ready();
       // A caller in a hurry gives up by himself: a connection is given up only when it is dead.
       const timeoutMs = Math.max(requestTimeoutMs, deadline - clock.monotonic());
       const chosen = version ?? channel.version(api, maxVersion);
@@ -301,6 +292,36 @@ export class Cluster {
     this.routing.noteRefusal(route, nodeId, error);
     throw refusal(error);
   }
+
+  /** The way to who is to answer, open. @throws KafkaError also once nobody waits for it any more. */
+  private async reach(
+    route: Route,
+    purpose: Purpose,
+    bounds: AttemptBounds,
+  ): Promise<{ readonly nodeId: number; readonly channel: BrokerChannel }> {
+    const nodeId = await this.routing.resolve(route, bounds);
+    const channel = this.channel(nodeId, purpose);
+    try {
+      await channel.ready();
+    } catch (error) {
+      this.routing.noteUnreachable(route, nodeId);
+      throw error;
+    }
+    // Whoever was told that it failed must not have it done afterwards: a commit, a join.
+    if (this.isGivenUp(bounds)) throw tooLate();
+    return { nodeId, channel };
+  }
+
+  private isGivenUp({ deadline, signal }: AttemptBounds): boolean {
+    const signals = [this.abort.signal, this.root?.abort.signal, signal];
+    const isCalledOff = signals.some((each) => each?.aborted === true);
+    return isCalledOff || this.options.clock.monotonic() >= deadline;
+  }
+}
+
+/** Nobody hears it, but where the clock runs ahead of the timers. */
+function tooLate(): KafkaError {
+  return new TimeoutError('there was no time left to send it');
 }
 
 function refusal({ name, message }: BrokerError): KafkaError {

@@ -616,6 +616,41 @@ describe('a request', () => {
     expect(sim.clock.monotonic()).toBe(700);
   });
 
+  it.each<[string, (client: Cluster, sim: Simulation) => Promise<unknown>]>([
+    [
+      'was called off before',
+      (client) =>
+        client.request('any', 'DescribeCluster', DESCRIBE, { signal: AbortSignal.abort() }),
+    ],
+    [
+      'is called off while it waits for the connection',
+      (client, sim) => {
+        const abort = new AbortController();
+        sim.clock.schedule(500, () => abort.abort());
+        return client.request('any', 'DescribeCluster', DESCRIBE, { signal: abort.signal });
+      },
+    ],
+    [
+      'has no time left when the connection is there',
+      (client) => client.request('any', 'DescribeCluster', DESCRIBE, { timeoutMs: 500 }),
+    ],
+    [
+      'is of a consumer that has closed meanwhile',
+      (client, sim) => {
+        const consumer = client.forConsumer();
+        sim.clock.schedule(500, () => void consumer.close());
+        return consumer.request('any', 'DescribeCluster', DESCRIBE);
+      },
+    ],
+  ])('is not sent any more where it %s', async (_, ask) => {
+    await using sim = await Simulation.start();
+    const client = sim.client();
+    sim.cluster.delay('ApiVersions', 2000);
+    await rejectionOf(sim.run(ask(client, sim)));
+    await sim.run(client.request('any', 'ListGroups', {}));
+    expect(requests(sim, 'DescribeCluster')).toBe(0);
+  });
+
   it('is refused without a try where the broker lacks the API', async () => {
     await using sim = await Simulation.start({ version: '0.10.2' });
     const client = sim.client();
