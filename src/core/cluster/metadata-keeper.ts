@@ -80,7 +80,7 @@ export class MetadataKeeper {
 
   /** What is known of a topic, which counts as used from now on. */
   topic(name: string): TopicMetadata | undefined {
-    this.usedAt.set(name, this.options.clock.monotonic());
+    this.use([name]);
     return this.current.topics.get(name);
   }
 
@@ -103,8 +103,10 @@ export class MetadataKeeper {
   /** Waits until every topic is known, or known to be out of reach. */
   ensure(topics: readonly string[], options: WaitOptions): Promise<ClusterMetadata> {
     if (topics.some((name) => !this.usedAt.has(name))) this.isUrgent = true;
-    for (const name of topics) this.topic(name);
-    if (topics.every((name) => this.isUsable(name))) return Promise.resolve(this.current);
+    if (topics.every((name) => this.isUsable(name))) {
+      this.use(topics);
+      return Promise.resolve(this.current);
+    }
     return this.wait({ topics, wantsNews: false }, options);
   }
 
@@ -121,7 +123,7 @@ export class MetadataKeeper {
 
   close(error: Error): void {
     this.closing.abort(error);
-    this.cancelTimer?.();
+    this.stopTimer();
     this.rejectAll(error);
     this.listeners.clear();
   }
@@ -137,6 +139,7 @@ export class MetadataKeeper {
       this.waiters.add(waiter);
     });
     const { clock } = this.options;
+    this.markUsed(topics);
     this.schedule();
     return within(found, {
       clock,
@@ -149,7 +152,7 @@ export class MetadataKeeper {
   /** Sees to it that it is asked when it is time, which may be now. */
   private schedule(): void {
     if (this.isAsking || this.closing.signal.aborted) return;
-    this.cancelTimer?.();
+    this.stopTimer();
     const { clock, metadataMaxAgeMs } = this.options;
     const now = clock.monotonic();
     const isAwaited = this.isWanted || this.waiters.size > 0;
@@ -162,6 +165,26 @@ export class MetadataKeeper {
     // By then whoever was in a hurry may have given up.
     else if (isHurried) this.cancelTimer = clock.schedule(dueAt - now, () => this.schedule());
     else this.cancelTimer = clock.schedule(dueAt - now, () => this.ask());
+  }
+
+  private use(topics: readonly string[]): void {
+    this.markUsed(topics);
+    if (this.isAtRest) this.schedule();
+  }
+
+  private markUsed(topics: readonly string[]): void {
+    const now = this.options.clock.monotonic();
+    for (const name of topics) this.usedAt.set(name, now);
+  }
+
+  private stopTimer(): void {
+    this.cancelTimer?.();
+    this.cancelTimer = undefined;
+  }
+
+  /** What is known grows old: nothing was in use when it was last asked for in vain. */
+  private get isAtRest(): boolean {
+    return this.updatedAt !== undefined && this.cancelTimer === undefined && !this.isAsking;
   }
 
   /** Whether a topic was used lately. */

@@ -171,6 +171,20 @@ describe('what is known of the cluster', () => {
     expect(connections(sim)).toBe(0);
   });
 
+  it('is kept fresh again once a topic is used anew after nobody answered and nobody asked', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client({ metadataMaxAgeMs: MINUTE });
+    await ensure(sim, client, 'a');
+    const undo = sim.cluster.intercept('Metadata', () => BROKEN);
+    await sim.advance(30 * MINUTE);
+    undo();
+    for (let minute = 0; minute < 5; minute++) {
+      client.topic('a');
+      await sim.advance(MINUTE);
+      expect(client.metadataAgeMs).toBeLessThanOrEqual(MINUTE);
+    }
+  });
+
   it('is asked for again and again, with growing pauses, while a topic is in use and nobody answers', async () => {
     await using sim = await Simulation.start({ topics: { used: 1 } });
     const client = sim.client();
