@@ -239,7 +239,7 @@ export class MetadataKeeper {
 
   /** Asks and takes the answer in; tells whether there was anything new in it. */
   private async fetch(): Promise<boolean> {
-    const { clock, allowAutoCreateTopics } = this.options;
+    const { clock, allowAutoCreateTopics, metadataRecoveryStrategy } = this.options;
     const channel = this.pool.channel(this.pool.any(), 'control');
     await channel.ready();
     const version = channel.version(Metadata);
@@ -254,7 +254,8 @@ export class MetadataKeeper {
       topics: asksForAll ? [] : names.map((name) => ({ name })),
       ...(version >= 4 && { allowAutoTopicCreation: allowAutoCreateTopics }),
     });
-    if (answer.errorCode === REBOOTSTRAP_REQUIRED) {
+    const mayBegin = metadataRecoveryStrategy === 'rebootstrap';
+    if (answer.errorCode === REBOOTSTRAP_REQUIRED && mayBegin) {
       this.rebootstrap('the cluster asked for it');
       return false;
     }

@@ -366,6 +366,18 @@ describe('starting again from the bootstrap servers', () => {
     expect(sim.clock.monotonic() - start).toBeLessThan(13_000);
   });
 
+  it('does not happen with metadataRecoveryStrategy none where the cluster asks for it', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client({ metadataRecoveryStrategy: 'none' });
+    await ensure(sim, client, 'a');
+    sim.cluster.intercept('Metadata', () => ({ brokers: [], topics: [], errorCode: 129 }));
+    const refreshed = client.refresh({ deadline: sim.clock.monotonic() + MINUTE });
+    expect(await rejectionOf(sim.run(refreshed))).toMatchObject({ code: 'REBOOTSTRAP_REQUIRED' });
+    await sim.advance(MINUTE);
+    expect(sim.eventsOf('rebootstrapped')).toEqual([]);
+    expect([...client.metadata.brokers.keys()]).toEqual([1]);
+  });
+
   it('does not happen with metadataRecoveryStrategy none', async () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client({ metadataRecoveryStrategy: 'none' });
