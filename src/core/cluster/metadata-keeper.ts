@@ -30,7 +30,7 @@ export type MetadataListener = (
 
 interface Waiter {
   readonly topics: readonly string[];
-  /** Number of the first answer that was asked for after the wait began. */
+  /** Number of the first question that was asked after the wait began. */
   readonly from: number;
   /** Whether only such an answer will do, whatever is known already. */
   readonly wantsNews: boolean;
@@ -61,7 +61,9 @@ export class MetadataKeeper {
   private isUrgent = false;
   /** On the monotonic clock: nothing is asked before, but what is urgent. */
   private notBefore = 0;
-  private answers = 0;
+  private questions = 0;
+  /** Number of the last question that was answered. */
+  private answered = 0;
   private failures = 0;
   /** Answers in a row that told nothing new though they were asked for. */
   private fruitless = 0;
@@ -133,7 +135,7 @@ export class MetadataKeeper {
     { deadline, signal }: WaitOptions,
   ): Promise<ClusterMetadata> {
     let waiter: Waiter | undefined;
-    const from = this.answers + (this.isAsking ? 2 : 1);
+    const from = this.questions + 1;
     const found = new Promise<ClusterMetadata>((resolve, reject) => {
       waiter = { topics, wantsNews, from, resolve, reject };
       this.waiters.add(waiter);
@@ -201,6 +203,7 @@ export class MetadataKeeper {
 
   private ask(): void {
     this.isAsking = true;
+    this.questions++;
     this.isAskedFor = this.isWanted || this.waiters.size > 0;
     const { clock, retryBackoffMaxMs } = this.options;
     if (clock.monotonic() > this.notBefore + retryBackoffMaxMs) this.fruitless = 0;
@@ -267,7 +270,7 @@ export class MetadataKeeper {
         ? new AuthorizationError(message, { code })
         : new KafkaError(message, { code, isRetriable });
     }
-    this.answers++;
+    this.answered = this.questions;
     this.failures = 0;
     this.silentSince = undefined;
     this.updatedAt = clock.monotonic();
@@ -291,7 +294,7 @@ export class MetadataKeeper {
   }
 
   private isSatisfied({ topics, from, wantsNews }: Waiter): boolean {
-    const isNews = this.answers >= from;
+    const isNews = this.answered >= from;
     if (wantsNews && !isNews) return false;
     return topics.every((name) => this.isUsable(name) || (isNews && this.isHopeless(name)));
   }

@@ -115,6 +115,21 @@ describe('what is known of the cluster', () => {
     expect(most).toBe(1);
   });
 
+  it('is told to who asks while a request for it is failing by the next that does not', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'a');
+    await sim.advance(1000);
+    const before = requests(sim, 'Metadata');
+    const undo = sim.cluster.intercept('Metadata', () => BROKEN);
+    sim.cluster.delay('Metadata', 10);
+    client.requestMetadataUpdate();
+    await sim.until(() => requests(sim, 'Metadata') > before);
+    undo();
+    await sim.run(client.refresh({ deadline: sim.clock.monotonic() + MINUTE }));
+    expect(requests(sim, 'Metadata') - before).toBe(2);
+  });
+
   it('is refreshed when it is as old as metadataMaxAgeMs', async () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client({ metadataMaxAgeMs: MINUTE });
