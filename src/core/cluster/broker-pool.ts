@@ -10,6 +10,8 @@ import { channelClosed } from './wait.js';
 export interface Owner {
   readonly id: number;
   readonly traffic: ClientTraffic;
+  /** Aborted when he needs no connections any more. */
+  readonly closing: AbortSignal;
 }
 
 /**
@@ -46,8 +48,10 @@ export class BrokerPool {
     if (channel === undefined) {
       const environment = { ...this.environment, traffic: owner.traffic.to(nodeId) };
       channel = new BrokerChannel(nodeId, purpose, this.options, environment);
-      if (this.closeReason !== undefined) {
-        channel.close(this.closeReason);
+      const { closing } = owner;
+      const closeReason = closing.aborted ? (closing.reason as Error) : this.closeReason;
+      if (closeReason !== undefined) {
+        channel.close(closeReason);
         return channel;
       }
       this.channels.set(key, channel);

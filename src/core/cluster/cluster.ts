@@ -74,7 +74,7 @@ export class Cluster {
     private readonly ownPurposes?: ReadonlySet<Purpose>,
   ) {
     this.traffic = root?.traffic ?? new ClientTraffic(options.clock);
-    this.owner = (root ?? this).newOwner();
+    this.owner = (root ?? this).newOwner(this.abort.signal);
     if (root === undefined) {
       this.pool = new BrokerPool(
         options,
@@ -90,8 +90,9 @@ export class Cluster {
     }
   }
 
-  private newOwner(): Owner {
-    return { id: this.owners++, traffic: new ClientTraffic(this.options.clock, this.traffic) };
+  private newOwner(closing: AbortSignal): Owner {
+    const traffic = new ClientTraffic(this.options.clock, this.traffic);
+    return { id: this.owners++, traffic, closing };
   }
 
   /** The same cluster with connections of its own for fetches and for coordinators. Close it when done. */

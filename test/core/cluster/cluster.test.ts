@@ -536,6 +536,20 @@ describe('connections', () => {
     expect(await rejectionOf(channel.ready())).toMatchObject({ isRetriable: true });
     expect(client.channel(2, 'fetch')).not.toBe(channel);
   });
+
+  it('of a consumer that has closed are opened by nobody any more', async () => {
+    await using sim = await Simulation.start();
+    const consumer = sim.client().forConsumer();
+    sim.cluster.delay('FindCoordinator', 1000);
+    const asked = rejectionOf(consumer.request({ group: 'g' }, 'ListGroups', {}));
+    await sim.until(() => requests(sim, 'FindCoordinator') > 0);
+    await consumer.close();
+    expect(await asked).toMatchObject({ code: 'CLIENT_CLOSED' });
+    await sim.advance(5000);
+    expect(sim.eventsOf('connected').map(({ purpose }) => purpose)).not.toContain('coordinator');
+    const late = rejectionOf(consumer.channel(1, 'fetch').ready());
+    expect(await late).toMatchObject({ code: 'CLIENT_CLOSED' });
+  });
 });
 
 describe('throttling', () => {
