@@ -5,12 +5,13 @@ import {
   UnsupportedVersionError,
   type KafkaError,
 } from '../util/errors.js';
-import type { BrokerCapabilities } from './api-versions.js';
+import { findVersion, type BrokerCapabilities } from './api-versions.js';
 import { Connection, type ConnectionOptions } from './connection.js';
 
 const { ApiVersions } = apis;
 const NONE = 0;
 const UNSUPPORTED_VERSION = 35;
+const FIRST_VERSION_WITH_FEATURES = 3;
 
 /** A connection with what the broker at its other end can do. */
 export interface Session {
@@ -36,16 +37,28 @@ export const clientSoftware = { name: 'rx-kafka', version: '0.1.0' } as const;
  */
 export async function openSession(options: SessionOptions, signal?: AbortSignal): Promise<Session> {
   try {
-    return await attempt(options, ApiVersions.maxStableVersion, signal);
+    return await attempt(options, askInNewest, signal);
   } catch (error) {
     if (!isHangUp(error) || signal?.aborted === true) throw error;
-    return await attempt(options, 0, signal);
+    return await attempt(options, askAfterHangUp, signal);
   }
 }
 
+type Ask = (connection: Connection, timeoutMs: number) => Promise<BrokerCapabilities>;
+
+const askInNewest: Ask = (connection, timeoutMs) =>
+  negotiate(connection, ApiVersions.maxStableVersion, timeoutMs);
+
+/** A broker that knows newer versions hung up for another reason, and tells its features in those. */
+const askAfterHangUp: Ask = async (connection, timeoutMs) => {
+  const found = await negotiate(connection, 0, timeoutMs);
+  const newest = findVersion(ApiVersions, found) ?? 0;
+  return newest < FIRST_VERSION_WITH_FEATURES ? found : negotiate(connection, newest, timeoutMs);
+};
+
 async function attempt(
   options: SessionOptions,
-  version: number,
+  ask: Ask,
   signal: AbortSignal | undefined,
 ): Promise<Session> {
   const connection = await Connection.open(options, signal);
@@ -53,7 +66,7 @@ async function attempt(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     const timeoutMs = options.negotiationTimeoutMs ?? options.requestTimeoutMs;
-    return { connection, capabilities: await negotiate(connection, version, timeoutMs) };
+    return { connection, capabilities: await ask(connection, timeoutMs) };
   } catch (error) {
     connection.close();
     throw error;

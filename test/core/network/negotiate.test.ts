@@ -80,6 +80,17 @@ test('connects again, and asks in version 0, when the broker hangs up', async ()
   expect(transport.links[0]!.isClosed).toBe(true);
 });
 
+test('asks anew in the newest version where the broker had another reason to hang up', async () => {
+  let requests = 0;
+  const { asked, session } = await negotiated(({ version }) => {
+    if (requests++ === 0) return 'hang up';
+    const features = [{ name: 'group.version', maxVersionLevel: 1, minVersionLevel: 1 }];
+    return apiVersions(ranges43, version < 3 ? {} : { finalizedFeatures: features });
+  });
+  expect(asked).toEqual([['ApiVersions@4'], ['ApiVersions@0', 'ApiVersions@4']]);
+  expect(session.capabilities.features).toEqual(new Map([['group.version', 1]]));
+});
+
 test('rejects when the broker hangs up on version 0 as well', async () => {
   const { opening, transport } = begin(old['0.8.2']);
   await expect(opening).rejects.toMatchObject({ code: 'DISCONNECTED' });
@@ -150,7 +161,11 @@ test('never asks in a version that is still in development', () => {
 function begin(script: Script, signal?: AbortSignal) {
   const transport = new MemoryTransport(script);
   const clock = new FakeClock();
-  const options: ConnectionOptions = {
+  return { transport, clock, opening: openSession(optionsWith(transport, clock), signal) };
+}
+
+function optionsWith(transport: MemoryTransport, clock: FakeClock): ConnectionOptions {
+  return {
     address: { host: 'b1', port: 9092 },
     transport,
     clock,
@@ -159,7 +174,6 @@ function begin(script: Script, signal?: AbortSignal) {
     setupTimeoutMs: 1000,
     maxResponseBytes: 1_000_000,
   };
-  return { transport, clock, opening: openSession(options, signal) };
 }
 
 async function negotiated(script: Script) {
