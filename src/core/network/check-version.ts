@@ -73,14 +73,19 @@ export async function probe(
     maxResponseBytes: 16 * 1024 * 1024,
   };
   try {
-    const { connection, capabilities } = await openSession(connect, options.signal);
-    connection.close();
-    return { version: inferRelease(capabilities), capabilities };
+    return await askModern(connect, options.signal);
   } catch (error) {
     if (!isUnanswered(error) || options.signal?.aborted === true) throw error;
     const timeoutMs = nextTimeout(connect.requestTimeoutMs, error);
-    return probeOld({ ...connect, requestTimeoutMs: timeoutMs }, options.signal);
+    const found = await probeOld({ ...connect, requestTimeoutMs: timeoutMs }, options.signal);
+    return found ?? (await askModern(connect, options.signal));
   }
+}
+
+async function askModern(options: ConnectionOptions, signal: AbortSignal | undefined) {
+  const { connection, capabilities } = await openSession(options, signal);
+  connection.close();
+  return { version: inferRelease(capabilities), capabilities };
 }
 
 interface Probe {
@@ -99,6 +104,7 @@ const probes: readonly Probe[] = [
   { version: '0.8.0', ask: (c) => c.request(apis.Metadata, 0, { topics: [] }) },
 ];
 
+/** `undefined` where the broker does say what it understands, after all. */
 async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefined) {
   let requestTimeoutMs = options.requestTimeoutMs;
   for (const { version, ask } of probes) {
@@ -107,6 +113,7 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
     signal?.addEventListener('abort', abort, { once: true });
     try {
       await ask(connection);
+      if (await wasOnlySlow(connection, requestTimeoutMs, signal)) return undefined;
       return { version, capabilities: capabilitiesOf(version) };
     } catch (error) {
       if (!isUnanswered(error) || signal?.aborted === true) throw error;
@@ -120,6 +127,21 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
     `${formatAddress(options.address)} accepts connections but answers no Kafka request; ` +
       `is it a Kafka broker, and does it expect TLS?`,
   );
+}
+
+/** Newer brokers answer the probes as well, so one that had stalled would pass for an old one. */
+async function wasOnlySlow(
+  connection: Connection,
+  timeoutMs: number,
+  signal: AbortSignal | undefined,
+): Promise<boolean> {
+  try {
+    await connection.request(apis.ApiVersions, 0, {}, timeoutMs);
+    return true;
+  } catch (error) {
+    if (!isUnanswered(error) || signal?.aborted === true) throw error;
+    return false;
+  }
 }
 
 function isUnanswered(error: unknown): error is KafkaError {

@@ -59,3 +59,12 @@ test('who accepts connections and answers nothing is no broker', async () => {
   await expect(asking).rejects.toThrow(UnsupportedVersionError);
   await expect(asking).rejects.toThrow(/answers no Kafka request; is it a Kafka broker/);
 });
+
+test('a broker that was only slow to say what it understands is not taken for an old one', async () => {
+  let asked = 0;
+  const { version } = await versionOf((request) => {
+    if (request.name === 'ApiVersions' && asked++ === 0) return 'say nothing';
+    return modernBroker(ranges43, { ListGroups: groups })(request);
+  });
+  expect(version).toBe('4.3');
+});
