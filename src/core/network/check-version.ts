@@ -111,6 +111,7 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
     const connection = await Connection.open({ ...options, requestTimeoutMs }, signal);
     const abort = () => connection.close(signal?.reason as Error);
     signal?.addEventListener('abort', abort, { once: true });
+    if (signal?.aborted === true) abort();
     try {
       await ask(connection);
       if (await wasOnlySlow(connection, requestTimeoutMs, signal)) return undefined;

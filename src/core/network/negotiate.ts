@@ -64,6 +64,7 @@ async function attempt(
   const connection = await Connection.open(options, signal);
   const abort = () => connection.close(signal?.reason as Error);
   signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
   try {
     const timeoutMs = options.negotiationTimeoutMs ?? options.requestTimeoutMs;
     return { connection, capabilities: await ask(connection, timeoutMs) };

@@ -140,6 +140,33 @@ test('can be aborted while the answer is awaited', async () => {
   expect(clock.pending).toBe(0);
 });
 
+test('can be aborted in the moment in which the connection opens', async () => {
+  const abort = new AbortController();
+  const inner = new MemoryTransport(() => 'say nothing');
+  const clock = new FakeClock();
+  const opening = openSession(
+    {
+      ...optionsWith(inner, clock),
+      transport: {
+        open: (address, events) =>
+          inner.open(address, {
+            ...events,
+            onOpen() {
+              events.onOpen();
+              abort.abort();
+            },
+            onBytes: (bytes) => events.onBytes(bytes),
+            onClose: (error) => events.onClose(error),
+          }),
+      },
+    },
+    abort.signal,
+  );
+  await expect(opening).rejects.toThrow(ConnectionError);
+  expect(inner.last.isClosed).toBe(true);
+  expect(clock.pending).toBe(0);
+});
+
 test('outlives the signal once it is there', async () => {
   const abort = new AbortController();
   const { opening } = begin(() => apiVersions(ranges43), abort.signal);
