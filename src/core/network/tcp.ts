@@ -1,6 +1,6 @@
 import { lookup as systemLookup } from 'node:dns';
 import { connect, type Socket } from 'node:net';
-import type { Clock } from '../util/clock.js';
+import type { Cancel, Clock } from '../util/clock.js';
 import { ConnectionError } from '../util/errors.js';
 import {
   formatAddress,
@@ -42,6 +42,7 @@ class TcpLink implements Link {
   private socket: Socket | undefined;
   private isClosed = false;
   private readonly deadline: number;
+  private readonly cancelLookup: Cancel;
 
   constructor(
     private readonly address: Address,
@@ -51,8 +52,13 @@ class TcpLink implements Link {
     private readonly setupTimeoutMs: number,
   ) {
     this.deadline = clock.monotonic() + setupTimeoutMs;
+    this.cancelLookup = clock.schedule(setupTimeoutMs, () => {
+      const allowed = Math.round(setupTimeoutMs);
+      this.close(this.failure(`the host name did not resolve within ${allowed} ms`));
+    });
     lookup(address.host, { all: true }, (error, found) => {
       if (this.isClosed) return;
+      this.cancelLookup();
       if (error !== null) {
         this.close(this.failure(`the host name does not resolve (${error.code ?? ''})`, error));
       } else {
@@ -131,11 +137,12 @@ class TcpLink implements Link {
   private close(error: Error | undefined): void {
     if (this.isClosed) return;
     this.isClosed = true;
+    this.cancelLookup();
     this.socket?.destroy();
     this.events.onClose(error);
   }
 
-  private failure(reason: string, cause: Error | undefined): ConnectionError {
+  private failure(reason: string, cause?: Error): ConnectionError {
     const broker = formatAddress(this.address);
     return new ConnectionError(`Cannot connect to ${broker}: ${reason}`, {
       context: { broker },

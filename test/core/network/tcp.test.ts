@@ -8,6 +8,7 @@ import {
 import { systemClock } from '../../../src/core/util/clock.js';
 import { ConnectionError } from '../../../src/core/util/errors.js';
 import { modernBroker, ranges43 } from '../../support/broker-scripts.js';
+import { FakeClock } from '../../support/fake-clock.js';
 import { startScriptedBroker } from '../../support/scripted-broker.js';
 
 const servers: Server[] = [];
@@ -62,6 +63,29 @@ test('a name that does not resolve is a ConnectionError that says so', async () 
   await expect(opening).rejects.toThrow(
     /no-such-host\.invalid:9092: the host name does not resolve/,
   );
+});
+
+test('a name that is looked up for ever is given up on with the setup timeout', async () => {
+  const clock = new FakeClock();
+  const transport = tcpTransport({ clock, lookup: () => undefined });
+  const opening = Connection.open({ ...optionsFor('broker.test', 9092), clock, transport });
+  const failed = expect(opening).rejects.toThrow(
+    /broker\.test:9092: the host name did not resolve/,
+  );
+  clock.advance(5000);
+  await failed;
+  expect(clock.pending).toBe(0);
+});
+
+test('nothing is waited for any more where the look-up is called off', async () => {
+  const clock = new FakeClock();
+  const transport = tcpTransport({ clock, lookup: () => undefined });
+  const abort = new AbortController();
+  const options = { ...optionsFor('broker.test', 9092), clock, transport };
+  const opening = Connection.open(options, abort.signal);
+  abort.abort();
+  await expect(opening).rejects.toMatchObject({ code: 'ABORTED' });
+  expect(clock.pending).toBe(0);
 });
 
 test('every address of a name is tried until one answers', async () => {
