@@ -2,6 +2,7 @@ import { lookup as systemLookup } from 'node:dns';
 import { connect, type Socket } from 'node:net';
 import type { Cancel, Clock } from '../util/clock.js';
 import { ConnectionError } from '../util/errors.js';
+import { AddressOrder } from './address-order.js';
 import {
   formatAddress,
   type Address,
@@ -31,15 +32,23 @@ export type Lookup = (
 
 /** Plain TCP. Tries every address that a host name resolves to, one after the other (KIP-302). */
 export function tcpTransport({ clock, lookup = systemLookup }: TcpOptions): Transport {
+  const order = new AddressOrder();
   return {
     open(address, events, { setupTimeoutMs }) {
-      return new TcpLink(address, events, clock, lookup, setupTimeoutMs);
+      return new TcpLink(address, events, { clock, lookup, order, setupTimeoutMs });
     },
   };
 }
 
+interface TcpLinkOptions extends Required<TcpOptions> {
+  readonly order: AddressOrder;
+  readonly setupTimeoutMs: number;
+}
+
 class TcpLink implements Link {
   private socket: Socket | undefined;
+  /** The address that the connection was opened to. */
+  private openIp: string | undefined;
   private isClosed = false;
   private readonly deadline: number;
   private readonly cancelLookup: Cancel;
@@ -47,10 +56,9 @@ class TcpLink implements Link {
   constructor(
     private readonly address: Address,
     private readonly events: LinkEvents,
-    private readonly clock: Clock,
-    lookup: Lookup,
-    private readonly setupTimeoutMs: number,
+    private readonly options: TcpLinkOptions,
   ) {
+    const { clock, lookup, order, setupTimeoutMs } = options;
     this.deadline = clock.monotonic() + setupTimeoutMs;
     this.cancelLookup = clock.schedule(setupTimeoutMs, () => {
       const allowed = Math.round(setupTimeoutMs);
@@ -62,7 +70,8 @@ class TcpLink implements Link {
       if (error !== null) {
         this.close(this.failure(`the host name does not resolve (${error.code ?? ''})`, error));
       } else {
-        this.tryNext(found.map(({ address: ip }) => ip));
+        const ips = found.map(({ address: ip }) => ip);
+        this.tryNext(order.of(address.host, ips));
       }
     });
   }
@@ -84,6 +93,7 @@ class TcpLink implements Link {
   }
 
   destroy(error?: Error): void {
+    if (error !== undefined) this.noteBroken();
     this.close(error);
   }
 
@@ -94,12 +104,11 @@ class TcpLink implements Link {
       this.close(this.failure(reason, previous));
       return;
     }
-    const share = (this.deadline - this.clock.monotonic()) / ips.length;
+    const share = (this.deadline - this.options.clock.monotonic()) / ips.length;
     this.attempt(ip, share, (error) => this.tryNext(rest, error));
   }
 
   private attempt(ip: string, timeoutMs: number, onFailure: (error: Error) => void): void {
-    let isOpen = false;
     let failed: Error | undefined;
     const socket = connect({
       host: ip,
@@ -116,11 +125,12 @@ class TcpLink implements Link {
       },
     });
     this.socket = socket;
-    const cancel = this.clock.schedule(Math.max(1, timeoutMs), () =>
-      socket.destroy(new Error(`no connection within ${Math.round(this.setupTimeoutMs)} ms`)),
+    const { clock, setupTimeoutMs } = this.options;
+    const cancel = clock.schedule(Math.max(1, timeoutMs), () =>
+      socket.destroy(new Error(`no connection within ${Math.round(setupTimeoutMs)} ms`)),
     );
     socket.once('connect', () => {
-      isOpen = true;
+      this.openIp = ip;
       cancel();
       this.events.onOpen();
     });
@@ -129,9 +139,18 @@ class TcpLink implements Link {
     socket.once('close', () => {
       cancel();
       if (this.isClosed) return;
-      if (isOpen) this.close(failed);
-      else onFailure(failed ?? new Error('the connection was closed'));
+      if (this.openIp === undefined) {
+        onFailure(failed ?? new Error('the connection was closed'));
+        return;
+      }
+      this.noteBroken();
+      this.close(failed);
     });
+  }
+
+  private noteBroken(): void {
+    const { openIp } = this;
+    if (openIp !== undefined) this.options.order.noteBroken(this.address.host, openIp);
   }
 
   private close(error: Error | undefined): void {

@@ -28,10 +28,13 @@ function optionsFor(host: string, port: number): ConnectionOptions {
   };
 }
 
-async function serve(onSocket: (socket: Socket) => void): Promise<number> {
+async function serve(
+  onSocket: (socket: Socket) => void,
+  { host, port } = { host: '127.0.0.1', port: 0 },
+): Promise<number> {
   const server = createServer(onSocket);
   servers.push(server);
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise<void>((resolve) => server.listen(port, host, resolve));
   return (server.address() as AddressInfo).port;
 }
 
@@ -102,6 +105,26 @@ test('every address of a name is tried until one answers', async () => {
   });
   expect((await connection.request('ApiVersions', 0, {})).errorCode).toBe(0);
   connection.close();
+});
+
+test('an address of a name whose connections break gives way to the next one', async () => {
+  await using broker = await startScriptedBroker(modernBroker(ranges43));
+  // Accepts connections, but is no broker, or none that works.
+  await serve((socket) => socket.destroy(), { host: '127.0.0.2', port: broker.port });
+  const transport = tcpTransport({
+    clock: systemClock,
+    lookup: (_host, _options, done) =>
+      done(null, [{ address: '127.0.0.2' }, { address: '127.0.0.1' }]),
+  });
+  const options = { ...optionsFor('broker.test', broker.port), transport };
+  const first = await Connection.open(options);
+  await expect(first.request('ApiVersions', 0, {})).rejects.toMatchObject({ code: 'DISCONNECTED' });
+  const second = await Connection.open(options);
+  expect((await second.request('ApiVersions', 0, {})).errorCode).toBe(0);
+  second.close();
+  const third = await Connection.open(options);
+  expect((await third.request('ApiVersions', 0, {})).errorCode).toBe(0);
+  third.close();
 });
 
 test('what is pending is rejected when the peer ends its side', async () => {

@@ -1,0 +1,16 @@
+/**
+ * In which order the addresses of host names are tried: those first that follow the one whose
+ * connection broke last. It may accept connections and be no broker, or none that works.
+ */
+export class AddressOrder {
+  private readonly broken = new Map<string, string>();
+
+  of(host: string, ips: readonly string[]): string[] {
+    const next = ips.indexOf(this.broken.get(host) ?? '') + 1;
+    return [...ips.slice(next), ...ips.slice(0, next)];
+  }
+
+  noteBroken(host: string, ip: string): void {
+    this.broken.set(host, ip);
+  }
+}
