@@ -168,6 +168,11 @@ export class Cluster {
     this.keeper.request();
   }
 
+  /** Believes nothing any more of what was told of topics, and asks soon: it may have changed. */
+  askAnewOf(topics: readonly string[]): void {
+    this.keeper.askAnew(topics);
+  }
+
   /** Takes in a leader that a refused request was told of (KIP-951). */
   hint(hint: LeaderHint, endpoints: readonly NodeEndpoint[]): void {
     this.keeper.hint(hint, endpoints);

@@ -97,6 +97,13 @@ export class MetadataKeeper {
     this.schedule();
   }
 
+  /** Believes nothing any more of what was told of topics, and asks soon. */
+  askAnew(topics: readonly string[]): void {
+    this.current = forgetTopics(this.current, (name) => !topics.includes(name));
+    this.markUsed(topics);
+    this.request();
+  }
+
   /** Asks soon for what is in use, if anything is. */
   requestIfUsed(): void {
     if (this.isInUse) this.request();

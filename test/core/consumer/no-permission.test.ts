@@ -1,4 +1,4 @@
-import { retry } from 'rxjs';
+import { retry, tap, type Observable } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   ackEach,
@@ -18,6 +18,7 @@ const GROUP = 'billing';
 const FOR_GOOD = 100_000;
 
 const noGroup: ConsumerOptions = { autoOffsetReset: 'earliest', ack: 'manual' };
+const latest: ConsumerOptions = { ...noGroup, autoOffsetReset: 'latest' };
 const classic: ConsumerOptions = { ...noGroup, groupId: GROUP, groupProtocol: 'classic' };
 const modern: ConsumerOptions = { ...noGroup, groupId: GROUP, groupProtocol: 'consumer' };
 const either: ConsumerOptions = { ...noGroup, groupId: GROUP };
@@ -146,6 +147,24 @@ describe('a consumer without permission', () => {
     expect(committed(sim.cluster, GROUP, TOPIC)).toBe(of(TOPIC));
     expect(committed(sim.cluster, GROUP, 'secret')).toBe(10);
     expect(membersOf(sim.cluster, GROUP)).toBe(0);
+  });
+
+  it.each<[string, (sim: Simulation) => Observable<unknown>]>([
+    ['topics', (sim) => fromTopics(sim.kafka(), TOPIC, latest)],
+    ['partitions', (sim) => fromPartitions(sim.kafka(), [partition], latest)],
+  ])('begins where it would have begun without having been refused: %s', async (_, source) => {
+    await using sim = await start();
+    sim.cluster.failNext('Metadata', 'TOPIC_AUTHORIZATION_FAILED');
+    const refused: unknown[] = [];
+    const stream = source(sim).pipe(tap({ error: (error) => refused.push(error) }), retry(1));
+    const seen = new Seen(stream);
+    await sim.advance(1000);
+    expect(refused).toHaveLength(1);
+    fill(sim, TOPIC, 0, 3);
+    await sim.until(() => seen.isOver || seen.values.length > 0);
+    await sim.advance(1000);
+    expect(seen.error).toBeUndefined();
+    expect(seen.values).toHaveLength(3);
   });
 
   it('is told of, again and again, when it may not know the name of what it was assigned', async () => {

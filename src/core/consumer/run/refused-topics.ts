@@ -1,4 +1,4 @@
-import type { Cluster, ClusterMetadata } from '../../cluster/index.js';
+import type { Cluster, ClusterMetadata, TopicMetadata } from '../../cluster/index.js';
 import { brokerError, type BrokerError } from '../../protocol/index.js';
 import type { KafkaError } from '../../util/errors.js';
 import { consumerError } from '../errors.js';
@@ -11,15 +11,33 @@ import type { RunSource } from './run-source.js';
 export function refusalOf(source: RunSource, { topics }: ClusterMetadata): KafkaError | undefined {
   if (source.type !== 'topics') return undefined;
   for (const topic of source.topics) {
-    const error = brokerError(topics.get(topic)?.errorCode ?? 0);
+    const error = errorOf(topics.get(topic));
     if (isForGood(error)) return consumerError(`consume ${topic}`, error, { topic });
   }
   return undefined;
 }
 
-/** What was refused before may be granted by now. */
+/** What was refused before may be granted by now: it isn't believed until it is told again. */
 export function askAnewOfRefused(source: RunSource, cluster: Cluster): void {
-  if (refusalOf(source, cluster.metadata) !== undefined) cluster.requestMetadataUpdate();
+  const { topics } = cluster.metadata;
+  const refused = topicsOf(source).filter((name) => isForGood(errorOf(topics.get(name))));
+  if (refused.length > 0) cluster.askAnewOf(refused);
+}
+
+/** Those that are consumed whatever there is in the cluster. */
+function topicsOf(source: RunSource): readonly string[] {
+  switch (source.type) {
+    case 'topics':
+      return source.topics;
+    case 'partitions':
+      return [...new Set(source.ranges.map(({ topic }) => topic))];
+    case 'pattern':
+      return [];
+  }
+}
+
+function errorOf(topic: TopicMetadata | undefined): BrokerError {
+  return brokerError(topic?.errorCode ?? 0);
 }
 
 function isForGood({ code, isRetriable }: BrokerError): boolean {

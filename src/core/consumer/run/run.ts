@@ -126,8 +126,8 @@ export class ConsumerRun {
       noteWhereabouts(this.partitions, metadata, this.positions);
       this.flow.wakeFetching();
     });
-    if (source.type === 'topics') this.topicSizes.subscribed(source.topics);
     askAnewOfRefused(source, this.context.cluster);
+    if (source.type === 'topics') this.topicSizes.subscribed(source.topics);
     this.committer?.start();
     this.watchdog.start();
     this.membership.join();
