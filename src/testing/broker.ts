@@ -128,7 +128,7 @@ export class Broker {
     const answer = await this.interceptedOr(request, () => {
       const failure = faults.takeFailure(api, id);
       if (failure === undefined) return handler.handle(request, this.context);
-      return handler.fail(request, failure);
+      return handler.fail(request, failure, this.context);
     });
     await this.pause(faults.delayFor(api, id), request.signal);
     if (faults.takeDrop(api, id, 'after')) return CLOSE;

@@ -34,14 +34,14 @@ export interface Handler<A extends Api = Api> {
   readonly api: A;
   handle(request: IncomingRequest<A>, context: HandlerContext): Answer<A> | Promise<Answer<A>>;
   /** The usual answer with an error code wherever there may be one. */
-  fail(request: IncomingRequest<A>, errorCode: number): Answer<A>;
+  fail(request: IncomingRequest<A>, errorCode: number, context: HandlerContext): Answer<A>;
 }
 
 /** Of any API. Only the request that a handler was registered for reaches it. */
 export interface AnyHandler {
   readonly api: Api;
   handle(request: IncomingRequest, context: HandlerContext): AnyAnswer | Promise<AnyAnswer>;
-  fail(request: IncomingRequest, errorCode: number): AnyAnswer;
+  fail(request: IncomingRequest, errorCode: number, context: HandlerContext): AnyAnswer;
 }
 
 export type AnyAnswer = object | typeof NO_ANSWER | typeof HANG_UP;

@@ -1,5 +1,5 @@
 import { apis, ZERO_UUID, type RequestOf, type ResponseInput } from '../../core/protocol/index.js';
-import { Errors } from '../error-codes.js';
+import { errorCodeOf, Errors } from '../error-codes.js';
 import type { Cluster } from '../state/cluster.js';
 import { NO_LEADER, type Partition } from '../state/partition.js';
 import { orRejection, Rejection } from '../state/rejection.js';
@@ -12,6 +12,9 @@ type TopicAnswer = ResponseInput<typeof apis.Metadata>['topics'][number];
 
 /** Versions 10 and 11 have room for ids but brokers refuse them. */
 const FIRST_VERSION_BY_ID = 12;
+const FIRST_VERSION_WITH_ERROR = 13;
+/** Not of single topics but of the whole answer (KIP-1102). */
+const REBOOTSTRAP_REQUIRED = errorCodeOf('REBOOTSTRAP_REQUIRED');
 
 /** Each operation that exists for the resource, as a broker without an authorizer grants it. */
 const ALL_TOPIC_OPERATIONS = 0b1101_1111_1000;
@@ -32,7 +35,12 @@ export const metadata = defineHandler(apis.Metadata, {
         : {}),
     };
   },
-  fail: refuse,
+  fail(request, errorCode, { cluster }) {
+    if (errorCode === REBOOTSTRAP_REQUIRED && request.version >= FIRST_VERSION_WITH_ERROR) {
+      return { errorCode, brokers: [], topics: [] };
+    }
+    return { ...refuse(request, errorCode), ...clusterOf(cluster) };
+  },
 });
 
 function refuse({ body, version }: Request, errorCode: number) {

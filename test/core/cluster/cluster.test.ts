@@ -357,14 +357,9 @@ describe('starting again from the bootstrap servers', () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client();
     await ensure(sim, client, 'a');
-    const undo = sim.cluster.intercept('Metadata', () => ({
-      brokers: [],
-      topics: [],
-      errorCode: 129,
-    }));
+    sim.cluster.failNext('Metadata', 'REBOOTSTRAP_REQUIRED');
     client.requestMetadataUpdate();
     await sim.until(() => sim.eventsOf('rebootstrapped').length > 0);
-    undo();
     await sim.until(() => client.metadata.brokers.size > 0);
     expect(sim.eventsOf('rebootstrapped')[0]!.reason).toMatch(/asked for it/);
   });
@@ -385,7 +380,7 @@ describe('starting again from the bootstrap servers', () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client({ metadataRecoveryStrategy: 'none' });
     await ensure(sim, client, 'a');
-    sim.cluster.intercept('Metadata', () => ({ brokers: [], topics: [], errorCode: 129 }));
+    sim.cluster.failNext('Metadata', 'REBOOTSTRAP_REQUIRED', 100);
     const refreshed = client.refresh({ deadline: sim.clock.monotonic() + MINUTE });
     expect(await rejectionOf(sim.run(refreshed))).toMatchObject({ code: 'REBOOTSTRAP_REQUIRED' });
     await sim.advance(MINUTE);

@@ -140,3 +140,15 @@ test('permissions are told when asked for', async () => {
   const silent = await ask(new EmbeddedClient(cluster), ['orders'], 9);
   expect(silent.topics[0]!.topicAuthorizedOperations).toBe(-2147483648);
 });
+
+test('fails for each topic that was asked for, or as a whole where the error is of that', async () => {
+  await using cluster = await start();
+  const client = new EmbeddedClient(cluster);
+  cluster.failNext('Metadata', 'TOPIC_AUTHORIZATION_FAILED');
+  const refused = await ask(client, ['orders'], 13);
+  expect(refused.topics).toMatchObject([{ error: 'TOPIC_AUTHORIZATION_FAILED', partitions: [] }]);
+  expect(refused.brokers).toHaveLength(1);
+  cluster.failNext('Metadata', 'REBOOTSTRAP_REQUIRED');
+  const sentAway = await ask(client, ['orders'], 13);
+  expect(sentAway).toMatchObject({ errorCode: 129, brokers: [], topics: [] });
+});
