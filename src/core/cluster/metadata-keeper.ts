@@ -277,6 +277,8 @@ export class MetadataKeeper {
         ? new AuthorizationError(message, { code })
         : new KafkaError(message, { code, isRetriable });
     }
+    // To a broker that is starting no topic exists, nor even itself.
+    if (answer.brokers.length === 0) throw knowsNobody();
     this.answered = this.questions;
     this.failures = 0;
     this.silentSince = undefined;
@@ -348,4 +350,11 @@ export class MetadataKeeper {
     const what = reasons.length === 0 ? 'about the cluster' : `where to find ${reasons.join(', ')}`;
     return new TimeoutError(`No broker told in time ${what}${why}`, { cause });
   }
+}
+
+function knowsNobody(): KafkaError {
+  return new KafkaError('The broker that was asked for metadata knows of no broker yet', {
+    code: 'BROKER_NOT_AVAILABLE',
+    isRetriable: true,
+  });
 }

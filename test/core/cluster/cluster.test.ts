@@ -307,6 +307,22 @@ describe('what is known of the cluster', () => {
     expect(again.topics.get('secret')!.errorCode).toBe(0);
   });
 
+  it('stays what it is where a broker that is starting knows of none yet', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'a');
+    let answers = 0;
+    sim.cluster.intercept('Metadata', () => {
+      const unknown = { errorCode: 3, name: 'a', partitions: [] };
+      return answers++ < 2 ? { brokers: [], topics: [unknown] } : undefined;
+    });
+    await sim.run(client.refresh({ deadline: sim.clock.monotonic() + MINUTE }));
+    expect(answers).toBe(3);
+    const changes = sim.eventsOf('metadata-changed').flatMap((event) => event.changes);
+    expect(changes).not.toContainEqual({ type: 'topic-removed', topic: 'a' });
+    expect(client.metadata.topics.get('a')!.partitions).toHaveLength(1);
+  });
+
   it('waits for a topic that is still being created', async () => {
     await using sim = await Simulation.start({ autoCreateTopicsEnable: false });
     const client = sim.client();
