@@ -83,11 +83,14 @@ export class BrokerChannel {
    */
   async ready(): Promise<void> {
     const { signal } = this.abort;
+    const { clock } = this.options;
     if (signal.aborted) throw signal.reason as Error;
     if (!this.isOpen) await (this.opening ??= this.open());
-    const { clock } = this.options;
     const mutedMs = this.mutedUntil - clock.monotonic();
-    if (mutedMs > 0) await pause(clock, mutedMs, [signal]);
+    if (mutedMs <= 0) return;
+    await pause(clock, mutedMs, [signal]);
+    // Meanwhile the connection may have broken, or was idle for too long.
+    await this.ready();
   }
 
   /** The version to use for an API. Only when ready. */

@@ -564,6 +564,19 @@ describe('connections', () => {
 });
 
 describe('throttling', () => {
+  it('may outlive the connection, which is open again afterwards', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client({ connectionsMaxIdleMs: 1000 });
+    await ensure(sim, client, 'a');
+    const channel = client.channel(1, 'fetch');
+    await sim.run(channel.ready());
+    sim.cluster.throttle('ListOffsets', 5000);
+    await sim.run(channel.send('ListOffsets', 5, { replicaId: -1, topics: [] }));
+    await sim.run(channel.ready());
+    expect(sim.eventsOf('disconnected').at(-1)).toMatchObject({ purpose: 'fetch' });
+    expect(channel.isReady).toBe(true);
+  });
+
   it('keeps the client from using that connection, and no other, for as long as it is told', async () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client();
