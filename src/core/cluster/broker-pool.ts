@@ -69,11 +69,21 @@ export class BrokerPool {
       (id) => this.channels.get(keyOf(id, 'control', this.shared))?.isReady === true,
     );
     if (connected !== undefined) return connected;
-    const healthy = ids.filter(
-      (id) => this.channels.get(keyOf(id, 'control', this.shared))?.isFailing !== true,
-    );
+    const healthy = ids.filter((id) => !this.isFailing(id));
     const among = healthy.length > 0 ? healthy : ids;
     return among[this.turn++ % among.length]!;
+  }
+
+  /** Another broker than the one that was asked last, in turn, if there is any that may be reached. */
+  after(nodeId: number): number {
+    const ids = this.usableIds();
+    const next = ids.indexOf(nodeId) + 1;
+    const inTurn = [...ids.slice(next), ...ids.slice(0, next)];
+    return inTurn.find((id) => !this.isFailing(id)) ?? this.any();
+  }
+
+  private isFailing(nodeId: number): boolean {
+    return this.channels.get(keyOf(nodeId, 'control', this.shared))?.isFailing === true;
   }
 
   /** The brokers that may be asked. */

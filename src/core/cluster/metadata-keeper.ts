@@ -62,6 +62,8 @@ export class MetadataKeeper {
   /** On the monotonic clock: nothing is asked before, but what is urgent. */
   private notBefore = 0;
   private questions = 0;
+  /** The broker that was asked last. */
+  private lastAsked: number | undefined;
   /** Number of the last question that was answered. */
   private answered = 0;
   private failures = 0;
@@ -247,10 +249,19 @@ export class MetadataKeeper {
     this.waiters.clear();
   }
 
+  /** One that may be cut off from the others, for it told nothing new twice or couldn't, gives way. */
+  private whomToAsk(): number {
+    const { lastAsked, fruitless, failures, pool } = this;
+    const givesWay = failures > 0 || fruitless > 1;
+    return givesWay && lastAsked !== undefined ? pool.after(lastAsked) : pool.any();
+  }
+
   /** Asks and takes the answer in; tells whether there was anything new in it. */
   private async fetch(): Promise<boolean> {
     const { clock, allowAutoCreateTopics, metadataRecoveryStrategy } = this.options;
-    const channel = this.pool.channel(this.pool.any(), 'control');
+    const nodeId = this.whomToAsk();
+    this.lastAsked = nodeId;
+    const channel = this.pool.channel(nodeId, 'control');
     await channel.ready();
     const version = channel.version(Metadata);
     const { oldestUse } = this;

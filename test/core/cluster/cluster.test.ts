@@ -21,6 +21,16 @@ function ensure(sim: Simulation, client: Cluster, ...topics: string[]) {
   return sim.run(client.ensureTopics(topics, { deadline: sim.clock.monotonic() + MINUTE }));
 }
 
+/** The broker that a client asks for metadata. */
+async function brokerAsked(sim: Simulation, client: Cluster): Promise<number> {
+  const refresh = () => sim.run(client.refresh({ deadline: sim.clock.monotonic() + MINUTE }));
+  const asked = () => sim.cluster.inspect().brokers.map(({ requests: of }) => of['Metadata'] ?? 0);
+  await refresh();
+  const before = asked();
+  await refresh();
+  return sim.cluster.brokerIds[asked().findIndex((count, i) => count > before[i]!)]!;
+}
+
 /** Refuses connections to a broker, or holds them open without a word. */
 function mistreat(sim: Simulation, host: string, how: 'refuse' | 'swallow') {
   const { transport } = sim.cluster;
@@ -305,6 +315,39 @@ describe('what is known of the cluster', () => {
     undo();
     const again = await ensure(sim, client, 'secret');
     expect(again.topics.get('secret')!.errorCode).toBe(0);
+  });
+
+  it('is asked of others where a broker keeps telling the same, for it may be cut off', async () => {
+    await using sim = await Simulation.start({ brokers: 3, topics: { a: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'a');
+    const broker = await brokerAsked(sim, client);
+    const told = [...client.metadata.brokers.values()].map(({ id: nodeId, host, port }) => ({
+      nodeId,
+      host,
+      port,
+    }));
+    // It never hears of the new leader.
+    sim.cluster.intercept('Metadata', () => ({ brokers: told, topics: [] }), { broker });
+    const { leader } = client.metadata.topics.get('a')!.partitions[0]!;
+    sim.cluster.moveLeader('a', 0, (leader % 3) + 1);
+    const start = sim.clock.monotonic();
+    while (client.metadata.topics.get('a')!.partitions[0]!.leader === leader) {
+      client.requestMetadataUpdate();
+      await sim.advance(100);
+      expect(sim.clock.monotonic() - start).toBeLessThan(5000);
+    }
+  });
+
+  it('is asked of another where a broker can not tell', async () => {
+    await using sim = await Simulation.start({ brokers: 3, topics: { a: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'a');
+    const broker = await brokerAsked(sim, client);
+    sim.cluster.intercept('Metadata', () => BROKEN, { broker });
+    const before = requests(sim, 'Metadata');
+    await sim.run(client.refresh({ deadline: sim.clock.monotonic() + MINUTE }));
+    expect(requests(sim, 'Metadata') - before).toBeLessThanOrEqual(2);
   });
 
   it('stays what it is where a broker that is starting knows of none yet', async () => {
