@@ -18,12 +18,16 @@ export interface Clock {
   yield(task: () => void): Cancel;
 }
 
+/** Node fires timers that are to take longer at once. */
+const LONGEST_TIMER_MS = 0x7fff_ffff;
+
 /** The clock of the machine. */
 export const systemClock: Clock = {
   now: () => Date.now(),
   monotonic: () => performance.now(),
   random: () => Math.random(),
   schedule(delayMs, task) {
+    if (delayMs > LONGEST_TIMER_MS) return scheduleLong(delayMs, task);
     const timer = setTimeout(task, delayMs);
     return () => clearTimeout(timer);
   },
@@ -32,3 +36,10 @@ export const systemClock: Clock = {
     return () => clearImmediate(immediate);
   },
 };
+
+function scheduleLong(delayMs: number, task: () => void): Cancel {
+  let cancel = systemClock.schedule(LONGEST_TIMER_MS, () => {
+    cancel = systemClock.schedule(delayMs - LONGEST_TIMER_MS, task);
+  });
+  return () => cancel();
+}
