@@ -84,7 +84,8 @@ export class MetadataKeeper {
 
   /** What is known of a topic, which counts as used from now on. */
   topic(name: string): TopicMetadata | undefined {
-    this.use([name]);
+    this.usedAt.set(name, this.options.clock.monotonic());
+    this.wakeUp();
     return this.current.topics.get(name);
   }
 
@@ -115,7 +116,8 @@ export class MetadataKeeper {
   ensure(topics: readonly string[], options: WaitOptions): Promise<ClusterMetadata> {
     if (topics.some((name) => !this.usedAt.has(name))) this.isUrgent = true;
     if (topics.every((name) => this.isUsable(name))) {
-      this.use(topics);
+      this.markUsed(topics);
+      this.wakeUp();
       return Promise.resolve(this.current);
     }
     return this.wait({ topics, wantsNews: false }, options);
@@ -178,11 +180,6 @@ export class MetadataKeeper {
     else this.cancelTimer = clock.schedule(dueAt - now, () => this.ask());
   }
 
-  private use(topics: readonly string[]): void {
-    this.markUsed(topics);
-    if (this.isAtRest) this.schedule();
-  }
-
   private markUsed(topics: readonly string[]): void {
     const now = this.options.clock.monotonic();
     for (const name of topics) this.usedAt.set(name, now);
@@ -193,9 +190,10 @@ export class MetadataKeeper {
     this.cancelTimer = undefined;
   }
 
-  /** What is known grows old: nothing was in use when it was last asked for in vain. */
-  private get isAtRest(): boolean {
-    return this.updatedAt !== undefined && this.cancelTimer === undefined && !this.isAsking;
+  /** What is known grows old where nothing was in use when it was last asked for in vain. */
+  private wakeUp(): void {
+    const isAtRest = this.cancelTimer === undefined && !this.isAsking;
+    if (isAtRest && this.updatedAt !== undefined) this.schedule();
   }
 
   /** Whether a topic was used lately. */
