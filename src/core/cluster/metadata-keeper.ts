@@ -1,7 +1,7 @@
 import { apis, brokerError } from '../protocol/index.js';
 import { backoffMs } from '../util/backoff.js';
 import type { Cancel } from '../util/clock.js';
-import { AuthorizationError, KafkaError, TimeoutError } from '../util/errors.js';
+import { AuthorizationError, KafkaError } from '../util/errors.js';
 import type { BrokerPool } from './broker-pool.js';
 import {
   applyLeaderHint,
@@ -16,8 +16,8 @@ import {
   type NodeEndpoint,
   type TopicMetadata,
 } from './metadata.js';
+import { isUsable, MetadataWaiters, notTold, type Wanted } from './metadata-waiters.js';
 import type { ClusterOptions } from './options.js';
-import { within } from './wait.js';
 
 const { Metadata } = apis;
 const FIRST_VERSION_THAT_CAN_ASK_FOR_NOTHING = 1;
@@ -27,16 +27,6 @@ export type MetadataListener = (
   metadata: ClusterMetadata,
   changes: readonly MetadataChange[],
 ) => void;
-
-interface Waiter {
-  readonly topics: readonly string[];
-  /** Number of the first question that was asked after the wait began. */
-  readonly from: number;
-  /** Whether only such an answer will do, whatever is known already. */
-  readonly wantsNews: boolean;
-  readonly resolve: (metadata: ClusterMetadata) => void;
-  readonly reject: (error: Error) => void;
-}
 
 interface WaitOptions {
   /** On the monotonic clock. */
@@ -54,7 +44,7 @@ export class MetadataKeeper {
   updatedAt: number | undefined;
   private readonly usedAt = new Map<string, number>();
   private readonly listeners = new Set<MetadataListener>();
-  private readonly waiters = new Set<Waiter>();
+  private readonly waiters = new MetadataWaiters();
   private isAsking = false;
   private isWanted = false;
   /** A topic is needed that was never asked for: there is nothing to be patient about. */
@@ -115,7 +105,7 @@ export class MetadataKeeper {
   /** Waits until every topic is known, or known to be out of reach. */
   ensure(topics: readonly string[], options: WaitOptions): Promise<ClusterMetadata> {
     if (topics.some((name) => !this.usedAt.has(name))) this.isUrgent = true;
-    if (topics.every((name) => this.isUsable(name))) {
+    if (topics.every((name) => isUsable(this.current, name))) {
       this.markUsed(topics);
       this.wakeUp();
       return Promise.resolve(this.current);
@@ -137,29 +127,30 @@ export class MetadataKeeper {
   close(error: Error): void {
     this.closing.abort(error);
     this.stopTimer();
-    this.rejectAll(error);
+    this.waiters.rejectAll(error);
     this.listeners.clear();
   }
 
   private wait(
-    { topics, wantsNews }: Pick<Waiter, 'topics' | 'wantsNews'>,
+    wanted: Omit<Wanted, 'from'>,
     { deadline, signal }: WaitOptions,
   ): Promise<ClusterMetadata> {
-    let waiter: Waiter | undefined;
-    const from = this.questions + 1;
-    const found = new Promise<ClusterMetadata>((resolve, reject) => {
-      waiter = { topics, wantsNews, from, resolve, reject };
-      this.waiters.add(waiter);
-    });
     const { clock } = this.options;
-    this.markUsed(topics);
+    const found = this.waiters.wait(
+      { ...wanted, from: this.questions + 1 },
+      {
+        clock,
+        timeoutMs: deadline - clock.monotonic(),
+        signals: [this.closing.signal, signal],
+        onTimeout: () => {
+          const cause = this.failures > 0 ? this.lastFailure : undefined;
+          return notTold(wanted.topics, this.current, cause);
+        },
+      },
+    );
+    this.markUsed(wanted.topics);
     this.schedule();
-    return within(found, {
-      clock,
-      timeoutMs: deadline - clock.monotonic(),
-      signals: [this.closing.signal, signal],
-      onTimeout: () => this.timedOut(topics),
-    }).finally(() => this.waiters.delete(waiter!));
+    return found;
   }
 
   /** Sees to it that it is asked when it is time, which may be now. */
@@ -168,7 +159,7 @@ export class MetadataKeeper {
     this.stopTimer();
     const { clock, metadataMaxAgeMs } = this.options;
     const now = clock.monotonic();
-    const isAwaited = this.isWanted || this.waiters.size > 0;
+    const isAwaited = this.isWanted || !this.waiters.isEmpty;
     if (!isAwaited && !this.isInUse) return;
     const isHurried = isAwaited || this.failures > 0;
     const staleAt = (this.updatedAt ?? now) + metadataMaxAgeMs;
@@ -211,7 +202,7 @@ export class MetadataKeeper {
   private ask(): void {
     this.isAsking = true;
     this.questions++;
-    this.isAskedFor = this.isWanted || this.waiters.size > 0;
+    this.isAskedFor = this.isWanted || !this.waiters.isEmpty;
     const { clock, retryBackoffMaxMs } = this.options;
     if (clock.monotonic() > this.notBefore + retryBackoffMaxMs) this.fruitless = 0;
     this.isWanted = false;
@@ -231,7 +222,7 @@ export class MetadataKeeper {
       this.lastFailure = failure;
       if (!(failure instanceof KafkaError) || !failure.isRetriable) {
         // Waiting doesn't cure it: wrong credentials, say.
-        this.rejectAll(failure as Error);
+        this.waiters.rejectAll(failure as Error);
       }
       this.considerRebootstrap();
     }
@@ -240,11 +231,6 @@ export class MetadataKeeper {
     const waitMs = backoffMs(attempts, retryBackoffMs, retryBackoffMaxMs, clock.random());
     this.notBefore = clock.monotonic() + waitMs;
     this.schedule();
-  }
-
-  private rejectAll(error: Error): void {
-    for (const { reject } of this.waiters) reject(error);
-    this.waiters.clear();
   }
 
   /** One that may be cut off from the others, for it told nothing new twice or couldn't, gives way. */
@@ -263,7 +249,7 @@ export class MetadataKeeper {
     await channel.ready();
     const version = channel.version(Metadata);
     const { oldestUse } = this;
-    const awaited = new Set([...this.waiters].flatMap(({ topics }) => topics));
+    const { topics: awaited } = this.waiters;
     for (const [name, usedAt] of this.usedAt) {
       if (usedAt < oldestUse && !awaited.has(name)) this.usedAt.delete(name);
     }
@@ -304,27 +290,7 @@ export class MetadataKeeper {
     // The bootstrap connection has done its work as soon as real brokers are known.
     if (changes.some(({ type }) => type === 'brokers')) this.pool.prune();
     for (const listener of [...this.listeners]) listener(metadata, changes);
-    for (const waiter of [...this.waiters]) {
-      if (!this.isSatisfied(waiter)) continue;
-      this.waiters.delete(waiter);
-      waiter.resolve(this.current);
-    }
-  }
-
-  private isSatisfied({ topics, from, wantsNews }: Waiter): boolean {
-    const isNews = this.answered >= from;
-    if (wantsNews && !isNews) return false;
-    return topics.every((name) => this.isUsable(name) || (isNews && this.isHopeless(name)));
-  }
-
-  private isUsable(name: string): boolean {
-    return this.current.topics.get(name)?.partitions.some(({ leader }) => leader >= 0) === true;
-  }
-
-  /** Whether the cluster has told why the topic can't be used, and waiting doesn't change it. */
-  private isHopeless(name: string): boolean {
-    const code = this.current.topics.get(name)?.errorCode ?? 0;
-    return code !== 0 && !brokerError(code).isRetriable;
+    this.waiters.settle(this.current, this.answered);
   }
 
   /** No known broker answers, or not for too long: start again from the beginning (KIP-899, 1102). */
@@ -346,18 +312,6 @@ export class MetadataKeeper {
     this.pool.reset();
     if (this.isInUse) this.isWanted = true;
     this.options.onEvent({ type: 'rebootstrapped', reason });
-  }
-
-  private timedOut(topics: readonly string[]): TimeoutError {
-    const missing = topics.filter((name) => !this.isUsable(name));
-    const reasons = missing.map((name) => {
-      const code = this.current.topics.get(name)?.errorCode;
-      return code === undefined || code === 0 ? name : `${name} (${brokerError(code).name})`;
-    });
-    const cause = this.failures > 0 ? this.lastFailure : undefined;
-    const why = cause instanceof Error ? `; the last attempt failed: ${cause.message}` : '';
-    const what = reasons.length === 0 ? 'about the cluster' : `where to find ${reasons.join(', ')}`;
-    return new TimeoutError(`No broker told in time ${what}${why}`, { cause });
   }
 }
 
