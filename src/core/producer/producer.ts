@@ -49,8 +49,6 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   readonly engine: ProducerEngine;
   private readonly events = new Subject<ProducerEvent>();
   private readonly sends: SendQueue;
-  /** Where it has connections of its own: for transactions. */
-  private readonly own: Cluster | undefined;
 
   /** @internal Made by `kafka.producer()`. */
   constructor(cluster: Cluster, clock: Clock, options: ProducerOptions & SerializerOptions<K, V>) {
@@ -58,16 +56,19 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
     this.lifecycle = this.events.asObservable();
-    this.own = resolved.transactionalId === undefined ? undefined : cluster.forTransactions();
-    this.engine = new ProducerEngine(this.own ?? cluster, clock, resolved, (event) =>
-      this.events.next(event),
+    const isTransactional = resolved.transactionalId !== undefined;
+    this.engine = new ProducerEngine(
+      isTransactional ? cluster.forTransactions() : cluster,
+      clock,
+      resolved,
+      (event) => this.events.next(event),
     );
     this.sends = new SendQueue(
       this.engine,
       serializersOf('producer', keySerializer, valueSerializer),
       resolved,
       // Within a transaction a receipt says that a record is written, not yet that it counts.
-      resolved.transactionalId === undefined ? originsOf : () => [],
+      isTransactional ? () => [] : originsOf,
     );
   }
 
@@ -219,8 +220,10 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
    * @param options.timeoutMs default unlimited; 0 fails everything at once.
    */
   async close(options: { readonly timeoutMs?: number } = {}): Promise<void> {
-    await this.engine.close(patienceOf('producer.close', options) ?? 0x7fff_ffff);
-    await this.own?.close();
+    const { engine } = this;
+    await engine.close(patienceOf('producer.close', options) ?? 0x7fff_ffff);
+    // Of a transactional one these are its own; others share the client's.
+    if (engine.transactions !== undefined) await engine.cluster.close();
     this.events.complete();
   }
 
