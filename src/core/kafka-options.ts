@@ -11,7 +11,10 @@ export interface KafkaOptions {
   readonly clientId?: string;
   /** How long a broker may take to answer, in ms. Default 30,000. */
   readonly requestTimeoutMs?: number;
-  /** What is known of the cluster is asked anew after this long, in ms. Default 300,000. */
+  /**
+   * What is known of the cluster is asked anew after this long, in ms; consumers that subscribe by pattern
+   * look for new topics as often. Default 300,000.
+   */
   readonly metadataMaxAgeMs?: number;
   /** Topics nobody has used for this long are forgotten, in ms. Default 300,000 (KIP-526). */
   readonly metadataMaxIdleMs?: number;

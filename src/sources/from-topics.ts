@@ -20,8 +20,8 @@ import { withConsumer, type SourceOptions } from './with-consumer.js';
  * all before it are acked. Without one, all partitions are read and nothing is committed. Memory is
  * bounded by `maxUnackedRecords` a partition and `maxBufferedBytes` in all.
  *
- * Topics that come to match a pattern are found within `metadataMaxAgeMs`; by the consumer protocol the
- * broker matches, at most every ten seconds.
+ * Topics that come to match a pattern are found within `metadataMaxAgeMs`, the client's unless `options`
+ * say otherwise; by the consumer protocol the broker matches, at most every ten seconds.
  *
  * Unsubscribing stops delivery at once; the member stays until work in hand is acked, at most
  * `drainTimeoutMs`, commits and leaves.

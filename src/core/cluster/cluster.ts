@@ -110,6 +110,11 @@ export class Cluster {
     return this.keeper.current;
   }
 
+  /** How old that may become before it is asked for anew. */
+  get metadataMaxAgeMs(): number {
+    return this.options.metadataMaxAgeMs;
+  }
+
   /** How long ago that was told; `NaN` when nothing was yet. */
   get metadataAgeMs(): number {
     const { updatedAt } = this.keeper;

@@ -76,7 +76,8 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   /** @internal Made by `kafka.consumer()`. */
   constructor(cluster: Cluster, clock: Clock, given: ConsumerOptions & DeserializerOptions<K, V>) {
     const { keyDeserializer, valueDeserializer, ...rest } = given;
-    const options = resolveConsumerOptions(rest);
+    const { metadataMaxAgeMs } = cluster;
+    const options = resolveConsumerOptions(rest, { metadataMaxAgeMs });
     const decoder = new Decoder({
       ...(keyDeserializer !== undefined && { keyDeserializer }),
       ...(valueDeserializer !== undefined && { valueDeserializer }),

@@ -96,7 +96,11 @@ export interface ConsumerOptions {
   readonly requestTimeoutMs?: number;
   /** How long calls such as `committed()` may take, in ms. Default 60,000. */
   readonly defaultApiTimeoutMs?: number;
-  /** How often a pattern is matched against the cluster's topics, in ms. Default 300,000. */
+  /**
+   * How often a pattern is matched against the cluster's topics, but where the broker does that, and how
+   * long a follower is read from before the leader is asked for a better one (KIP-392), in ms; at least
+   * `retryBackoffMs`. Default the client's `metadataMaxAgeMs`.
+   */
   readonly metadataMaxAgeMs?: number;
   /** First wait before something is repeated, in ms; it doubles each time (KIP-580). Default 100. */
   readonly retryBackoffMs?: number;
@@ -195,7 +199,7 @@ const rules = {
   excludeInternalTopics: flag(true),
   requestTimeoutMs: integer(30_000, { min: 1, max: MAX_INT32 }),
   defaultApiTimeoutMs: integer(60_000, { min: 1, max: MAX_INT32 }),
-  metadataMaxAgeMs: integer(300_000, { min: 1, max: MAX_INT32 }),
+  metadataMaxAgeMs: integer(300_000, { max: MAX_INT32 }),
   retryBackoffMs: integer(100, { max: MAX_INT32 }),
   retryBackoffMaxMs: integer(1000, { max: MAX_INT32 }),
   ack: custom<'manual' | 'auto' | undefined>(
@@ -237,9 +241,16 @@ export interface ResolvedConsumerOptions extends Omit<
 const DEFAULT_MAX_DRAIN_MS = 30_000;
 const DESERIALIZERS = ['keyDeserializer', 'valueDeserializer'];
 
+/** What a consumer takes over from its client where it is given none of its own. */
+export type InheritedOptions = Pick<ConsumerOptions, 'metadataMaxAgeMs'>;
+
 /** Checks and completes what {@link ConsumerOptions} leaves open. */
-export function resolveConsumerOptions(given: ConsumerOptions): ResolvedConsumerOptions {
-  const options = resolveOptions('consumer', rules, { ...given }, DESERIALIZERS);
+export function resolveConsumerOptions(
+  given: ConsumerOptions,
+  client: InheritedOptions = {},
+): ResolvedConsumerOptions {
+  const { metadataMaxAgeMs = client.metadataMaxAgeMs } = given;
+  const options = resolveOptions('consumer', rules, { ...given, metadataMaxAgeMs }, DESERIALIZERS);
   const { groupId, autoOffsetReset, ack, maxPollIntervalMs } = options;
   checkGroupOptions(given, options);
   checkWaits(given, options);
@@ -257,6 +268,7 @@ export function resolveConsumerOptions(given: ConsumerOptions): ResolvedConsumer
     ack: ack ?? (groupId === undefined ? 'auto' : 'manual'),
     offsetReset: parseOffsetReset(autoOffsetReset)!,
     enableAutoCommit: options.enableAutoCommit && groupId !== undefined,
+    metadataMaxAgeMs: Math.max(options.metadataMaxAgeMs, options.retryBackoffMs),
     maxUnackedRecords: options.maxUnackedRecords || options.maxPollRecords * 2,
     drainTimeoutMs,
   });

@@ -35,6 +35,17 @@ describe('consumer options', () => {
     expect(resolveConsumerOptions({ maxPollIntervalMs: 9000 }).drainTimeoutMs).toBe(3000);
   });
 
+  it('take the age of metadata from the client, and never ask more often than they retry', () => {
+    const client = { metadataMaxAgeMs: 5000 };
+    const ageOf = (options: ConsumerOptions, inherited = client) =>
+      resolveConsumerOptions(options, inherited).metadataMaxAgeMs;
+    expect(ageOf({})).toBe(5000);
+    expect(ageOf({ metadataMaxAgeMs: undefined } as object)).toBe(5000);
+    expect(ageOf({ metadataMaxAgeMs: 700 })).toBe(700);
+    expect(ageOf({}, { metadataMaxAgeMs: 0 })).toBe(100);
+    expect(ageOf({ metadataMaxAgeMs: 0, retryBackoffMs: 20 })).toBe(20);
+  });
+
   const group = { groupId: 'g' };
   it.each<[string, ConsumerOptions, RegExp]>([
     ['groupInstanceId without a group', { groupInstanceId: 'a' }, /groupInstanceId.*groupId/],
