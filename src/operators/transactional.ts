@@ -44,7 +44,8 @@ import { TransactionalRun } from './transactions/run.js';
  * or `batchEach` flattened again. A record is committed as a whole, so `flatMapEach`, `fanOut` and `tee`
  * belong into `project`; and as only the transaction can say that a record is done, so do `processEach`,
  * `switchEach`, `exhaustEach` and `ackEach`. All of these are refused in front. What is filtered out there
- * is passed with the next transaction.
+ * is passed with the next transaction. Where `share()` gives the same records to others, they must leave
+ * acks alone until the transaction is committed, or nothing of it is.
  *
  * When it is unsubscribed, as `take(n)` does after n transactions, what is under way is aborted and
  * its records go back, unless the commit is under way: that is awaited. When the source completes,

@@ -51,6 +51,8 @@ export class Ledger {
   private joinHead: number;
   /** Who waits for a commit that is under way; `undefined` while none is. */
   private undecided: (() => void)[] | undefined;
+  /** Offset of the first that somebody else settled while it was part of the transaction. */
+  takenFromTransaction: number | undefined;
   /** Acks that came after the fence. */
   staleAcks = 0;
   /** Deliveries that were acked in time. */
@@ -168,7 +170,9 @@ export class Ledger {
     }
     if (!this.isOpen(sequence)) return false;
     const at = sequence & this.mask;
-    if (this.states[at] === NACKED) this.waiting--;
+    const before = this.states[at];
+    if (before === NACKED) this.waiting--;
+    else if (before === JOINED) this.noteTaken(at);
     this.states[at] = ACKED;
     this.outstanding--;
     this.ackedCount++;
@@ -180,7 +184,9 @@ export class Ledger {
   nack(sequence: number): boolean {
     if (this.fenced || !this.isOpen(sequence)) return false;
     const at = sequence & this.mask;
-    if (this.states[at] === NACKED) return false;
+    const before = this.states[at];
+    if (before === NACKED) return false;
+    if (before === JOINED) this.noteTaken(at);
     this.states[at] = NACKED;
     this.waiting++;
     return true;
@@ -210,6 +216,16 @@ export class Ledger {
     this.states[at] = JOINED;
     this.joinHead = (next + 1) & LAST_SEQUENCE;
     return true;
+  }
+
+  /** Whether a record that is not part of the transaction can't become so: somebody else has settled it. */
+  isPassed(offset: number): boolean {
+    if (this.fenced) return false;
+    const next = this.nextToJoin();
+    if (next === this.tail) return true;
+    const at = next & this.mask;
+    const nextOffset = this.offsets[at]!;
+    return offset < nextOffset || (offset === nextOffset && this.states[at] === NACKED);
   }
 
   /** Where to go on when all that is part of the transaction is done. */
@@ -252,6 +268,11 @@ export class Ledger {
   /** Ends the epoch: acks from now on are counted and change nothing. */
   fence(): void {
     this.fenced = true;
+  }
+
+  /** The transaction itself settles what is part of it when it is over, or is being committed. */
+  private noteTaken(at: number): void {
+    if (this.undecided === undefined) this.takenFromTransaction ??= this.offsets[at];
   }
 
   private nextToJoin(): number {

@@ -18,6 +18,7 @@ import type {
   TransactionContext,
   TransactionProject,
 } from './options.js';
+import { takenMeanwhile } from './whole-records.js';
 
 /** How an attempt at a transaction ended. */
 export type AttemptEnd =
@@ -38,6 +39,8 @@ export interface AttemptSetup<K, V> {
   readonly batch: TransactionBatch<K, V>;
   /** Whether the transaction stores the offset of a partition. */
   readonly isOurs: (owner: ConsumerRecord<K, V>['owner']) => boolean;
+  /** A record that somebody else has settled, though only the transaction can. */
+  readonly taken: () => ConsumerRecord<K, V> | undefined;
   /** Counts from 1. */
   readonly attempt: number;
   /** No record joins any more: there are as many as there may be. */
@@ -187,6 +190,8 @@ export class Attempt<K, V> implements Outcome {
       const offsets = await this.offsets!;
       // Asked once more: what was revoked meanwhile is for others to do.
       if (!batch.isOwned) throw new PartitionsRevoked();
+      const taken = this.setup.taken();
+      if (taken !== undefined) throw takenMeanwhile(taken);
       if (this.isOver) return;
       this.phase = 'committing';
       batch.beginCommit();

@@ -9,11 +9,19 @@ export class TransactionBatch<K, V> {
   private readonly ledgers = new Set<Ledger>();
   private readonly owners = new Set<Owner>();
   private latest: Ledger | undefined;
+  /** One that was settled by somebody else before it could join. */
+  private passed: ConsumerRecord<K, V> | undefined;
 
-  /** Takes a record; false while one before it in its partition is neither acked nor taken. */
+  /**
+   * Takes a record; false while one before it in its partition is neither acked nor taken. One that
+   * somebody else has settled is taken as well, so that it is told of.
+   */
   take(record: ConsumerRecord<K, V>): boolean {
     const { ledger } = record.source;
-    if (!ledger.join(record.offset)) return false;
+    if (!ledger.join(record.offset)) {
+      if (!ledger.isPassed(record.offset)) return false;
+      this.passed ??= record;
+    }
     if (ledger !== this.latest) {
       this.latest = ledger;
       this.ledgers.add(ledger);
@@ -27,6 +35,19 @@ export class TransactionBatch<K, V> {
   get isOwned(): boolean {
     for (const ledger of this.ledgers) if (ledger.isFenced) return false;
     return true;
+  }
+
+  /** A record that somebody else has settled: the transaction can't answer for it. */
+  get taken(): ConsumerRecord<K, V> | undefined {
+    if (this.passed !== undefined) return this.passed;
+    for (const ledger of this.ledgers) {
+      const taken = ledger.takenFromTransaction;
+      if (taken === undefined) continue;
+      return this.records.find(
+        ({ source, offset }) => source.ledger === ledger && offset === taken,
+      );
+    }
+    return undefined;
   }
 
   /** Whether records of a partition are among them. */

@@ -8,6 +8,7 @@ import { TransactionBatch } from './batch.js';
 import type { AfterAbort, ResolvedTransactionalOptions, TransactionProject } from './options.js';
 import { isPassing, rootOf } from './passing.js';
 import type { Turns } from './turns.js';
+import { takenMeanwhile } from './whole-records.js';
 
 /** A transaction that was committed. */
 export interface TransactionResult {
@@ -196,6 +197,8 @@ export class TransactionLane<K, V> {
   private async transact(batch: TransactionBatch<K, V>): Promise<void> {
     let { project } = this.setup;
     for (let attempt = 1; ; attempt++) {
+      const taken = this.taken(batch);
+      if (taken !== undefined) throw takenMeanwhile(taken);
       const producer = this.turns.take();
       const end = await this.tryOnce(producer, batch, project, attempt);
       this.turns.giveBack(producer);
@@ -210,6 +213,7 @@ export class TransactionLane<K, V> {
       }
       this.cut();
       if (this.isStopped || phase === 'FATAL_ERROR') throw rootOf(end.error);
+      if (this.taken(batch) !== undefined) continue;
       const next = this.afterAbort(batch, end.error, attempt);
       if (next === 'fail') throw rootOf(end.error);
       if (next !== 'retry') project = () => from(next);
@@ -217,6 +221,11 @@ export class TransactionLane<K, V> {
       batch.renew();
       if (batch.records.length === 0) return;
     }
+  }
+
+  /** What is stored would pass one that waits as well. */
+  private taken(batch: TransactionBatch<K, V>): ConsumerRecord<K, V> | undefined {
+    return batch.taken ?? this.waiting.find(({ source, offset }) => source.ledger.isPassed(offset));
   }
 
   private async tryOnce(
@@ -238,6 +247,7 @@ export class TransactionLane<K, V> {
         project,
         batch,
         isOurs: (owner) => this.setup.isOurs(this, owner),
+        taken: () => this.taken(batch),
         attempt,
         isFull: this.isFull,
         onResults: () => this.cut(),

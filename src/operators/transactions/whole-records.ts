@@ -15,6 +15,23 @@ export function refusalOf(value: unknown): KafkaError | undefined {
   return value.isPart ? divided(value) : taken(value);
 }
 
+/**
+ * Why a transaction can't be committed: a record of it, or one that waits to be part of one, has been
+ * settled by somebody else who has the same record.
+ */
+export function takenMeanwhile({
+  topic,
+  partition,
+  offset,
+}: ConsumerRecord<unknown, unknown>): KafkaError {
+  return new KafkaError(
+    `The record at ${topic}-${partition} offset ${offset} was acked, nacked or given back by somebody else ` +
+      'while transactional had it, and only the transaction can say when it is done: let no other ' +
+      'subscriber of share() see to acks, or give it a consumer of its own',
+    { code: 'RECORD_TAKEN', context: { topic, partition, offset } },
+  );
+}
+
 function notARecord(): KafkaError {
   return new KafkaError(
     'transactional takes records, as the source or mapEach() emits them, and got something else: ' +

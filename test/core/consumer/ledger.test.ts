@@ -308,6 +308,45 @@ describe('a ledger and a transaction', () => {
     expect(ledger.join(2)).toBe(false);
   });
 
+  it('knows what somebody else has settled while it was part of it', () => {
+    for (const settle of ['ack', 'nack'] as const) {
+      const { ledger, sequences } = filled(3);
+      ledger.join(0);
+      ledger.join(2);
+      ledger[settle](sequences[2]!);
+      expect(ledger.takenFromTransaction).toBeUndefined();
+      ledger[settle](sequences[1]!);
+      expect(ledger.takenFromTransaction).toBe(2);
+    }
+  });
+
+  it('is not taken from by what settles its records: its own commit, or its end', () => {
+    const { ledger, sequences } = filled(3);
+    ledger.join(0);
+    ledger.join(2);
+    ledger.beginCommit();
+    ledger.ack(sequences[0]!);
+    ledger.leaveTransaction();
+    ledger.endCommit();
+    ledger.nack(sequences[1]!);
+    expect(ledger.takenFromTransaction).toBeUndefined();
+  });
+
+  it('tells what can’t join it any more from what can’t join it yet', () => {
+    const { ledger, sequences } = filled(4);
+    const passed = () => [0, 2, 4, 6].map((offset) => ledger.isPassed(offset));
+    ledger.ack(sequences[2]!);
+    expect(passed()).toEqual([false, false, false, false]);
+    ledger.ack(sequences[0]!);
+    expect(passed()).toEqual([true, false, false, false]);
+    ledger.join(2);
+    expect(passed()).toEqual([true, true, true, false]);
+    ledger.nack(sequences[3]!);
+    expect(passed()).toEqual([true, true, true, true]);
+    ledger.fence();
+    expect(passed()).toEqual([false, false, false, false]);
+  });
+
   it('has those wait who need to know how a commit under way ends, and nobody else', () => {
     const { ledger } = filled(2);
     const told: string[] = [];
