@@ -136,6 +136,21 @@ export function deliveryTimedOut(
   );
 }
 
+/** An error that isn't about a batch, as its records are told it: also whether they may be there. */
+export function inDoubt(error: KafkaError, batch: TriedBatch): KafkaError {
+  if (!batch.mayBeWritten || error.mayBeWritten) return error;
+  const { topic, partition } = batch;
+  const { message, code, context, isRetriable } = error;
+  const SameClass = error.constructor as typeof KafkaError;
+  return new SameClass(`Cannot produce to ${topic}-${partition}: ${message}; ${tried(batch)}`, {
+    code,
+    context: { ...context, topic, partition },
+    cause: error,
+    isRetriable,
+    mayBeWritten: true,
+  });
+}
+
 function tried({ attempts, mayBeWritten }: TriedBatch): string {
   const doubt = mayBeWritten ? ' and may have been written' : '';
   return attempts === 0 ? 'it was never sent' : `it was sent ${times(attempts)}${doubt}`;

@@ -1,6 +1,7 @@
 import type { KafkaError } from '../util/errors.js';
 import type { Accumulator } from './accumulator.js';
 import type { Batch } from './batch.js';
+import { inDoubt } from './errors.js';
 import type { ProducerMetrics } from './metrics.js';
 
 /** Fails whatever is at hand, sent or not: nothing more can be written. */
@@ -11,7 +12,7 @@ export function failAll(accumulator: Accumulator, errorOf: (batch: Batch) => Kaf
       if (batch.isSettled) continue;
       if (batch.isAwaited) batch.mayBeWritten = true;
       accumulator.release(batch);
-      batch.fail(errorOf(batch));
+      batch.fail(inDoubt(errorOf(batch), batch));
     }
     accumulator.active.delete(queue);
   }

@@ -4,7 +4,7 @@ import type { Clock } from '../util/clock.js';
 import type { KafkaError } from '../util/errors.js';
 import type { Accumulator } from './accumulator.js';
 import type { Batch } from './batch.js';
-import { deliveryTimedOut, producerError } from './errors.js';
+import { deliveryTimedOut, inDoubt, producerError } from './errors.js';
 import type { ProducerEvent } from './events.js';
 import type { Identities } from './identity.js';
 import type { ProducerMetrics } from './metrics.js';
@@ -76,6 +76,14 @@ export class Outcomes {
     batch.lastError = cause;
   }
 
+  /** Acts on the loss of an answer, or of the way to the broker, that trying again doesn't cure. */
+  lost(queue: PartitionQueue, batch: Batch, cause: KafkaError): void {
+    if (batch.isAwaited) batch.mayBeWritten = true;
+    batch.isAwaited = false;
+    if (batch.isSettled) this.settledLate(queue, batch, noAnswer);
+    else this.fail(queue, batch, cause);
+  }
+
   acknowledge(
     queue: PartitionQueue,
     batch: Batch,
@@ -91,7 +99,7 @@ export class Outcomes {
   fail(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
     this.disturb(queue, batch, batch.mayBeWritten ? 'unresolved' : 'gap');
     this.context.metrics.failed(batch.topic, batch.recordCount);
-    this.settle(queue, batch, () => batch.fail(error));
+    this.settle(queue, batch, () => batch.fail(inDoubt(error, batch)));
     this.context.transactions?.recordFailed(error);
   }
 

@@ -158,13 +158,15 @@ export class Sender {
     this.eachBatchFor(nodeId, (queue, batch) => this.outcomes.fail(queue, batch, cause));
   }
 
-  /** What is not settled yet and goes to a broker. */
+  /** What goes to a broker, but for what another one, which led before, has yet to answer. */
   private eachBatchFor(nodeId: number, act: (queue: PartitionQueue, batch: Batch) => void): void {
     const { accumulator } = this.context;
     for (const queue of [...accumulator.active]) {
       const leader = accumulator.topicMetadata(queue.topic)?.partitions[queue.partition]?.leader;
       if (leader !== nodeId) continue;
-      for (const batch of [...queue.all()]) if (!batch.isSettled) act(queue, batch);
+      for (const batch of [...queue.all()]) {
+        if (!batch.isSettled && !batch.isAwaited) act(queue, batch);
+      }
     }
   }
 
@@ -304,14 +306,9 @@ export class Sender {
     const isCurable = error instanceof KafkaError && error.isRetriable;
     for (const { queue, batch } of shipments) {
       if (isCurable) this.outcomes.unanswered(queue, batch, error);
-      else this.refused(queue, batch, asKafkaError(error));
+      else this.outcomes.lost(queue, batch, asKafkaError(error));
     }
     this.drain();
-  }
-
-  private refused(queue: PartitionQueue, batch: Batch, error: KafkaError): void {
-    batch.isAwaited = false;
-    if (!batch.isSettled) this.outcomes.fail(queue, batch, error);
   }
 
   private expire(now: number): void {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { KafkaError } from '../../../src/index.js';
+import { KafkaError, UnsupportedVersionError } from '../../../src/index.js';
 import { rejectionOf, Simulation } from '../../support/simulation.js';
 
 const TOPIC = 'orders';
@@ -92,5 +92,51 @@ describe('a record that failed otherwise', () => {
     );
     expect(error).toBeInstanceOf(KafkaError);
     expect(error).toMatchObject({ mayBeWritten: false });
+  });
+});
+
+describe('a record of a partition that moves to a broker that can not be used', () => {
+  /** Warm, and ready to move away from broker 1. */
+  async function moving() {
+    const sim = await Simulation.start({ brokers: 2, topics: { [TOPIC]: 1 } });
+    sim.cluster.moveLeader(TOPIC, 0, 1);
+    const producer = sim.kafka({ metadataMaxAgeMs: 500 }).producer({ lingerMs: 0 });
+    const send = (value: string) => producer.send({ topic: TOPIC, value });
+    await sim.run(send('warm'));
+    const move = () => {
+      sim.cluster.moveLeader(TOPIC, 0, 2);
+      sim.cluster.failNext('ApiVersions', 'CLUSTER_AUTHORIZATION_FAILED', 1, { broker: 2 });
+    };
+    const stored = () => sim.cluster.records(TOPIC).map(({ value }) => String(value));
+    return { sim, send, move, stored, [Symbol.asyncDispose]: () => sim[Symbol.asyncDispose]() };
+  }
+
+  it('is acknowledged by the old one, if it was on its way there', async () => {
+    await using all = await moving();
+    const { sim, send, move, stored } = all;
+    sim.cluster.delay('Produce', 3000, { broker: 1 });
+    const onItsWay = send('a');
+    await sim.until(() => stored().length === 2);
+    move();
+    await sim.advance(1000);
+    expect(await sim.run(rejectionOf(send('b')))).toMatchObject({ mayBeWritten: false });
+    expect(await sim.run(onItsWay)).toMatchObject({ offset: 1 });
+    await sim.run(send('c'));
+    expect(stored()).toEqual(['warm', 'a', 'c']);
+  });
+
+  it('may have been written where the answer of the old one was lost', async () => {
+    await using all = await moving();
+    const { sim, send, move, stored } = all;
+    sim.cluster.drop('Produce', 1, { when: 'after' });
+    const lost = rejectionOf(send('a'));
+    await sim.until(() => stored().length === 2);
+    move();
+    const error = await sim.run(lost);
+    expect(error).toBeInstanceOf(UnsupportedVersionError);
+    expect(error).toMatchObject({ mayBeWritten: true, context: { topic: TOPIC, partition: 0 } });
+    expect(String(error)).toMatch(/sent once and may have been written/);
+    await sim.run(send('b'));
+    expect(stored()).toEqual(['warm', 'a', 'b']);
   });
 });
