@@ -226,10 +226,13 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
       case 'drop-newest':
         engine.reportDropped(this.topicNameOf(value), -1, 1);
         return;
-      case 'drop-oldest':
-        // What is freed may not be enough for a record that comes when others wait for room, too.
-        this.outcomesLeft -= engine.dropOldest(this, isDroppable);
-        if (!this.submit(value)) engine.reportDropped(this.topicNameOf(value), -1, 1);
+      case 'drop-oldest': {
+        const dropped = engine.dropOldest(this, isDroppable);
+        this.outcomesLeft -= dropped;
+        // What is freed goes to those who wait for room, and may not be enough for this one, too.
+        if (this.waiting.length === 0 && this.submit(value)) return;
+        engine.reportDropped(this.topicNameOf(value), -1, 1);
+      }
     }
   }
 

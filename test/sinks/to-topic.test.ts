@@ -24,6 +24,7 @@ import {
   KafkaError,
   toTopic,
   type ConsumerRecord,
+  type Producer,
   type Receipt,
   type SendFailure,
 } from '../../src/index.js';
@@ -661,6 +662,58 @@ describe('a source that outruns the broker', () => {
       expect(all.every(({ outcome }) => outcome.is === 'acked')).toBe(true);
     },
   );
+
+  /** Sends `p0`, `p1`, ... and derived ones, `d0`, `d1`, ..., as it is told to. */
+  function mixed(producer: Producer) {
+    const source = new Subject<{ readonly value: string }>();
+    const { seen } = watch(source.pipe(toTopic(producer, TOPIC, { overflow: 'drop-oldest' })));
+    const give = (...names: readonly string[]) => {
+      for (const name of names) {
+        const value = `${name} ${'x'.repeat(300)}`;
+        source.next(name.startsWith('d') ? derived(value).record : { value });
+      }
+    };
+    return { seen, give, end: () => source.complete() };
+  }
+
+  const namesOf = (sim: Simulation) => values(sim).map((value) => value.split(' ')[0]!);
+  const names = (first: number, end: number) =>
+    Array.from({ length: end - first }, (_, i) => `p${first + i}`);
+
+  it('gives the room that drop-oldest makes to records that wait, and misses no receipt', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({
+      bufferMemory: 12_000,
+      batchSize: 500,
+      lingerMs: 0,
+      maxRequestSize: 3000,
+    });
+    await sim.run(producer.send({ topic: TOPIC, value: 'warm' }));
+    sim.cluster.delay('Produce', 1000);
+    const { seen, give, end } = mixed(producer);
+    give(...names(0, 40), 'd0', 'd1', 'd2', ...names(40, 50));
+    end();
+    await sim.until(() => seen.end !== undefined);
+    const dropped = sim.eventsOf('dropped').reduce((sum, { records }) => sum + records, 0);
+    expect(seen.end).toBe('complete');
+    expect(seen.values).toHaveLength(values(sim).length - 1);
+    expect(seen.values.length + dropped).toBe(53);
+    expect(namesOf(sim)).toEqual(expect.arrayContaining(['d0', 'd1', 'd2']));
+  });
+
+  it('keeps order with drop-oldest while nobody knows where the topic is', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ ...small, bufferMemory: 2000 });
+    sim.cluster.delay('Metadata', 1000);
+    const { seen, give, end } = mixed(producer);
+    const all = ['p0', 'p1', 'd0', 'p2', 'p3', 'p4', 'd1'];
+    give(...all);
+    end();
+    await sim.until(() => seen.end !== undefined);
+    const written = namesOf(sim);
+    expect(written).toEqual(all.filter((name) => written.includes(name)));
+    expect(written).toEqual(expect.arrayContaining(['d0', 'd1']));
+  });
 
   it('is nacked, not stuck, when its shared producer is closed while it waits', async () => {
     await using sim = await start();

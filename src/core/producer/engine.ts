@@ -165,6 +165,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     );
     if (topic === undefined) return 0;
     this.reportDropped(topic, -1, 1);
+    this.settled();
     return 1;
   }
 
