@@ -62,9 +62,13 @@ export class PullSource<T> {
   }
 
   private end(): void {
-    const ended = this.iterator.return?.();
     // How it ends is of no interest any more.
-    if (ended instanceof Promise) ended.catch(() => undefined);
+    try {
+      const ended = this.iterator.return?.();
+      if (ended instanceof Promise) ended.catch(() => undefined);
+    } catch {
+      return;
+    }
   }
 }
 

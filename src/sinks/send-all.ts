@@ -99,11 +99,12 @@ export function sendAll<T, K, V, R>(
       overflow: 'error',
       subscriber,
     });
+    // Before the source, which is read at once as far as it has something.
+    subscriber.add(() => run.leave(false));
     pull(source, run, engine).then(
       () => run.finish(undefined),
       (error: unknown) => run.finish({ error }),
     );
-    return () => run.leave(false);
   });
 }
 

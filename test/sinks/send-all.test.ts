@@ -1,7 +1,16 @@
 import { Readable } from 'node:stream';
-import { catchError, lastValueFrom, map, mergeMap, timer, toArray, type Observable } from 'rxjs';
+import {
+  catchError,
+  lastValueFrom,
+  map,
+  mergeMap,
+  take,
+  timer,
+  toArray,
+  type Observable,
+} from 'rxjs';
 import { describe, expect, it, vi } from 'vitest';
-import { sendAll, type Producer, type Receipt } from '../../src/index.js';
+import { sendAll, type Producer, type Receipt, type SinkRecord } from '../../src/index.js';
 import { kafkaMarblesAsync } from '../../src/testing/index.js';
 import { Simulation } from '../support/simulation.js';
 
@@ -186,6 +195,37 @@ describe('sendAll', () => {
     const { count } = pulled;
     await sim.advance(60_000);
     expect(values(sim)).toHaveLength(count);
+  });
+
+  it('ends its source at once when it is unsubscribed by what it says of the first value', async () => {
+    await using sim = await start();
+    const { source, pulled } = counted(10);
+    const bad = (value: SinkRecord) => (pulled.count === 1 ? { value: 5 } : value);
+    const all = sendAll(sim.kafka(), TOPIC, source, { onError: 'emit', toRecord: bad });
+    const first = await sim.run(lastValueFrom(all.pipe(take(1))));
+    expect(first).toMatchObject({ error: { code: 'SERIALIZATION_FAILED' } });
+    await sim.advance(1000);
+    expect(pulled.count).toBe(1);
+    expect(values(sim)).toEqual([]);
+  });
+
+  it('ends, with the error there was, also where its source fails as it is ended', async () => {
+    await using sim = await start();
+    function* source() {
+      try {
+        for (let i = 0; ; i++) yield { value: `${i} ${'x'.repeat(900)}` };
+      } finally {
+        throw new Error('no end');
+      }
+    }
+    sim.cluster.failNext('Produce', 'TOPIC_AUTHORIZATION_FAILED');
+    const { seen } = watch(sendAll(sim.kafka(), TOPIC, source(), { bufferMemory: 20_000 }));
+    await sim.until(() => seen.end !== undefined);
+    expect(seen.end).toMatchObject({ code: 'TOPIC_AUTHORIZATION_FAILED' });
+    sim.cluster.delay('Produce', 1000);
+    const { unsubscribe } = watch(sendAll(sim.kafka(), TOPIC, source(), { bufferMemory: 20_000 }));
+    await sim.advance(100);
+    expect(unsubscribe).not.toThrow();
   });
 
   it('ends a Readable that has nothing to give when it is unsubscribed', async () => {
