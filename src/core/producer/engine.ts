@@ -27,7 +27,7 @@ import { Sender } from './sender.js';
 import type { SinkEngine } from './sink-engine.js';
 import { TopicLookup } from './topic-lookup.js';
 import { TransactionManager } from './transactions/manager.js';
-import { WaitingTopics } from './waiting-topics.js';
+import { WaitingTopics, type Whereabouts } from './waiting-topics.js';
 
 /**
  * A producer without its face: takes records, and tells their submitters what became of them. The
@@ -290,7 +290,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
     else this.refuse(record.submitter, record.token, invalidRecord('', complaint));
   }
 
-  private append(topic: string, record: EncodedRecord, whereabouts: 'known' | 'fresh'): void {
+  private append(topic: string, record: EncodedRecord, whereabouts: Whereabouts): void {
     const outcome = this.accumulator.append(topic, record);
     if (outcome === 'ready') {
       // What makes partitions part of a transaction goes one by one: what is given at once goes together.
@@ -302,16 +302,31 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
       if (isUrgent) this.sender.wake();
       if (lingerMs > 0) this.sender.wakeAt(this.clock.monotonic() + lingerMs);
     } else if (typeof outcome !== 'string') {
-      const mayHaveGrown = whereabouts === 'known' && isBeyondKnown(record, outcome);
-      if (mayHaveGrown) this.waiting.holdForGrowth(topic, record);
-      else this.refuse(record.submitter, record.token, outcome);
+      this.unplaced(topic, record, whereabouts, outcome);
+    }
+  }
+
+  /** A record that belongs to no partition there is, or that is known. */
+  private unplaced(
+    topic: string,
+    record: EncodedRecord,
+    whereabouts: Whereabouts,
+    error: KafkaError,
+  ): void {
+    const { submitter, token } = record;
+    if (whereabouts === 'fresh' || !isBeyondKnown(record, error)) {
+      this.refuse(submitter, token, error);
+    } else if (whereabouts === 'known') {
+      this.waiting.holdForGrowth(topic, record);
+    } else {
+      this.refuse(submitter, token, whereabouts);
     }
   }
 
   private newWaitingTopics(): WaitingTopics {
     return new WaitingTopics(this.accumulator, this.lookup, {
       onKnown: (topic) => this.refresh(topic),
-      goOn: (topic, record) => this.append(topic, record, 'fresh'),
+      goOn: (topic, record, whereabouts) => this.append(topic, record, whereabouts),
       refuse: ({ submitter, token }, error) => this.refuse(submitter, token, error),
       onReleased: () => {
         // Those who wait for room came before anything could be sent.

@@ -7,7 +7,6 @@ export class WaitingTopic {
   readonly done: Promise<void>;
   private resolveDone!: () => void;
   private readonly records = new Queue<EncodedRecord>();
-  private bytes = 0;
 
   constructor(private readonly accumulator: Accumulator) {
     this.done = new Promise((resolve) => {
@@ -16,9 +15,7 @@ export class WaitingTopic {
   }
 
   add(record: EncodedRecord): void {
-    const bytes = heldBytes(record);
-    this.bytes += bytes;
-    this.accumulator.reserve(bytes);
+    this.accumulator.reserve(heldBytes(record));
     this.records.push({ ...record });
   }
 
@@ -27,18 +24,20 @@ export class WaitingTopic {
     const oldest = this.records.peek();
     if (oldest === undefined || !mayDrop(oldest)) return false;
     this.records.shift();
-    const bytes = heldBytes(oldest);
-    this.bytes -= bytes;
-    this.accumulator.reserve(-bytes);
+    this.accumulator.reserve(-heldBytes(oldest));
     return true;
   }
 
-  /** Hands every record over, in order. */
-  release(to: (record: EncodedRecord) => void): void {
-    this.accumulator.reserve(-this.bytes);
-    this.bytes = 0;
+  /**
+   * Hands every record over, in order, with those that are added on the way.
+   *
+   * @param to told with each record whether it was added on the way.
+   */
+  release(to: (record: EncodedRecord, isLate: boolean) => void): void {
+    let early = this.records.length;
     for (let next = this.records.shift(); next !== undefined; next = this.records.shift()) {
-      to(next);
+      this.accumulator.reserve(-heldBytes(next));
+      to(next, early-- <= 0);
     }
     this.resolveDone();
   }

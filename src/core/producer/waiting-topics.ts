@@ -6,11 +6,17 @@ import { producerError } from './errors.js';
 import type { TopicLookup } from './topic-lookup.js';
 import { WaitingTopic } from './waiting-topic.js';
 
+/**
+ * How it is known what partitions a topic has: for some time, since just now, or still as before, for
+ * asking anew led to an error.
+ */
+export type Whereabouts = 'known' | 'fresh' | KafkaError;
+
 /** What becomes of records that have waited. */
 export interface WaitingHooks {
   /** Its partitions are known: records of it are about to go on. */
   readonly onKnown: (topic: TopicMetadata) => void;
-  readonly goOn: (topic: string, record: EncodedRecord) => void;
+  readonly goOn: (topic: string, record: EncodedRecord, whereabouts: Whereabouts) => void;
   readonly refuse: (record: EncodedRecord, error: KafkaError) => void;
   /** None of a topic wait any more. */
   readonly onReleased: () => void;
@@ -57,7 +63,7 @@ export class WaitingTopics {
 
   /** Refuses all that wait. */
   giveUp(error: KafkaError): void {
-    for (const [topic, waiting] of [...this.topics]) this.release(topic, waiting, error);
+    for (const [topic, waiting] of [...this.topics]) this.refuseAll(topic, waiting, error);
   }
 
   private await(topic: string, first: EncodedRecord, find: () => Promise<TopicMetadata>): void {
@@ -67,21 +73,39 @@ export class WaitingTopics {
     find().then(
       (metadata) => {
         const error = brokerError(metadata.errorCode);
-        const isUsable = error.code === 0 || metadata.partitions.length > 0;
-        if (isUsable) this.hooks.onKnown(metadata);
-        this.release(topic, waiting, isUsable ? undefined : producerError(topic, error, { topic }));
+        if (error.code === 0 || metadata.partitions.length > 0) {
+          this.hooks.onKnown(metadata);
+          this.goOn(topic, waiting, 'fresh');
+        } else {
+          this.refuseAll(topic, waiting, producerError(topic, error, { topic }));
+        }
       },
-      (error: unknown) => this.release(topic, waiting, error as KafkaError),
+      (error: unknown) => {
+        const isKnown = this.accumulator.topicMetadata(topic) !== undefined;
+        if (isKnown) this.goOn(topic, waiting, error as KafkaError);
+        else this.refuseAll(topic, waiting, error as KafkaError);
+      },
     );
   }
 
-  private release(topic: string, waiting: WaitingTopic, error: KafkaError | undefined): void {
-    this.topics.delete(topic);
-    waiting.release((record) => {
+  /** Those who send more as they are told come behind what waits, and not in front of it. */
+  private goOn(topic: string, waiting: WaitingTopic, whereabouts: Whereabouts): void {
+    if (this.topics.get(topic) !== waiting) return;
+    waiting.release((record, isLate) => {
+      const others = this.topics.get(topic);
       // A record that has to wait once more takes those that follow it along.
-      if (error !== undefined) this.hooks.refuse(record, error);
-      else if (!this.join(topic, record)) this.hooks.goOn(topic, record);
+      if (others !== undefined && others !== waiting) others.add(record);
+      else this.hooks.goOn(topic, record, isLate ? 'known' : whereabouts);
     });
+    if (this.topics.get(topic) === waiting) this.topics.delete(topic);
+    this.hooks.onReleased();
+  }
+
+  private refuseAll(topic: string, waiting: WaitingTopic, error: KafkaError): void {
+    // Where they were given up meanwhile, others may wait by now.
+    if (this.topics.get(topic) !== waiting) return;
+    this.topics.delete(topic);
+    waiting.release((record) => this.hooks.refuse(record, error));
     this.hooks.onReleased();
   }
 }
