@@ -92,6 +92,12 @@ export function invalidRecord(topic: string, complaint: string, cause?: unknown)
   });
 }
 
+/** A record that throws as it is looked at. */
+export function unreadableRecord(topic: string, cause: unknown): KafkaError {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
+}
+
 export function headersUnsupported(topic: string, partition: number): UnsupportedVersionError {
   return new UnsupportedVersionError(
     `Cannot produce to ${topic}-${partition}: headers need a broker of Kafka 0.11 or later`,

@@ -3,7 +3,7 @@ import type { Clock } from '../util/clock.js';
 import type { KafkaError } from '../util/errors.js';
 import type { EncodedRecord } from './accumulator.js';
 import { complaintAbout, complaintAboutTopic, headerList, serialized } from './check-record.js';
-import { invalidRecord, recordTooLarge, serializationFailure } from './errors.js';
+import { invalidRecord, recordTooLarge, serializationFailure, unreadableRecord } from './errors.js';
 import type { ResolvedProducerOptions } from './options.js';
 import type { HeaderList, ProducerRecord, Submitter } from './record.js';
 
@@ -49,8 +49,7 @@ export class RecordEncoder {
     try {
       return this.encode(topic, record, submitter, token);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
+      return unreadableRecord(topic, cause);
     }
   }
 

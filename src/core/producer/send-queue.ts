@@ -2,7 +2,7 @@ import type { Origin } from '../records/index.js';
 import type { Cancel } from '../util/clock.js';
 import type { KafkaError } from '../util/errors.js';
 import { Queue } from '../util/queue.js';
-import { bufferExhausted, producerClosed, tooManyBlocked } from './errors.js';
+import { bufferExhausted, producerClosed, tooManyBlocked, unreadableRecord } from './errors.js';
 import type { ProducerRecord, Receipt, Submitter } from './record.js';
 import type { SinkEngine } from './sink-engine.js';
 
@@ -14,6 +14,7 @@ interface Outcome {
 }
 
 interface BlockedSend extends Outcome {
+  readonly topic: string;
   readonly record: ProducerRecord;
   cancelTimeout: Cancel;
   isOver: boolean;
@@ -59,8 +60,18 @@ export class SendQueue {
 
   send(record: ProducerRecord): Promise<Receipt> {
     return new Promise((resolve, reject) => {
-      const outcome = { resolve, reject, origins: this.origins(record) };
-      if (this.blocked > 0 || !this.submit(record, outcome)) this.block(record, outcome);
+      let topic = '';
+      let origins: readonly Origin[];
+      try {
+        topic = topicOf(record);
+        origins = this.origins(record);
+      } catch (cause) {
+        reject(unreadableRecord(topic, cause));
+        return;
+      }
+      const outcome = { resolve, reject, origins };
+      const isTaken = this.blocked === 0 && this.submit(topic, record, outcome);
+      if (!isTaken) this.block(topic, record, outcome);
     });
   }
 
@@ -73,11 +84,11 @@ export class SendQueue {
     await this.engine.flush();
   }
 
-  private submit(record: ProducerRecord, outcome: Outcome): boolean {
-    return this.engine.submit(topicOf(record), record, this.submitter, outcome);
+  private submit(topic: string, record: ProducerRecord, outcome: Outcome): boolean {
+    return this.engine.submit(topic, record, this.submitter, outcome);
   }
 
-  private block(record: ProducerRecord, outcome: Outcome): void {
+  private block(topic: string, record: ProducerRecord, outcome: Outcome): void {
     const { maxBlockMs, maxBlockedSends } = this.limits;
     if (this.engine.isClosed) {
       fail(outcome, producerClosed());
@@ -89,11 +100,12 @@ export class SendQueue {
     }
     const blocked: BlockedSend = {
       ...outcome,
+      topic,
       record,
       isOver: false,
       cancelTimeout: this.engine.clock.schedule(maxBlockMs, () => {
         this.over(blocked);
-        fail(outcome, bufferExhausted(topicOf(record), maxBlockMs));
+        fail(outcome, bufferExhausted(topic, maxBlockMs));
         this.dropOver();
       }),
     };
@@ -116,7 +128,7 @@ export class SendQueue {
   private submitBlocked(): void {
     for (let next = this.queue.peek(); next !== undefined; next = this.queue.peek()) {
       if (!next.isOver) {
-        if (!this.submit(next.record, next)) break;
+        if (!this.submit(next.topic, next.record, next)) break;
         this.over(next);
       }
       this.queue.shift();

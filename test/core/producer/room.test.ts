@@ -64,6 +64,25 @@ describe('send() beyond bufferMemory', () => {
     expect(sim.cluster.records(TOPIC)).toHaveLength(refused);
   });
 
+  it('fails alone where its record throws as it is looked at, and keeps nobody else', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    const producer = sim.kafka().producer(small);
+    const unreadable = {
+      get topic(): string {
+        throw new Error('no topic for you');
+      },
+      value,
+    };
+    const held = Array.from({ length: 6 }, () => producer.send({ topic: TOPIC, value }));
+    const spoilt = rejectionOf(producer.send(unreadable));
+    const last = producer.send({ topic: TOPIC, value });
+    await sim.run(Promise.all([...held, last]));
+    for (const error of [await spoilt, await rejectionOf(producer.send(unreadable))]) {
+      expect(error).toMatchObject({ code: 'INVALID_RECORD_INPUT' });
+      expect((error as Error).message).toMatch(/can't be read: no topic for you/);
+    }
+  });
+
   it('makes one error for all that it refuses in a row, and another after there was room', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
     const producer = sim.kafka().producer({ ...small, maxBlockedSends: 3 });

@@ -11,6 +11,7 @@ import {
   serviceEnded,
   serializationFailure,
   unknowable,
+  unreadableRecord,
 } from '../errors.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Submitter } from '../record.js';
@@ -137,8 +138,7 @@ export class RemoteEngine implements SinkEngine {
     try {
       return this.serialize(topic, record, submitter);
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
+      return unreadableRecord(topic, cause);
     }
   }
 
