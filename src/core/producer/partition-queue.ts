@@ -75,7 +75,11 @@ export class PartitionQueue {
     if (batch === this.open) this.open = undefined;
     const index = this.inFlight.indexOf(batch);
     if (index >= 0) this.inFlight.splice(index, 1);
-    if (this.sealed.length === 0) return;
+    if (this.sealed.length > 0) this.removeSealed(batch);
+    if (this.queuedBatches === 0) this.stuckSince = 0;
+  }
+
+  private removeSealed(batch: Batch): void {
     const rest = [...this.sealed].filter((other) => other !== batch);
     if (rest.length === this.sealed.length) return;
     this.sealed = new Queue<Batch>();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { ProducerOptions } from '../../../src/index.js';
-import { Simulation } from '../../support/simulation.js';
+import { rejectionOf, Simulation } from '../../support/simulation.js';
 
 const TOPIC = 'orders';
 const SLOW = 1;
@@ -95,5 +95,27 @@ describe('records without a key (KIP-794)', () => {
     partitions.length = 0;
     await sendSome(100);
     expect(new Set(partitions)).toEqual(new Set([0, 1]));
+  });
+
+  it('go to a partition again when what waited for its broker was given up, and nothing does', async () => {
+    await using sim = await unequal(0);
+    const producer = sim.kafka().producer({
+      batchSize: 200,
+      lingerMs: 0,
+      requestTimeoutMs: 1000,
+      deliveryTimeoutMs: 3000,
+      partitionerAvailabilityTimeoutMs: 500,
+    });
+    const send = (partition?: number) =>
+      producer.send({ topic: TOPIC, value: 'x'.repeat(200), partition });
+    await sim.run(Promise.all([send(0), send(SLOW)]));
+    sim.cluster.drop('Produce', 1, { broker: 2 });
+    const undo = sim.cluster.delay('ApiVersions', 30_000, { broker: 2 });
+    await sim.run(rejectionOf(send(SLOW)));
+    undo();
+    await sim.advance(60_000);
+    const seen = new Set<number>();
+    for (let i = 0; i < 50; i++) seen.add((await sim.run(send())).partition);
+    expect(seen).toEqual(new Set([0, 1]));
   });
 });
