@@ -62,7 +62,7 @@ class ProducerService {
   private isReplyQueued = false;
   private isAwaitingRoom = false;
   private isOver = false;
-  private unsettled = 0;
+  private lastId = -1;
 
   constructor(
     private readonly producer: Producer,
@@ -84,7 +84,8 @@ class ProducerService {
     switch (message.type) {
       case 'records':
         for (const [i, record] of message.records.entries()) {
-          this.waiting.push({ id: message.firstId + i, record });
+          this.lastId = message.firstId + i;
+          this.waiting.push({ id: this.lastId, record });
         }
         this.submitWaiting();
         return;
@@ -111,7 +112,6 @@ class ProducerService {
         this.awaitRoom();
         return;
       }
-      this.unsettled++;
       this.waiting.shift();
     }
   }
@@ -126,7 +126,6 @@ class ProducerService {
   }
 
   private settled(outcome: SharedOutcome): void {
-    this.unsettled--;
     this.outcomes.push(outcome);
     if (this.isReplyQueued) return;
     this.isReplyQueued = true;
@@ -140,7 +139,9 @@ class ProducerService {
   }
 
   private async flush(call: number): Promise<void> {
-    while (this.waiting.length > 0) {
+    // Those that come meanwhile are for the next flush: they might never end.
+    const { lastId } = this;
+    while ((this.waiting.peek()?.id ?? Infinity) <= lastId) {
       await new Promise<void>((resolve) => this.producer.engine.whenRoom(resolve));
     }
     await this.producer.engine.flush();

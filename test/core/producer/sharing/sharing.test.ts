@@ -161,6 +161,26 @@ describe('a producer of another thread', () => {
       await remote.close();
     }));
 
+  it('flushes what was sent before, also while more and more is sent', () =>
+    withCluster(async (cluster) => {
+      await using kafka = createKafka({ bootstrapServers: cluster.bootstrapServers });
+      const { remote } = shared(kafka.producer({ bufferMemory: 5000 }));
+      let sent = 0;
+      let isFlushed = false;
+      const goOn = async (): Promise<void> => {
+        while (sent < 3000 && !isFlushed) {
+          await remote.send({ topic: TOPIC, value: `${sent++} ${'x'.repeat(100)}` });
+        }
+      };
+      const senders = Array.from({ length: 100 }, goOn);
+      await remote.flush();
+      isFlushed = true;
+      const sentByThen = sent;
+      await Promise.all(senders);
+      expect(sentByThen).toBeLessThan(1000);
+      await remote.close();
+    }));
+
   it('fails what is not settled when the service ends', () =>
     withCluster(async (cluster, producer) => {
       const { remote, stop } = shared(producer);
