@@ -56,8 +56,12 @@ const UNKNOWN_PRODUCER_ID = 59;
 const INVALID_PRODUCER_EPOCH = 47;
 const UNKNOWN_OFFSET = -1;
 
-/** REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND: it may be in the log. */
-const ambiguous: ReadonlySet<number> = new Set([7, 13, 20]);
+/**
+ * UNKNOWN_SERVER_ERROR, REQUEST_TIMED_OUT, NETWORK_EXCEPTION, NOT_ENOUGH_REPLICAS_AFTER_APPEND,
+ * KAFKA_STORAGE_ERROR: it may be in the log. Whatever goes wrong in the middle of an append is the first
+ * or the last of them.
+ */
+const ambiguous: ReadonlySet<number> = new Set([-1, 7, 13, 20, 56]);
 
 /** Whether an answer leaves open if the batch was written. */
 export function isAmbiguous({ errorCode }: BatchAnswer): boolean {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import type { Kafka, KafkaError, Producer, ProducerOptions } from '../../../src/index.js';
+import { brokerErrors } from '../../../src/core/protocol/index.js';
 import { readBatches } from '../../../src/core/records/index.js';
-import { Simulation } from '../../support/simulation.js';
+import { rejectionOf, Simulation } from '../../support/simulation.js';
 
 const TOPIC = 'orders';
 /** Every record is a batch, so that several of a partition are on the way. */
@@ -160,6 +161,33 @@ describe('a batch that was given up while its outcome was unknown', () => {
     await sim.run(Promise.all(following));
     expect(stored(sim)).toEqual(log);
   });
+});
+
+describe('a batch that failed in a way that its broker can not tell', () => {
+  it.each(['UNKNOWN_SERVER_ERROR', 'KAFKA_STORAGE_ERROR'])(
+    'may be in the log (%s), and its numbers go to no other records',
+    async (name) => {
+      await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+      const producer = sim.kafka().producer({ ...apart, retries: 1 });
+      await sim.run(Promise.all(sendAll(producer, 'warm')));
+      const { code: errorCode } = brokerErrors.find((error) => error.name === name)!;
+      let isWritten = false;
+      const undo = sim.cluster.intercept('Produce', ({ body }) => {
+        const [{ name: topic, topicId, partitionData }] = body.topicData as [
+          (typeof body.topicData)[number],
+        ];
+        if (!isWritten) sim.cluster.append(TOPIC, 0, partitionData[0]!.records!);
+        isWritten = true;
+        const refusal = { index: 0, errorCode, baseOffset: -1, logStartOffset: -1 };
+        return { responses: [{ name: topic, topicId, partitionResponses: [refusal] }] };
+      });
+      const error = await sim.run(rejectionOf(sendAll(producer, 'a')[0]!));
+      undo();
+      await sim.run(Promise.all(sendAll(producer, 'b', 'c')));
+      expect(stored(sim)).toEqual(['warm', 'a', 'b', 'c']);
+      expect(error).toMatchObject({ code: name, mayBeWritten: true });
+    },
+  );
 });
 
 describe('epochs that are used up', () => {

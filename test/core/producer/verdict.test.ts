@@ -135,9 +135,11 @@ describe('what the answer to a batch means', () => {
       isAmbiguous({ ...answer('NONE'), errorCode: code }),
     );
     expect(open.map(({ name }) => name).sort()).toEqual([
+      'KAFKA_STORAGE_ERROR',
       'NETWORK_EXCEPTION',
       'NOT_ENOUGH_REPLICAS_AFTER_APPEND',
       'REQUEST_TIMED_OUT',
+      'UNKNOWN_SERVER_ERROR',
     ]);
   });
 });
