@@ -7,6 +7,8 @@ export interface Task {
   readonly module: string;
   readonly call: string;
   readonly args: readonly unknown[];
+  /** For Node itself. */
+  readonly flags?: readonly string[];
 }
 
 interface Answer<T> {
@@ -36,7 +38,7 @@ export function inChild<T>(
   { timeoutMs = 120_000, signal }: { timeoutMs?: number; signal?: AbortSignal } = {},
 ): Promise<T> {
   const child = fork(`${here}.build/bench/child.js`, {
-    execArgv: [],
+    execArgv: [...(task.flags ?? [])],
     timeout: timeoutMs,
     ...(signal !== undefined && { signal }),
   });
