@@ -22,7 +22,8 @@ const ORIGIN_BYTES = 640;
 
 /**
  * What becomes of a record that finds no room: the stream errors, it is dropped, or the oldest batch that
- * was not sent is, each with a `dropped` event.
+ * was not sent is, each with a `dropped` event. A {@link SharedProducer} drops record by record, and only what
+ * has not crossed to the other thread yet: half of its `bufferMemory`.
  */
 export type Overflow = 'error' | 'drop-newest' | 'drop-oldest';
 
@@ -58,6 +59,7 @@ class Derived<T> {
 export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   readonly serializeKey: Submitter['serializeKey'];
   readonly serializeValue: Submitter['serializeValue'];
+  readonly dropsOldest: boolean;
   /** Derived records that found no room. Bounded by the window of the consumer they came from. */
   private readonly waiting = new Queue<T>();
   private isAwaitingRoom = false;
@@ -71,6 +73,7 @@ export class SinkRun<T, R> implements Submitter<T | Derived<T>> {
   constructor(private readonly setup: SinkSetup<T, R>) {
     this.serializeKey = setup.serializers.serializeKey;
     this.serializeValue = setup.serializers.serializeValue;
+    this.dropsOldest = setup.overflow === 'drop-oldest';
     this.forgetDrain = setup.engine.onDrain(() => this.finish(undefined));
   }
 

@@ -12,7 +12,7 @@ import {
   producerError,
   unknowable,
 } from './errors.js';
-import type { ProducerEvent } from './events.js';
+import { dropped, type ProducerEvent } from './events.js';
 import { Flushes } from './flushes.js';
 import { dropOldest, failAll, failUnsent } from './giving-up.js';
 import { IdentityHolder, type Identities } from './identity.js';
@@ -152,11 +152,11 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
   dropOldest(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
     const isOurs = (batch: Batch) =>
       batch.submitters.every((other) => other === submitter) && batch.tokens.every(isDroppable);
-    const dropped = dropOldest(this.accumulator, isOurs);
-    if (dropped === undefined) return this.dropWaiting(submitter, isDroppable);
-    this.reportDropped(dropped.topic, dropped.partition, dropped.recordCount);
+    const oldest = dropOldest(this.accumulator, isOurs);
+    if (oldest === undefined) return this.dropWaiting(submitter, isDroppable);
+    this.reportDropped(oldest.topic, oldest.partition, oldest.recordCount);
     this.settled();
-    return dropped.recordCount;
+    return oldest.recordCount;
   }
 
   private dropWaiting(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
@@ -171,8 +171,7 @@ export class ProducerEngine implements ProducerContext, SinkEngine {
 
   /** Tells that records were given up; partition -1 where none was chosen yet. */
   reportDropped(topic: string, partition: number, records: number): void {
-    const reason = 'bufferMemory was used up';
-    this.emit({ type: 'dropped', topic, partition, records, reason });
+    this.emit(dropped(topic, partition, records));
   }
 
   /** Sends everything that was submitted without lingering; resolves when all of it is settled. */

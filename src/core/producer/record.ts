@@ -41,6 +41,8 @@ export interface Receipt<Origin = undefined> {
 export interface Submitter<Token = unknown> {
   readonly serializeKey: SerializeFunction<never>;
   readonly serializeValue: SerializeFunction<never>;
+  /** Its records may be given up for newer ones, as long as they can be: see `SinkEngine.dropOldest`. */
+  readonly dropsOldest?: boolean;
   /** What waits on the heap for the outcome of a record that takes so many bytes encoded. */
   heldBytes(encodedBytes: number): number;
   acknowledged(

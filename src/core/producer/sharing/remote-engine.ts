@@ -1,4 +1,5 @@
 import type { MessagePort } from 'node:worker_threads';
+import { Subject } from 'rxjs';
 import type { Serialized } from '../../serde/index.js';
 import type { Clock } from '../../util/clock.js';
 import { KafkaError } from '../../util/errors.js';
@@ -13,6 +14,7 @@ import {
   unknowable,
   unreadableRecord,
 } from '../errors.js';
+import { dropped, type Dropped } from '../events.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Submitter } from '../record.js';
 import type { SinkEngine } from '../sink-engine.js';
@@ -25,20 +27,37 @@ import {
 } from './messages.js';
 
 interface Unsettled {
+  /** Ascends with the order in which records were given. */
+  readonly order: number;
   readonly topic: string;
   readonly bytes: number;
   readonly submitter: Submitter;
   readonly token: unknown;
+  /** Until it has crossed to the other thread. */
+  record: SharedRecord | undefined;
 }
 
-/** The producer of another thread, as sinks in this one see it. */
+/**
+ * The producer of another thread, as sinks in this one see it.
+ *
+ * What has crossed to that thread can't be taken back. So of what may be given up for newer records at most
+ * half of the buffer crosses before it is settled: the rest is here, where it can be dropped.
+ */
 export class RemoteEngine implements SinkEngine {
   isClosed = false;
+  /** Records that were dropped. Completes when nothing more can be sent. */
+  readonly events = new Subject<Dropped>();
   private usedBytes = 0;
+  /** Those of them that the other thread has. */
+  private crossedBytes = 0;
   private nextId = 0;
+  private nextOrder = 0;
   private nextCall = 0;
-  private outbox: SharedRecord[] = [];
-  private readonly unsettled = new Map<number, Unsettled>();
+  private isSendQueued = false;
+  /** What has not crossed yet, in order. */
+  private readonly outbox = new Set<Unsettled>();
+  /** What has, by the number under which it is answered. */
+  private readonly crossed = new Map<number, Unsettled>();
   private readonly roomListeners = new Queue<() => void>();
   private readonly calls = new Map<number, (message: ToWorker) => void>();
 
@@ -74,9 +93,9 @@ export class RemoteEngine implements SinkEngine {
     }
     const bytes = heldBytes(shared, submitter);
     this.usedBytes += bytes;
-    this.unsettled.set(this.nextId++, { topic, bytes, submitter, token });
-    if (this.outbox.length === 0) queueMicrotask(() => this.sendOutbox());
-    this.outbox.push(shared);
+    const order = this.nextOrder++;
+    this.outbox.add({ order, topic, bytes, submitter, token, record: shared });
+    this.sendSoon();
     this.updateRef();
     return true;
   }
@@ -92,9 +111,13 @@ export class RemoteEngine implements SinkEngine {
   }
 
   async flush(): Promise<void> {
-    if (this.isClosed) return;
-    this.sendOutbox();
-    await this.call((call) => ({ type: 'flush', call }));
+    const end = this.nextOrder;
+    do {
+      if (this.isClosed) return;
+      this.sendOutbox();
+      await this.call((call) => ({ type: 'flush', call }));
+      // What was held back has followed when something was settled.
+    } while (this.oldestUnsettled < end);
   }
 
   async partitionsFor(topic: string): Promise<readonly PartitionInfo[]> {
@@ -116,15 +139,24 @@ export class RemoteEngine implements SinkEngine {
     this.lost();
   }
 
-  /** What has crossed to the other thread can't be taken back. */
-  dropOldest(): number {
-    return 0;
+  /** Makes room by giving up the submitter's oldest records of those that have not crossed. */
+  dropOldest(submitter: Submitter, isDroppable: (token: unknown) => boolean): number {
+    const given: SharedRecord[] = [];
+    for (const held of this.outbox) {
+      if (this.hasRoom) break;
+      if (held.submitter !== submitter || !isDroppable(held.token)) continue;
+      this.outbox.delete(held);
+      this.usedBytes -= held.bytes;
+      given.push(held.record!);
+    }
+    for (const { topic, partition } of given) this.reportDropped(topic, partition ?? -1, 1);
+    this.wakeBlocked();
+    this.updateRef();
+    return given.length;
   }
 
-  reportDropped(topic: string, _partition: number, records: number): void {
-    process.emitWarning(
-      `rx-kafka dropped ${records} record(s) for ${topic}: bufferMemory is used up`,
-    );
+  reportDropped(topic: string, partition: number, records: number): void {
+    this.events.next(dropped(topic, partition, records));
   }
 
   /** What can't cross to the other thread is refused here: it would take those beside it along. */
@@ -173,17 +205,45 @@ export class RemoteEngine implements SinkEngine {
     }
   }
 
+  private get oldestUnsettled(): number {
+    for (const { order } of this.crossed.values()) return order;
+    for (const { order } of this.outbox) return order;
+    return Infinity;
+  }
+
+  /** Once the code at work now is done: what is given at once crosses in one message. */
+  private sendSoon(): void {
+    if (this.isSendQueued) return;
+    this.isSendQueued = true;
+    queueMicrotask(() => {
+      this.isSendQueued = false;
+      this.sendOutbox();
+    });
+  }
+
   private sendOutbox(): void {
-    if (this.outbox.length === 0) return;
-    const records = this.outbox;
-    this.outbox = [];
-    this.post({ type: 'records', firstId: this.nextId - records.length, records });
+    const firstId = this.nextId;
+    const records: SharedRecord[] = [];
+    for (const held of this.outbox) {
+      if (held.submitter.dropsOldest === true && !this.hasRoomAcross) break;
+      this.outbox.delete(held);
+      this.crossed.set(this.nextId++, held);
+      this.crossedBytes += held.bytes;
+      records.push(held.record!);
+      held.record = undefined;
+    }
+    if (records.length > 0) this.post({ type: 'records', firstId, records });
+  }
+
+  private get hasRoomAcross(): boolean {
+    return this.crossedBytes < this.options.bufferMemory / 2;
   }
 
   private receive(message: ToWorker): void {
     switch (message.type) {
       case 'outcomes':
         for (const outcome of message.outcomes) this.settle(outcome);
+        this.sendOutbox();
         break;
       case 'flushed':
       case 'partitions':
@@ -198,11 +258,12 @@ export class RemoteEngine implements SinkEngine {
   }
 
   private settle({ id, partition, offset, timestamp, error }: SharedOutcome): void {
-    const record = this.unsettled.get(id);
+    const record = this.crossed.get(id);
     if (record === undefined) return;
-    this.unsettled.delete(id);
-    this.usedBytes -= record.bytes;
-    const { submitter, token, topic } = record;
+    this.crossed.delete(id);
+    const { submitter, token, topic, bytes } = record;
+    this.usedBytes -= bytes;
+    this.crossedBytes -= bytes;
     if (error === undefined) submitter.acknowledged(token, topic, partition, offset, timestamp);
     else submitter.failed(token, reviveError(error));
   }
@@ -212,14 +273,17 @@ export class RemoteEngine implements SinkEngine {
     if (this.isClosed) return;
     this.isClosed = true;
     this.usedBytes = 0;
-    const firstUnsent = this.nextId - this.outbox.length;
-    for (const [id, { submitter, token, topic }] of this.unsettled) {
-      submitter.failed(token, id < firstUnsent ? serviceEnded(topic) : producerClosed());
+    this.crossedBytes = 0;
+    for (const { submitter, token, topic } of this.crossed.values()) {
+      submitter.failed(token, serviceEnded(topic));
     }
-    this.unsettled.clear();
+    this.crossed.clear();
+    for (const { submitter, token } of this.outbox) submitter.failed(token, producerClosed());
+    this.outbox.clear();
     for (const answer of this.calls.values()) answer({ type: 'closed' });
     this.calls.clear();
     this.wakeBlocked();
+    this.events.complete();
   }
 
   private wakeBlocked(): void {
@@ -245,7 +309,7 @@ export class RemoteEngine implements SinkEngine {
 
   /** The port keeps the thread alive only while something is expected from it. */
   private updateRef(): void {
-    if (this.unsettled.size > 0 || this.calls.size > 0) this.port.ref();
+    if (this.crossed.size + this.outbox.size + this.calls.size > 0) this.port.ref();
     else this.port.unref();
   }
 }

@@ -1,7 +1,9 @@
 import type { MessagePort } from 'node:worker_threads';
+import type { Observable } from 'rxjs';
 import { originsOf } from '../../records/index.js';
 import { systemClock, type Clock } from '../../util/clock.js';
 import { badOption, checkIsObject, custom, integer, resolveOptions } from '../../util/options.js';
+import type { Dropped } from '../events.js';
 import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Receipt } from '../record.js';
 import { SendQueue } from '../send-queue.js';
@@ -37,6 +39,15 @@ const rules = {
  * clicks.pipe(map((click) => ({ value: click.user })), toTopic(producer, 'clicks')).subscribe();
  */
 export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable {
+  /**
+   * What this worker dropped of what its sinks were given: see `overflow` of `toTopic`. What happens on the
+   * way to the brokers is told by the `lifecycle` of the producer in the other thread. Never errors; completes
+   * when this producer has closed, or the other thread serves it no more.
+   *
+   * @example
+   * producer.lifecycle.subscribe(({ topic, records }) => console.warn(`${topic}: ${records} dropped`));
+   */
+  readonly lifecycle: Observable<Dropped>;
   /** @internal For the sinks of this library. */
   readonly engine: RemoteEngine;
   private readonly sends: SendQueue;
@@ -48,6 +59,7 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveOptions('connectProducer', rules, { ...rest }, SERIALIZERS);
     this.engine = new RemoteEngine(port, resolved.clock, resolved);
+    this.lifecycle = this.engine.events.asObservable();
     const serializers = serializersOf('connectProducer', keySerializer, valueSerializer);
     this.sends = new SendQueue(this.engine, serializers, resolved, originsOf);
   }
