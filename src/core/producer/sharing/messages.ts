@@ -1,16 +1,6 @@
-import {
-  AuthenticationError,
-  AuthorizationError,
-  ConnectionError,
-  FencedError,
-  KafkaError,
-  SerializationError,
-  TimeoutError,
-  UnsupportedVersionError,
-  type ErrorContext,
-} from '../../util/errors.js';
 import type { HeaderList } from '../record.js';
 import type { PartitionInfo } from '../producer.js';
+import type { SharedError } from './shared-error.js';
 
 /** A record whose key and value are bytes or text, as it crosses threads. */
 export interface SharedRecord {
@@ -53,39 +43,3 @@ export type ToWorker =
       readonly error?: SharedError;
     }
   | { readonly type: 'closed' };
-
-/** A {@link KafkaError} as it crosses threads, where classes are lost. */
-export interface SharedError {
-  readonly name: string;
-  readonly message: string;
-  readonly code: string;
-  readonly context: ErrorContext;
-  readonly isRetriable: boolean;
-  readonly mayBeWritten: boolean;
-}
-
-const classes: Readonly<Record<string, new (message: string, options: never) => KafkaError>> = {
-  AuthenticationError,
-  AuthorizationError,
-  ConnectionError,
-  FencedError,
-  SerializationError,
-  TimeoutError,
-  UnsupportedVersionError,
-};
-
-export function shareError(error: unknown): SharedError {
-  const known =
-    error instanceof KafkaError
-      ? error
-      : new KafkaError(String(error), { code: 'UNKNOWN', cause: error });
-  const { name, message, code, context, isRetriable, mayBeWritten } = known;
-  return { name, message, code, context, isRetriable, mayBeWritten };
-}
-
-export function reviveError({ name, message, ...options }: SharedError): KafkaError {
-  const known = classes[name];
-  return known === undefined
-    ? new KafkaError(message, options)
-    : new known(message, options as never);
-}

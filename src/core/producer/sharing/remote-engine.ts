@@ -19,12 +19,12 @@ import type { PartitionInfo } from '../producer.js';
 import type { ProducerRecord, Submitter } from '../record.js';
 import type { SinkEngine } from '../sink-engine.js';
 import {
-  reviveError,
   type SharedOutcome,
   type SharedRecord,
   type ToProducer,
   type ToWorker,
 } from './messages.js';
+import { reviveError } from './shared-error.js';
 
 interface Unsettled {
   /** Ascends with the order in which records were given. */

@@ -4,13 +4,13 @@ import { Queue } from '../../util/queue.js';
 import { Producer } from '../producer.js';
 import type { Submitter } from '../record.js';
 import {
-  shareError,
   type SharedOutcome,
   type SharedRecord,
   type ToProducer,
   type ToWorker,
 } from './messages.js';
 import { isPort, PORT } from './port.js';
+import { shareError } from './shared-error.js';
 
 /**
  * Lets a worker thread use a producer of this thread, through one end of a `MessageChannel`. Call it
