@@ -113,11 +113,15 @@ export function repair(state: PartitionSequences, pending: readonly NumberedBatc
   }
 }
 
-/** Lets batches move up to what the broker expects next, but for those that it may have already. */
+/**
+ * Lets batches move up to what the broker expects next, but for those that it may have already, and those
+ * that it has what follows of: they would come behind it.
+ */
 function closeGap(state: PartitionSequences, pending: readonly NumberedBatch[]): Repair {
   let next = expectedSequence(state);
   const firsts = pending.map(({ firstSequence, recordCount, mayBeWritten }) => {
     if (mayBeWritten && isBefore(firstSequence, next)) return firstSequence;
+    if (isOvertaken(state, firstSequence)) return firstSequence;
     const first = next;
     next = addSequence(next, recordCount);
     return first;
@@ -137,6 +141,11 @@ function isBefore(a: number, b: number): boolean {
 /** Whether a batch is the one that the broker expects after what it has acknowledged. */
 export function isNextSequence(state: PartitionSequences, firstSequence: number): boolean {
   return firstSequence === expectedSequence(state);
+}
+
+/** Whether a batch comes before one that was acknowledged. */
+export function isOvertaken({ lastAcked }: PartitionSequences, firstSequence: number): boolean {
+  return lastAcked >= 0 && isBefore(firstSequence, lastAcked);
 }
 
 /** Whether everything that was numbered has been acknowledged. */

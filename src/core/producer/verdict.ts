@@ -1,5 +1,5 @@
 import { brokerError, type BrokerError } from '../protocol/index.js';
-import { isNextSequence, type PartitionSequences } from './sequences.js';
+import { isNextSequence, isOvertaken, type PartitionSequences } from './sequences.js';
 
 /** What a broker answered for one batch. */
 export interface BatchAnswer {
@@ -110,6 +110,9 @@ function judgeSequence(answer: BatchAnswer, batch: BatchFacts, error: BrokerErro
   if (answer.errorCode === INVALID_PRODUCER_EPOCH && batch.isTransactional) {
     return { type: 'fail', error };
   }
+  // What follows it is written, as a topic was made anew meanwhile: it could only come behind that.
+  const isRefused = answer.errorCode === OUT_OF_ORDER_SEQUENCE_NUMBER;
+  if (isRefused && isOvertaken(sequences, batch.firstSequence)) return { type: 'fail', error };
   // Out of order because an earlier batch is still to be repeated: it only has to wait its turn.
   const isItsTurn = isNextSequence(sequences, batch.firstSequence);
   return restart(batch, error, isItsTurn || sequences.disorder === 'unresolved');

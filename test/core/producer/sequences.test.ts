@@ -106,6 +106,14 @@ describe('putting the numbering right', () => {
     });
   });
 
+  it('keeps the number of a batch that others have overtaken: it must not come behind them', () => {
+    const broken = disturb(state(20, 14), 'gap');
+    expect(repair(broken, [batch(5, 5), batch(17, 3)])).toMatchObject({
+      firsts: [5, 15],
+      state: { next: 18 },
+    });
+  });
+
   it('keeps numbers while the outcome of a given-up batch can still show', () => {
     const doubtful = disturb(state(20, 4), 'unresolved');
     expect(repair(doubtful, [batch(10, 10)])).toMatchObject({

@@ -90,6 +90,11 @@ describe('what the answer to a batch means', () => {
     expect(verdict).toMatchObject({ type: 'retry', restarts: false });
   });
 
+  it('fails what others have overtaken, which could only be written behind them', () => {
+    const overtaken = facts({ firstSequence: 0 });
+    expect(judge(answer('OUT_OF_ORDER_SEQUENCE_NUMBER'), overtaken).type).toBe('fail');
+  });
+
   it('takes a new epoch where the next expected batch is out of order', () => {
     const verdict = judge(answer('OUT_OF_ORDER_SEQUENCE_NUMBER'), facts());
     expect(verdict).toMatchObject({ type: 'retry', restarts: true });
