@@ -5,6 +5,7 @@ import type { Clock } from '../util/clock.js';
 import { KafkaError, UnsupportedVersionError } from '../util/errors.js';
 import { Batch } from './batch.js';
 import { BufferPool } from './buffer-pool.js';
+import { ignoreRejection } from './check-record.js';
 import { headersUnsupported, invalidPartition, invalidRecord } from './errors.js';
 import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
@@ -290,13 +291,16 @@ export class Accumulator {
       return partitionForKey(key!, partitionCount);
     }
     try {
-      return partitioner({
+      const chosen: unknown = partitioner({
         topic: name,
         key: asBuffer(key),
         value: asBuffer(value),
         partitionCount,
         availablePartitions: available(topic.metadata!),
       });
+      ignoreRejection(chosen);
+      // What is no number belongs to no partition.
+      return chosen as number;
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause);
       return invalidRecord(name, `the partitioner failed: ${reason}`, cause);

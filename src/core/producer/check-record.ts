@@ -8,7 +8,10 @@ const LEGAL_TOPIC = /^(?!\.{1,2}$)[a-zA-Z0-9._-]{1,249}$/;
 /** Why no broker would take a topic by that name; `undefined` for nothing. */
 export function complaintAboutTopic(topic: unknown): string | undefined {
   if (topic === undefined || topic === null || topic === '') return 'it names no topic';
-  if (typeof topic !== 'string') return `a topic is named by a string, not by ${describe(topic)}`;
+  if (typeof topic !== 'string') {
+    ignoreRejection(topic);
+    return `a topic is named by a string, not by ${describe(topic)}`;
+  }
   if (LEGAL_TOPIC.test(topic)) return undefined;
   return (
     `'${topic}' is not a legal topic name, which is of at most 249 letters and digits, '.', '_' ` +
@@ -26,6 +29,7 @@ export function complaintAbout(record: unknown): string | undefined {
   }
   const { key, value, headers, timestamp } = record as ProducerRecord;
   if (value === undefined && key === undefined && headers === undefined) {
+    ignoreRejection(record);
     return `${FORM}, and this has none of them; ${HINT}; for a tombstone set value to null`;
   }
   if (timestamp !== undefined && (!Number.isSafeInteger(timestamp) || timestamp < 0)) {
@@ -37,11 +41,21 @@ export function complaintAbout(record: unknown): string | undefined {
 /** What a serializer returned, if it is something that can be sent. */
 export function serialized(result: unknown): Serialized {
   if (typeof result === 'string' || result === null || result instanceof Uint8Array) return result;
+  ignoreRejection(result);
   const isUncalled = typeof result === 'object' && 'serialize' in result;
-  const hint = isUncalled ? '; it is to be called, as in json()' : '';
+  const hint = isUncalled
+    ? '; it is to be called, as in json()'
+    : result instanceof Promise
+      ? '; it must not be asynchronous: serialize before, as with mergeMap'
+      : '';
   throw new TypeError(
     `the serializer returned ${describe(result)}, not bytes, text or null${hint}`,
   );
+}
+
+/** Of what was to be given at once: the record fails for that, and nobody else will hear of the promise. */
+export function ignoreRejection(given: unknown): void {
+  if (given instanceof Promise) given.catch(() => undefined);
 }
 
 /** Headers of either form as an ordered list. */
