@@ -226,6 +226,7 @@ export class Accumulator {
   batchLike(batch: Batch): Batch {
     const { topic, partition, createdAt, order } = batch;
     const part = new Batch(topic, partition, this.newBuilder(), createdAt, order);
+    part.mayBeWritten = batch.mayBeWritten;
     // Sending it in another form is not a retry.
     part.attempts = Math.max(0, batch.attempts - 1);
     return part;

@@ -85,6 +85,24 @@ describe('a record that failed otherwise', () => {
     expect(String(error)).toMatch(/an attempt without an answer may have been written/);
   });
 
+  it('may have been written where it was in a batch that was divided after a lost answer', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ ...hasty, lingerMs: 20, enableIdempotence: false });
+    sim.cluster.drop('Produce', 1, { when: 'after' });
+    const failed = Promise.all(
+      ['a', 'b'].map((value) => rejectionOf(producer.send({ topic: TOPIC, value }))),
+    );
+    const refusals = ['MESSAGE_TOO_LARGE', 'TOPIC_AUTHORIZATION_FAILED'];
+    await sim.until(() => sim.eventsOf('retried').length === 1);
+    sim.cluster.intercept('Produce', () => {
+      sim.cluster.failNext('Produce', refusals.shift() ?? 'TOPIC_AUTHORIZATION_FAILED');
+      return undefined;
+    });
+    const error = { code: 'TOPIC_AUTHORIZATION_FAILED', mayBeWritten: true };
+    expect(await sim.run(failed)).toMatchObject([error, error]);
+    expect(sim.cluster.records(TOPIC)).toHaveLength(2);
+  });
+
   it('was not written by its own fault', async () => {
     await using sim = await start();
     const error = await rejectionOf(
