@@ -42,6 +42,16 @@ export class PartitionQueue {
     return this.sealed.peek() ?? this.open;
   }
 
+  /** The oldest that is not settled: what is to be sent again may be older than what is on the way. */
+  get oldest(): Batch | undefined {
+    const queued = this.peek();
+    for (const batch of this.inFlight) {
+      if (batch.isSettled) continue;
+      return queued === undefined || batch.order < queued.order ? batch : queued;
+    }
+    return queued;
+  }
+
   /** Takes the next batch to send. */
   take(): Batch | undefined {
     const batch = this.sealed.shift() ?? this.open;

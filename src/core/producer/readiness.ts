@@ -63,12 +63,8 @@ export class Readiness {
     const { accumulator, options } = this.context;
     let at = Infinity;
     for (const queue of accumulator.active) {
-      for (const { isSettled, createdAt } of queue.all()) {
-        if (isSettled) continue;
-        at = Math.min(at, createdAt + options.deliveryTimeoutMs);
-        break;
-      }
-      const { open, hasSealed, retryAt } = queue;
+      const { oldest, open, hasSealed, retryAt } = queue;
+      if (oldest !== undefined) at = Math.min(at, oldest.createdAt + options.deliveryTimeoutMs);
       if (hasSealed && retryAt > now) at = Math.min(at, retryAt);
       const lingerEnd =
         open === undefined ? 0 : Math.max(open.createdAt + options.lingerMs, retryAt);

@@ -314,9 +314,9 @@ export class Sender {
   private expire(now: number): void {
     const { accumulator, options } = this.context;
     for (const queue of [...accumulator.active]) {
-      for (const batch of [...queue.all()]) {
-        if (now - batch.createdAt < options.deliveryTimeoutMs) break;
-        if (!batch.isSettled) this.outcomes.expire(queue, batch);
+      for (let next = queue.oldest; next !== undefined; next = queue.oldest) {
+        if (next.createdAt + options.deliveryTimeoutMs > now) break;
+        this.outcomes.expire(queue, next);
       }
     }
   }

@@ -255,6 +255,27 @@ describe('memory of batches', () => {
 describe('DELIVERY_TIMED_OUT', () => {
   const hasty = { deliveryTimeoutMs: 5000, requestTimeoutMs: 1000, lingerMs: 0 };
 
+  it('comes in time also for what waits to be repeated behind a younger batch on its way', async () => {
+    await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
+    const patient = { deliveryTimeoutMs: 10_000, requestTimeoutMs: 9000, lingerMs: 0 };
+    const producer = sim.kafka().producer(patient);
+    const send = (value: string) => producer.send({ topic: TOPIC, value });
+    await sim.run(send('warm'));
+    const undo = sim.cluster.delay('Produce', 5000);
+    sim.cluster.failNext('Produce', 'NOT_ENOUGH_REPLICAS');
+    const begin = sim.clock.monotonic();
+    const older = rejectionOf(send('a'));
+    await sim.advance(4000);
+    undo();
+    sim.cluster.delay('Produce', 60_000);
+    const younger = rejectionOf(send('b'));
+    await sim.until(() => sim.eventsOf('retried').length === 1);
+    expect(await sim.run(older)).toMatchObject({ code: 'DELIVERY_TIMED_OUT', mayBeWritten: false });
+    expect(sim.clock.monotonic() - begin).toBe(10_000);
+    expect(await sim.run(younger)).toMatchObject({ code: 'DELIVERY_TIMED_OUT' });
+    expect(sim.clock.monotonic() - begin).toBe(14_000);
+  });
+
   it('names the error of the last attempt', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 1 } });
     const producer = sim.kafka().producer(hasty);
