@@ -48,6 +48,12 @@ export interface TransactionHooks {
   emit(event: ProducerEvent): void;
 }
 
+/** The end of a transaction that is under way. */
+interface Ending {
+  readonly how: 'commit' | 'abort';
+  readonly outcome: Deferred;
+}
+
 /** Wait for the markers of the last transaction, where nothing else keeps the next one. */
 const SOON_MS = 20;
 
@@ -63,7 +69,7 @@ export class TransactionManager implements Identities, TransactionGate {
   private readonly abortController = new AbortController();
   private cancelRetry: Cancel = () => undefined;
   private initializing: Deferred | undefined;
-  private ending: Deferred | undefined;
+  private ending: Ending | undefined;
   private isBeginning = false;
   private readonly sending = new Map<number, Deferred>();
   private nextOperation = 0;
@@ -224,7 +230,7 @@ export class TransactionManager implements Identities, TransactionGate {
   /** Ends a transaction that is under way, one way or the other. */
   async settle(): Promise<void> {
     try {
-      if (this.ending !== undefined) await this.ending.promise;
+      if (this.ending !== undefined) await this.ending.outcome.promise;
       else if (this.isInTransaction) await this.abort();
     } catch {
       // Those who use the transaction are told.
@@ -235,7 +241,7 @@ export class TransactionManager implements Identities, TransactionGate {
   close(): void {
     this.abortController.abort();
     this.cancelRetry();
-    this.ending?.reject(
+    this.ending?.outcome.reject(
       this.phase === 'COMMITTING' ? commitInDoubt(this.transactionalId) : producerClosed(),
     );
     for (const waiting of [this.initializing, ...this.sending.values()]) {
@@ -253,10 +259,17 @@ export class TransactionManager implements Identities, TransactionGate {
 
   private async end(how: 'commit' | 'abort'): Promise<void> {
     if (this.isClosed) throw producerClosed();
-    if (this.ending !== undefined) return this.ending.promise;
-    const ending = (this.ending = new Deferred());
-    this.dispatch({ type: how });
-    await ending.promise;
+    const { ending } = this;
+    if (ending === undefined) {
+      const outcome = new Deferred();
+      this.ending = { how, outcome };
+      this.dispatch({ type: how });
+      await outcome.promise;
+    } else if (how === 'commit' && ending.how === 'abort') {
+      throw aborted(this.transactionalId, this.state.error);
+    } else {
+      await ending.outcome.promise;
+    }
   }
 
   private dispatch(input: TransactionInput): void {
@@ -286,7 +299,7 @@ export class TransactionManager implements Identities, TransactionGate {
       case 'ended': {
         const { ending } = this;
         this.ending = undefined;
-        ending?.settle(effect.error);
+        ending?.outcome.settle(effect.error);
         return;
       }
       case 'offsets-sent':

@@ -1,7 +1,7 @@
 import type { KafkaError } from '../../util/errors.js';
 import type { ProducerRecord, Receipt, Submitter } from '../record.js';
 import type { SinkEngine } from '../sink-engine.js';
-import { transactionEnded } from './errors.js';
+import { aborted, transactionEnded } from './errors.js';
 import type { TransactionManager } from './manager.js';
 import type { TransactionGroup, TransactionOffset } from './state.js';
 
@@ -98,6 +98,8 @@ export class Transaction<K = unknown, V = unknown> {
     if (this.isOver) throw transactionEnded(this.transactionalId);
     this.isOver = true;
     await this.host.flush();
+    // It was aborted while records were on their way.
+    if (this.outcome !== undefined) throw aborted(this.transactionalId, undefined);
     this.outcome = this.host.manager.commit();
     try {
       await this.outcome;

@@ -11,6 +11,40 @@ async function start(): Promise<Simulation> {
   return Simulation.start({ topics: { out: 1 } });
 }
 
+describe('a commit that waits for its records', () => {
+  it.each(['abort', 'close'] as const)(
+    'is refused when %s() gives the transaction up meanwhile',
+    async (how) => {
+      await using sim = await start();
+      const producer = sim.kafka().producer({ transactionalId: 'id' });
+      const txn = await sim.run(producer.beginTransaction());
+      sim.cluster.delay('Produce', 1000);
+      sim.cluster.delay('EndTxn', 1000);
+      const sent = txn.send({ topic: 'out', value: 'a' });
+      await sim.until(() => (sim.cluster.inspect().requests['Produce'] ?? 0) === 1);
+      const outcome = rejectionOf(txn.commit());
+      const givenUp = how === 'abort' ? txn.abort() : producer.close();
+      expect(await sim.run(outcome)).toBeInstanceOf(TransactionAbortedError);
+      await sim.run(givenUp);
+      await sim.run(sent);
+      expect(sim.eventsOf('transaction-committed')).toEqual([]);
+      expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+    },
+  );
+
+  it('leaves the abort that came before it to be awaited again', async () => {
+    await using sim = await start();
+    const producer = sim.kafka().producer({ transactionalId: 'id' });
+    const txn = await sim.run(producer.beginTransaction());
+    const sent = rejectionOf(txn.send({ topic: 'out', value: 'a' }));
+    const outcome = rejectionOf(txn.commit());
+    await sim.run(txn.abort());
+    expect(await sim.run(outcome)).toBeInstanceOf(TransactionAbortedError);
+    expect(await sim.run(sent)).toBeInstanceOf(TransactionAbortedError);
+    await sim.run(txn.abort());
+  });
+});
+
 describe('closing a transactional producer', () => {
   it('aborts the transaction that is open', async () => {
     await using sim = await start();
