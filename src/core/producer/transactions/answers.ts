@@ -24,10 +24,12 @@ export function answered(
 ): TransactionStep {
   if (before.current !== request) return step(before);
   const judgement = judgeCoordinator(request.type, answer.error);
-  if (judgement === 'retry' || judgement === 'retry-soon') {
-    return retryLater(before, judgement === 'retry-soon');
-  }
   const state: TransactionState = { ...before, current: undefined, failures: 0 };
+  if (judgement === 'retry' || judgement === 'retry-soon') {
+    return isPointless(before, answer)
+      ? sendNext(state)
+      : retryLater(before, judgement === 'retry-soon');
+  }
   if (judgement === 'success') return succeeded(state, request, answer);
   const error = transactionError(request, state.transactionalId, answer);
   if (judgement === 'fatal' && !wasTimedOut(request, answer)) return fatal(state, error);
@@ -41,6 +43,11 @@ const bumps: Readonly<Record<Exclude<Judgement, 'success' | 'retry' | 'retry-soo
   'abort-and-bump': 'after-end',
   bump: 'instead-of-end',
 };
+
+/** A topic that nobody knows may never come: what is to be aborted doesn't wait for it. */
+function isPointless({ phase }: TransactionState, { error }: TransactionAnswer): boolean {
+  return phase === 'ABORTING' && error.name === 'UNKNOWN_TOPIC_OR_PARTITION';
+}
 
 /**
  * The coordinator has aborted a transaction that took too long, so it can't be committed; whether

@@ -45,6 +45,25 @@ describe('a commit that waits for its records', () => {
   });
 });
 
+describe('aborting', () => {
+  it('does not wait for a topic that nobody knows any more', async () => {
+    await using sim = await Simulation.start({
+      topics: { out: 1 },
+      features: { 'transaction.version': 1 },
+    });
+    const producer = sim.kafka().producer({ transactionalId: 'id', deliveryTimeoutMs: 40_000 });
+    const txn = await sim.run(producer.beginTransaction());
+    const known = sim.cluster.failNext('AddPartitionsToTxn', 'UNKNOWN_TOPIC_OR_PARTITION', 10_000);
+    expect(await sim.run(rejectionOf(txn.send({ topic: 'out', value: 'a' })))).toBeDefined();
+    await sim.run(txn.abort());
+    known();
+    expect(sim.eventsOf('transaction-aborted')).toHaveLength(1);
+    const next = await sim.run(producer.beginTransaction());
+    await sim.run(next.send({ topic: 'out', value: 'b' }));
+    await sim.run(next.commit());
+  });
+});
+
 describe('closing a transactional producer', () => {
   it('aborts the transaction that is open', async () => {
     await using sim = await start();

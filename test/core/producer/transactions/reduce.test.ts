@@ -231,6 +231,26 @@ describe('a spoilt transaction', () => {
     expect([machine.phase, machine.did]).toEqual(['READY', ['emit', 'ended']]);
   });
 
+  it('an abort does not wait for a topic that nobody knows', () => {
+    const machine = Machine.inTransaction(1).touch().answer('UNKNOWN_TOPIC_OR_PARTITION');
+    machine.give({ type: 'record-failed', error: failed('DELIVERY_TIMED_OUT') });
+    machine.give({ type: 'abort' }).give({ type: 'drained' });
+    expect(machine.give({ type: 'retry-due' }).sent?.type).toBe('add-partitions');
+    expect(machine.answer('UNKNOWN_TOPIC_OR_PARTITION').sent?.type).toBe('init-producer-id');
+    expect(machine.answer('NONE', epoch(1)).did).toEqual(['emit', 'ended']);
+  });
+
+  it.each(both)('nor for the offsets of one (version %i)', (protocol) => {
+    const machine = Machine.inTransaction(protocol).give({ type: 'offsets', operation });
+    if (protocol === 1) machine.answer('NONE');
+    machine.give({ type: 'abort' }).give({ type: 'drained' });
+    expect(machine.sent).toBeUndefined();
+    expect(machine.answer('UNKNOWN_TOPIC_OR_PARTITION').sent).toMatchObject({
+      type: 'end',
+      isCommit: false,
+    });
+  });
+
   it('an abort gives up the partitions that were still to be added', () => {
     const machine = Machine.inTransaction(1).touch(0).touch(1).give({ type: 'abort' });
     expect(machine.effect('doomed')!.error).toBeInstanceOf(TransactionAbortedError);
