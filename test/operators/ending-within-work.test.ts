@@ -1,4 +1,4 @@
-import { Observable, Subject, takeUntil, type OperatorFunction } from 'rxjs';
+import { concat, from, NEVER, Observable, Subject, takeUntil, type OperatorFunction } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   exhaustEach,
@@ -8,7 +8,8 @@ import {
   type WorkResult,
 } from '../../src/index.js';
 import { kafkaMarbles, kafkaMarblesAsync } from '../../src/testing/index.js';
-import type { TestRecord } from '../support/records.js';
+import { TestPartition, type TestRecord } from '../support/records.js';
+import { watch } from '../support/watching.js';
 
 type Operator = (work: () => WorkResult<never>) => OperatorFunction<TestRecord, unknown>;
 
@@ -29,6 +30,16 @@ describe.each(operators)('%s: when the stream ends within the callback', (name, 
     };
     return (orders: Observable<TestRecord>) => orders.pipe(operator(work), takeUntil(ended));
   };
+
+  test('a source that ends there ends the stream when the work is done', () => {
+    const partition = new TestPartition();
+    const ended = new Subject<void>();
+    const source = concat(from(partition.deliver('a', 'b')), NEVER).pipe(takeUntil(ended));
+    const seen = watch(source.pipe(operator(() => ended.next())));
+    expect(seen.isComplete).toBe(true);
+    expect(partition.committable).toBe(1);
+    expect(partition.inHand).toBe(1);
+  });
 
   test(
     'what returns nothing is done, and acked',

@@ -77,7 +77,7 @@ export class Processing<T extends Work, R, O> {
     work.takeOver();
     this.pipelines.note(work.pipeline);
     this.lanes.push(work);
-    this.startAll();
+    this.goOn();
   }
 
   complete(): void {
