@@ -51,7 +51,8 @@ export interface ProcessEachOptions<T, E = never> {
  * whose work has made a derived record is not acked here but by the sink that writes the result. When
  * a partition is being given up, records that were not started go back unacked, and those in work
  * are awaited; by key, those before a record that was started are worked on as well, so that the next
- * owner does nothing twice. What waits here is bounded by the consumer's window.
+ * owner does nothing twice. Work that fails then is left to the next owner, and what waits behind it in
+ * its lane, too. What waits here is bounded by the consumer's window.
  *
  * A record that was nacked, by `project` or by `onError`, comes first in its lane when it is delivered
  * again: what is behind it waits. With `order: 'none'` nothing waits, and it comes when it comes.

@@ -155,6 +155,22 @@ describe('retry', () => {
     expect(clock.pending).toBe(0);
   });
 
+  test('when the partition is given up, what comes after that in its lane goes with it', async () => {
+    const { partition } = setUp();
+    const work = new Work();
+    watch(
+      concat(from(partition.deliver('x=1', 'x=2', 'y=3')), NEVER).pipe(
+        processEach(work.start, { order: 'key', concurrency: 2, retry: 2 }),
+      ),
+    );
+    partition.drain();
+    await work.fail('1', new Error('no'));
+    expect(work.started).toEqual(['1', '3']);
+    expect(partition.returned).toEqual([0, 1]);
+    await work.finish('3');
+    expect(partition.inHand).toBe(0);
+  });
+
   test('work that was told to stop and does so ends nothing', async () => {
     const { partition } = setUp();
     const work = new Work();

@@ -204,7 +204,7 @@ export class Processing<T extends Work, R, O> {
     this.goOn();
   }
 
-  /** Whoever gets a nacked record next gets what comes after it in its lane as well: here it would be twice. */
+  /** Whoever gets a failed record next gets what comes after it in its lane as well: here it would be twice. */
   private giveBackAfter({ isDraining }: T, lane: Lane<T>): void {
     if (!isDraining) return;
     for (const work of this.lanes.takeWaitingIn(lane)) work.giveBack();
@@ -228,6 +228,7 @@ export class Processing<T extends Work, R, O> {
     } else {
       this.retryLater(lane, work, error);
     }
+      this.giveBackAfter(work, lane);
   }
 
   private failedForGood(
