@@ -83,38 +83,40 @@ class Dividing<K, V, R> implements Treatment<ConsumerRecord<K, V>, R, FlatMapped
     value: R,
     subscriber: { next(value: FlatMapped<K, R>): void },
   ): void {
-    if (originsOf(value).length > 0) {
+    const parts = this.inWork.get(record)!;
+    const origins = originsOf(value);
+    if (origins.length > 0) {
+      parts.cameOut(origins);
       subscriber.next(value as FlatMapped<K, R>);
       return;
     }
-    const part = this.inWork.get(record)!.divide(value);
+    const part = parts.divide(value);
     subscriber.next(part as FlatMapped<K, R>);
     record.followed(part);
     if (record.pipeline.host.isAutoAck) part.ackUnlessTaken();
   }
 
   done(record: ConsumerRecord<K, V>): void {
-    this.take(record).ack();
+    const parts = this.inWork.get(record)!;
+    this.inWork.delete(record);
+    parts.ack();
   }
 
   /** Nobody has seen what came out last. */
   doneUnheard(record: ConsumerRecord<K, V>): void {
-    this.take(record).giveBack();
+    this.abandon(record);
   }
 
   abandon(record: ConsumerRecord<K, V>): void {
-    this.take(record).giveBack();
+    const parts = this.inWork.get(record);
+    this.inWork.delete(record);
+    // One that was not started has no parts.
+    if (parts === undefined) record.giveBack();
+    else parts.withdraw();
   }
 
   failUnheard(record: ConsumerRecord<K, V>, error: unknown): void {
     this.inWork.delete(record);
     record.failUnheard(error);
-  }
-
-  private take(record: ConsumerRecord<K, V>): { ack(): void; giveBack(): void } {
-    const parts = this.inWork.get(record);
-    this.inWork.delete(record);
-    // One that was not started has no parts.
-    return parts ?? record;
   }
 }

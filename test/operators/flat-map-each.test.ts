@@ -1,4 +1,17 @@
-import { concat, from, map, NEVER, of, Subject, throwError, timer } from 'rxjs';
+import {
+  concat,
+  firstValueFrom,
+  from,
+  map,
+  NEVER,
+  Observable,
+  of,
+  Subject,
+  take,
+  takeUntil,
+  throwError,
+  timer,
+} from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import { originsOf } from '../../src/core/records/index.js';
 import { ackEach, flatMapEach, processEach, type ConsumerRecord } from '../../src/index.js';
@@ -143,6 +156,51 @@ describe('flatMapEach', () => {
     seen.subscription.unsubscribe();
     finish();
     await settled();
+    expect(partition.returned).toEqual([0]);
+  });
+
+  test('results that were derived and have not come out go back with the record', () => {
+    const partition = new TestPartition();
+    const seen = watch(
+      concat(from(partition.deliver('a')), NEVER).pipe(
+        flatMapEach((record) => [record.derive({ topic: 'x' }), record.derive({ topic: 'y' })]),
+        take(1),
+      ),
+    );
+    expect(seen.isComplete).toBe(true);
+    expect(partition.returned).toEqual([]);
+    for (const origin of originsOf(seen.values[0])) origin.ack();
+    expect(partition.returned).toEqual([0]);
+  });
+
+  test('a result that was derived after unsubscribing goes nowhere: the record goes back', async () => {
+    const partition = new TestPartition();
+    const gate = new Subject<void>();
+    const seen = watch(
+      from(partition.deliver('a')).pipe(
+        flatMapEach((record) => firstValueFrom(gate).then(() => record.derive({ topic: 'x' }))),
+      ),
+    );
+    seen.subscription.unsubscribe();
+    gate.next();
+    await settled();
+    expect(partition.returned).toEqual([0]);
+  });
+
+  test('what its result emits after it has ended the stream goes nowhere: the record goes back', () => {
+    const partition = new TestPartition();
+    const ended = new Subject<void>();
+    const endAndEmit = new Observable<string>((subscriber) => {
+      ended.next();
+      subscriber.next('late');
+    });
+    const seen = watch(
+      from(partition.deliver('a')).pipe(
+        flatMapEach(() => endAndEmit),
+        takeUntil(ended),
+      ),
+    );
+    expect(seen).toMatchObject({ values: [], isComplete: true });
     expect(partition.returned).toEqual([0]);
   });
 

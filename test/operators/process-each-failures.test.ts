@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events';
-import { concat, from, NEVER, of, Subject, throwError } from 'rxjs';
+import { concat, from, NEVER, of, Subject, takeUntil, throwError } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   pauseWhile,
@@ -8,6 +8,7 @@ import {
   type ConsumerRecord,
   type ProcessEachOptions,
 } from '../../src/index.js';
+import { Pipeline } from '../../src/core/consumer/pipeline.js';
 import { kafkaMarbles } from '../../src/testing/index.js';
 import { FakeClock, settled } from '../support/fake-clock.js';
 import { text, Work } from '../support/operator-spec.js';
@@ -169,6 +170,41 @@ describe('retry', () => {
     expect(partition.returned).toEqual([0, 1]);
     await work.finish('3');
     expect(partition.inHand).toBe(0);
+  });
+
+  test('whoever hears of it may end the stream: the record goes back, and nothing waits', () => {
+    const clock = new FakeClock();
+    const retried = new Subject<unknown>();
+    const pipeline = new Pipeline({
+      ...testPipeline({ clock }).host,
+      emit: (event) => retried.next(event),
+    });
+    const partition = new TestPartition({ pipeline });
+    const seen = watch(
+      concat(from(partition.deliver('a', 'b')), NEVER).pipe(
+        processEach(failing(Infinity).project, { retry: 2 }),
+        takeUntil(retried),
+      ),
+    );
+    expect(seen.isComplete).toBe(true);
+    expect(partition.inHand).toBe(0);
+    expect(clock.pending).toBe(0);
+  });
+
+  test('what can be waited for and throws as that is tried has failed', () => {
+    const { partition } = setUp();
+    const incomplete: PromiseLike<never> = {
+      then() {
+        throw new Error('incomplete');
+      },
+    };
+    const seen = watch(
+      from(partition.deliver('a', 'b')).pipe(
+        processEach(({ offset }) => (offset === 0 ? incomplete : undefined), { onError: 'skip' }),
+      ),
+    );
+    expect(seen.isComplete).toBe(true);
+    expect(partition.committable).toBe(2);
   });
 
   test('work that was told to stop and does so ends nothing', async () => {

@@ -137,17 +137,21 @@ export class Processing<T extends Work, R, O> {
   /** A promise can't be cancelled: its outcome counts also after the stream has ended. */
   private await(lane: Lane<T>, result: PromiseLike<R>): void {
     const work = lane.current!;
-    result.then(
-      (value) => {
-        if (this.isStopped) {
-          this.treatment.doneUnheard(work);
-          return;
-        }
-        this.treatment.emit(work, value, this.subscriber);
-        this.done(lane);
-      },
-      (error: unknown) => this.failed(lane, error),
-    );
+    const fulfilled = (value: R) => {
+      if (this.isStopped) {
+        this.treatment.doneUnheard(work);
+        return;
+      }
+      this.treatment.emit(work, value, this.subscriber);
+      this.done(lane);
+    };
+    const rejected = (error: unknown) => this.failed(lane, error);
+    try {
+      result.then(fulfilled, rejected);
+    } catch (error) {
+      // One that is no Promise may throw, as a builder of queries that is incomplete.
+      rejected(error);
+    }
   }
 
   private observe(lane: Lane<T>, result: Observable<R>): void {
@@ -161,7 +165,7 @@ export class Processing<T extends Work, R, O> {
 
   /** A value of what is observed. */
   emit(work: T, value: R): void {
-    this.treatment.emit(work, value, this.subscriber);
+    if (!this.isStopped) this.treatment.emit(work, value, this.subscriber);
   }
 
   /** What is observed has come to an end. */
@@ -224,11 +228,11 @@ export class Processing<T extends Work, R, O> {
     } else if (work.isDraining) {
       // The next owner has it tried again.
       this.treatment.failUnheard(work, error);
+      this.giveBackAfter(work, lane);
       this.conclude(lane, work);
     } else {
       this.retryLater(lane, work, error);
     }
-      this.giveBackAfter(work, lane);
   }
 
   private failedForGood(
@@ -280,7 +284,6 @@ export class Processing<T extends Work, R, O> {
     const { clock } = work.pipeline.host;
     const delayMs = backoffMs(lane.failures, retry.backoffMs, retry.backoffMaxMs, clock.random());
     lane.failures++;
-    tellRetried(work, work.attempt + lane.failures, delayMs, error);
     this.lanes.suspend(lane);
     const again = () => {
       this.retries.delete(lane);
@@ -288,6 +291,8 @@ export class Processing<T extends Work, R, O> {
       this.goOn();
     };
     this.retries.set(lane, clock.schedule(delayMs, again));
+    // Last: whoever hears of it may end the stream.
+    tellRetried(work, work.attempt + lane.failures, delayMs, error);
     this.goOn();
   }
 

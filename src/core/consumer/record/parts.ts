@@ -16,6 +16,8 @@ export class Parts<K, V> implements Outcome {
   private failure: { readonly reason: unknown } | undefined;
   private isReturned = false;
   private shown: ConsumerRecord<K, V> | undefined;
+  /** Parts that results were derived for which have not come out yet. Most results are not derived. */
+  private inside: Set<Origin> | undefined;
 
   constructor(readonly origin: ConsumerRecord<K, V>) {
     this.home = new Relay(origin.source, this, origin.owner);
@@ -39,7 +41,22 @@ export class Parts<K, V> implements Outcome {
   }
 
   originFor(record: ConsumerRecord<unknown, unknown>): Origin {
-    return record === this.shown ? this.divide(undefined) : record;
+    if (record !== this.shown) return record;
+    const part = this.divide(undefined);
+    (this.inside ??= new Set()).add(part);
+    return part;
+  }
+
+  /** A result of these has come out: whoever has it settles them. */
+  cameOut(origins: readonly Origin[]): void {
+    for (const origin of origins) this.inside?.delete(origin);
+  }
+
+  /** Nothing more comes out: what was derived and did not come out goes back with the rest. */
+  withdraw(): void {
+    const left = this.inside?.size ?? 0;
+    this.inside = undefined;
+    for (let i = 0; i <= left; i++) this.giveBack();
   }
 
   ack(): void {
