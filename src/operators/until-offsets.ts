@@ -5,6 +5,7 @@ import type {
   PartitionOffset,
   TopicPartition,
 } from '../core/consumer/index.js';
+import { LeftBehind } from './passing/left-behind.js';
 import { observe } from './passing/observe.js';
 
 /** What the operator needs of a consumer. */
@@ -48,6 +49,8 @@ export function untilOffsets<K, V>(
         return;
       }
       const ends = new Ends(offsets);
+      /** Whoever reads on begins with these. */
+      const left = new LeftBehind<ConsumerRecord<K, V>>();
       const paused: TopicPartition[] = [];
       const moved = (partition: TopicPartition, position: number) => {
         if (!ends.reaches(partition, position)) return;
@@ -64,11 +67,11 @@ export function untilOffsets<K, V>(
       );
       observe(source, subscriber, {
         next(record) {
-          // Taken and not acked: whoever reads on begins with it.
-          if (record.offset >= ends.of(record)) record.takeOver();
+          if (record.offset >= ends.of(record)) left.take(record);
           else subscriber.next(record);
           moved(plain(record), record.offset + 1);
         },
+        stop: () => left.stop(),
       });
     });
 }

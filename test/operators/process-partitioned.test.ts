@@ -192,6 +192,39 @@ describe('processPartitioned', () => {
     expect(seen.isComplete).toBe(true);
   });
 
+  test('what comes after one has had enough goes back when its partition is given up, or all ends', () => {
+    const [p0, p1] = partitions(2);
+    const records = [...p0!.deliver('a', 'b', 'c'), ...p1!.deliver('x', 'y')];
+    const seen = watch(
+      concat(from(records), NEVER).pipe(
+        processPartitioned((stream) => stream.pipe(take(1), ackEach(), texts)),
+      ),
+    );
+    expect([p0!.returned, p1!.returned]).toEqual([[], []]);
+    p0!.drain();
+    expect(p0!.returned).toEqual([1, 2]);
+    expect(p1!.returned).toEqual([]);
+    seen.subscription.unsubscribe();
+    expect(p1!.returned).toEqual([1]);
+  });
+
+  test('under ack: auto, what comes while the last work of one that has had enough goes on is not acked', async () => {
+    const partition = new TestPartition({ pipeline: testPipeline({ isAutoAck: true }) });
+    const work = new Work();
+    const source = new Subject<TestRecord>();
+    watch(
+      source.pipe(processPartitioned((stream) => stream.pipe(take(1), processEach(work.start)))),
+    );
+    for (const record of partition.deliver('a', 'b')) {
+      source.next(record);
+      record.ackUnlessTaken();
+    }
+    await work.finish('a');
+    expect(partition.committable).toBe(1);
+    partition.drain();
+    expect(partition.returned).toEqual([1]);
+  });
+
   test('what waits goes back when its partition is given up, and when it is unsubscribed', () => {
     const [p0, p1, p2] = partitions(3);
     const records = [...p0!.deliver('a'), ...p1!.deliver('b'), ...p2!.deliver('c')];

@@ -79,6 +79,19 @@ describe('untilOffsets', () => {
     ]);
   });
 
+  test('what lies behind an offset goes back when its partition is given up, or all are reached', () => {
+    const source = new Subject<TestRecord>();
+    const [p0, p1] = [0, 1].map((partition) => new TestPartition({ partition }));
+    const seen = watch(source.pipe(untilOffsets(fakeConsumer(), [at(1), at(1, 1)]), ackEach()));
+    for (const record of p0!.deliver('a', 'b')) source.next(record);
+    expect(p0!.returned).toEqual([]);
+    p0!.drain();
+    expect(p0!.returned).toEqual([1]);
+    for (const record of p1!.deliver('x', 'y').reverse()) source.next(record);
+    expect(seen.isComplete).toBe(true);
+    expect(p1!.returned).toEqual([1]);
+  });
+
   test('partitions without an offset come through until the end', () => {
     const source = new Subject<TestRecord>();
     const other = new TestPartition({ partition: 7 });

@@ -1,6 +1,7 @@
 import { Subject, type Observable, type Subscriber } from 'rxjs';
 import type { ConsumerRecord, TopicPartition } from '../../core/consumer/index.js';
 import { Queue } from '../../core/util/queue.js';
+import { LeftBehind } from '../passing/left-behind.js';
 import { passOn } from '../passing/pass-on.js';
 import { Pipelines } from '../passing/pipelines.js';
 
@@ -39,6 +40,8 @@ class Stream<K, V> implements TopicPartition {
 export class Partitioning<K, V, R> {
   /** By who owns the partition: another one with each assignment. */
   private readonly streams = new Map<object, Stream<K, V>>();
+  /** Of partitions whose pipeline has had enough: whoever gets them next begins there. */
+  private readonly left = new LeftBehind<ConsumerRecord<K, V>>();
   private readonly pipelines: Pipelines;
   private active = 0;
   private isUpstreamDone = false;
@@ -63,7 +66,8 @@ export class Partitioning<K, V, R> {
     stream.latest = record;
     switch (stream.state) {
       case 'active':
-        stream.records.next(record);
+        if (stream.records.observed) stream.records.next(record);
+        else this.left.take(record);
         break;
       case 'waiting':
         record.takeOver();
@@ -71,8 +75,7 @@ export class Partitioning<K, V, R> {
         this.startAll();
         break;
       case 'ended':
-        // Left as it is: whoever gets the partition next begins there.
-        record.takeOver();
+        this.left.take(record);
     }
   }
 
@@ -87,6 +90,7 @@ export class Partitioning<K, V, R> {
     this.pipelines.stop();
     for (const { waiting } of this.streams.values()) giveBack(waiting);
     this.streams.clear();
+    this.left.stop();
   }
 
   private add(record: ConsumerRecord<K, V>): Stream<K, V> {
@@ -140,7 +144,7 @@ export class Partitioning<K, V, R> {
     }
     for (let next = waiting.shift(); next !== undefined; next = waiting.shift()) {
       if (records.observed) passOn(next, records);
-      else next.giveBack();
+      else this.left.take(next);
     }
     if (stream.isComplete) records.complete();
   }
