@@ -1,6 +1,19 @@
 // On the embedded broker: what became of a transaction, only its coordinators and readers know.
 
-import { delay, filter, from, map, mergeMap, take, tap, type Observable } from 'rxjs';
+import {
+  concat,
+  delay,
+  EMPTY,
+  filter,
+  from,
+  map,
+  mergeMap,
+  NEVER,
+  take,
+  tap,
+  type Observable,
+  type OperatorFunction,
+} from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
   ackEach,
@@ -28,6 +41,7 @@ import {
   type TransactionResult,
 } from '../../src/index.js';
 import { committed } from '../support/consuming.js';
+import { TestPartition, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
 import { fill, watch } from '../support/watching.js';
 
@@ -194,6 +208,24 @@ describe('transactional behind', () => {
     expect(seen.error).toMatchObject({ code: 'RECORD_DIVIDED' });
     expect(await written(sim)).toEqual([]);
     expect(stored(sim) ?? 0).toBe(0);
+  });
+
+  it.each<[string, OperatorFunction<TestRecord, object>]>([
+    ['a batch', batchEach({ maxRecords: 2 })],
+    ['what was derived', map((record) => record.derive())],
+  ])('%s is no record: what it was made of goes back', async (_name, before) => {
+    await using sim = await start();
+    const partition = new TestPartition();
+    const options = { transactionalId: 'copier' };
+    const seen = watch(
+      concat(from(partition.deliver('a', 'b')), NEVER).pipe(
+        before as OperatorFunction<TestRecord, TestRecord>,
+        transactional(sim.kafka(), options, () => EMPTY),
+      ),
+    );
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toMatchObject({ code: 'NOT_A_RECORD' });
+    expect(partition.inHand).toBe(0);
   });
 
   it.each<[string, (records: Observable<ConsumerRecord>) => Observable<unknown>]>([

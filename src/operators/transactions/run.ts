@@ -11,7 +11,7 @@ import { complaintAboutInstance } from './instance.js';
 import { PartitionLane } from './partition-lane.js';
 import { Spread } from './spread.js';
 import { Turns } from './turns.js';
-import { refusalOf } from './whole-records.js';
+import { giveBack, refusalOf } from './whole-records.js';
 
 /** So many producers rest while the markers of their last transactions are written. */
 const RESTING = 2;
@@ -110,7 +110,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
 
   private next(record: ConsumerRecord<K, V>): void {
     if (this.isStopped) {
-      record.giveBack();
+      giveBack(record);
       return;
     }
     const refusal = refusalOf(record);

@@ -1,5 +1,7 @@
 import { ConsumerRecord } from '../../core/consumer/index.js';
+import { originsOf } from '../../core/records/index.js';
 import { KafkaError } from '../../core/util/errors.js';
+import { Batch } from '../batching/batch.js';
 
 /**
  * Why something can't be part of a transaction; it goes back then. A transaction stores offsets, and an
@@ -7,12 +9,21 @@ import { KafkaError } from '../../core/util/errors.js';
  * early or too late.
  */
 export function refusalOf(value: unknown): KafkaError | undefined {
-  if (!(value instanceof ConsumerRecord)) return notARecord();
+  if (!(value instanceof ConsumerRecord)) {
+    giveBack(value);
+    return notARecord();
+  }
   if (value.isSettled) return settled(value);
   if (!value.isPart && !value.isTaken) return undefined;
   // First of all: an operator that has it in work acks it after this.
   value.giveBack();
   return value.isPart ? divided(value) : taken(value);
+}
+
+/** Gives back whatever has come, a record or what was made of some. */
+export function giveBack(value: unknown): void {
+  if (value instanceof ConsumerRecord || value instanceof Batch) value.giveBack();
+  for (const origin of originsOf(value)) if (origin instanceof ConsumerRecord) origin.giveBack();
 }
 
 /**
