@@ -1,4 +1,4 @@
-import { from, lastValueFrom, map, tap, throwError, timer } from 'rxjs';
+import { from, lastValueFrom, map, Subject, tap, throwError, timer } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
   batchEach,
@@ -13,7 +13,7 @@ import {
 } from '../../src/index.js';
 import { kafkaMarbles, kafkaMarblesAsync, type MarbleSink } from '../../src/testing/index.js';
 import { text } from '../support/operator-spec.js';
-import { TestPartition, testPipeline } from '../support/records.js';
+import { TestPartition, testPipeline, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
 import { watch } from '../support/watching.js';
 
@@ -219,6 +219,29 @@ describe('deadLetter, and its producer', () => {
       ({ headers }) => headers.find(([name]) => name === 'dead-letter.error')?.[1],
     );
     expect(errors.map(String)).toEqual(names);
+  });
+
+  test('what fails while the producer is drained is not acked without a letter', async () => {
+    await using sim = await start();
+    const kafka = sim.kafka();
+    const partition = partitionOf(sim);
+    const source = new Subject<TestRecord>();
+    const onError = deadLetter(kafka, { topic: DEAD });
+    const seen = watch(
+      source.pipe(processEach(poison, { onError, concurrency: 2, order: 'none' })),
+    );
+    const [first, second] = partition.deliver('x', 'x');
+    sim.cluster.delay('Produce', 5000);
+    source.next(first!);
+    await sim.until(() => (sim.cluster.inspect().requests['Produce'] ?? 0) === 1);
+    const drained = kafka.drain();
+    await sim.advance(500);
+    source.next(second!);
+    await sim.run(drained);
+    await sim.until(() => seen.error !== undefined);
+    expect(seen.error).toMatchObject({ code: 'PRODUCER_CLOSED' });
+    expect(sim.cluster.records(DEAD)).toHaveLength(1);
+    expect(partition.committable).toBe(1);
   });
 
   test('makes one for the first letter, not before', async () => {

@@ -1,8 +1,9 @@
-import { filter, map, Observable, share, Subject, take } from 'rxjs';
+import { filter, map, Observable, share, Subject, take, throwIfEmpty } from 'rxjs';
 import type { ConsumerRecord } from '../../core/consumer/index.js';
 import type { Kafka } from '../../core/kafka.js';
 import type { ProducerOptions, Receipt } from '../../core/producer/index.js';
 import { Originating, type Content } from '../../core/records/index.js';
+import { KafkaError } from '../../core/util/errors.js';
 import type { SendFailure } from '../../sinks/sink-run.js';
 import type { SinkTarget } from '../../sinks/target.js';
 import { toTopic } from '../../sinks/to-topic.js';
@@ -53,7 +54,12 @@ export function copyWriter(
     const copy = new CopyOf(record, content);
     return new Observable<Outcome>((subscriber) => {
       const isOurs = ({ origin }: Outcome) => origin === copy;
-      subscriber.add(outcomes.pipe(filter(isOurs), take(1)).subscribe(subscriber));
+      const ours = outcomes.pipe(
+        filter(isOurs),
+        take(1),
+        throwIfEmpty(() => notTaken(copy)),
+      );
+      subscriber.add(ours.subscribe(subscriber));
       copies.next(copy);
     }).pipe(
       map((outcome) => {
@@ -62,4 +68,12 @@ export function copyWriter(
       }),
     );
   };
+}
+
+/** The sink takes no more when its producer is closed or drained, and ends after what is on the way. */
+function notTaken({ topic }: Copy): KafkaError {
+  return new KafkaError(
+    `Cannot write a record to ${topic}: the producer is being closed, and takes no more`,
+    { code: 'PRODUCER_CLOSED', context: { topic } },
+  );
 }
