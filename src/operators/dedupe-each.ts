@@ -74,9 +74,11 @@ class Deduping<K, V> {
   private readonly inFlight = new Map<unknown, Leader<K, V>>();
   /** What repeats the id of a record that was nacked, until that has come again. */
   private readonly held = new Map<unknown, Held<K, V>>();
+  /** How to listen no more to those that others follow. */
+  private readonly watched = new Map<Leader<K, V>, () => void>();
   private readonly pipelines = new Pipelines({
     onDraining: () => this.returnDraining(),
-    onLost: () => this.returnLost(),
+    onLost: () => this.returnDraining(),
   });
   private sweepAt = FIRST_SWEEP;
 
@@ -112,6 +114,23 @@ class Deduping<K, V> {
   private follow(first: Leader<K, V>, record: ConsumerRecord<K, V>): void {
     this.pipelines.note(record.pipeline);
     first.add(record);
+    if (!this.watched.has(first)) this.watch(first);
+  }
+
+  /** One whose epoch ends, as when it is sought elsewhere, may never be settled: nothing must wait for it. */
+  private watch(leader: Leader<K, V>): void {
+    const { signal } = leader.record;
+    const returnFollowers = () => {
+      if (!leader.record.isFenced) return;
+      for (const record of leader.takeFollowers()) record.giveBack();
+    };
+    signal.addEventListener('abort', returnFollowers);
+    this.watched.set(leader, () => signal.removeEventListener('abort', returnFollowers));
+  }
+
+  private unwatch(leader: Leader<K, V>): void {
+    this.watched.get(leader)?.();
+    this.watched.delete(leader);
   }
 
   stop(): void {
@@ -121,11 +140,12 @@ class Deduping<K, V> {
 
   private pass(id: unknown, record: ConsumerRecord<K, V>): void {
     const leader = new Leader(record, (isAcked) => {
+      this.unwatch(leader);
       if (this.inFlight.get(id) === leader) this.inFlight.delete(id);
       if (isAcked) this.seen.add(id);
       else if (record.isToComeAgain) this.await(id, record, leader);
     });
-    for (const follower of this.take(id)) leader.add(follower);
+    for (const follower of this.take(id)) this.follow(leader, follower);
     if (this.inFlight.size >= this.sweepAt) this.sweep();
     this.inFlight.set(id, leader);
     this.subscriber.next(leader.record);
@@ -166,17 +186,7 @@ class Deduping<K, V> {
     }
   }
 
-  /** What waits for a record that may never be settled would wait for ever. */
-  private returnLost(): void {
-    this.returnDraining();
-    for (const [id, leader] of this.inFlight) {
-      if (!leader.record.isFenced) continue;
-      this.inFlight.delete(id);
-      for (const record of leader.takeFollowers()) record.giveBack();
-    }
-  }
-
-  /** Records of partitions that were lost may never be settled. */
+  /** Records whose epoch is over may never be settled. */
   private sweep(): void {
     for (const [id, { record }] of this.inFlight) if (record.isFenced) this.inFlight.delete(id);
     this.sweepAt = Math.max(FIRST_SWEEP, 2 * this.inFlight.size);

@@ -96,6 +96,27 @@ describe('dedupeEach', () => {
     expect(partition.committable).toBe(1);
   });
 
+  test('what waits for one whose partition is sought elsewhere is not forgotten', async () => {
+    const pipeline = testPipeline();
+    const [sought, other] = [0, 1].map((partition) => new TestPartition({ partition, pipeline }));
+    const source = new Subject<TestRecord>();
+    const work = new Work();
+    watch(
+      source.pipe(
+        dedupeEach({ by: text }),
+        processEach(work.start, { concurrency: 2, order: 'partition' }),
+      ),
+    );
+    const records = [...sought!.deliver('before', 'a'), ...other!.deliver('a')];
+    for (const record of records) source.next(record);
+    sought!.begin(1);
+    expect(other!.returned).toEqual([0]);
+    for (const record of [...sought!.deliver('a'), ...other!.redeliver()]) source.next(record);
+    await work.finish('before');
+    await work.finish('a');
+    expect([sought!.committable, other!.committable]).toEqual([2, 1]);
+  });
+
   test(
     'what waits for one whose partition is lost in the middle of work goes on by itself',
     kafkaMarbles(({ records, lifecycle, snapshot, flush }) => {
