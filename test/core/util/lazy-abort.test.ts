@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { LazyAbort } from '../../../src/core/util/lazy-abort.js';
 
@@ -18,5 +19,16 @@ describe('an AbortController made when asked for', () => {
     const abort = new LazyAbort();
     abort.abort();
     expect(abort.signal.aborted).toBe(true);
+  });
+
+  it('may be listened to by any number, without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const note = (warning: Error) => warnings.push(warning);
+    process.on('warning', note);
+    const { signal } = new LazyAbort();
+    for (let i = 0; i < 100; i++) signal.addEventListener('abort', () => i);
+    await setImmediate();
+    process.off('warning', note);
+    expect(warnings).toEqual([]);
   });
 });
