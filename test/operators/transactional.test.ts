@@ -854,6 +854,40 @@ describe('partitions that are lost', () => {
   });
 });
 
+describe('partitions that are lost, with an id for each', () => {
+  const options = { transactionalIdPrefix: 'app', transactionalIdPer: 'partition' } as const;
+
+  it.each(['the same', 'another'])(
+    'may be taken over by %s member before the abort is done: nothing else is to end',
+    async (next) => {
+      await using sim = await start();
+      fill(sim, 'in', 0, 3);
+      fill(sim, 'in', 1, 3);
+      let began = 0;
+      const hanging: typeof copy = (records, context) =>
+        began++ < PARTITIONS
+          ? merge(copy(records, context) as Observable<never>, NEVER)
+          : copy(records, context);
+      const run = (kafka: Kafka) =>
+        watch(source(kafka).pipe(transactional(kafka, { ...options, maxRecords: 3 }, hanging)));
+      const streams = [run(sim.kafka())];
+      await sim.until(() => began === PARTITIONS);
+      await sim.advance(100);
+      const undo = sim.cluster.failNext('EndTxn', 'COORDINATOR_LOAD_IN_PROGRESS', 1000);
+      if (next === 'another') streams.push(run(sim.kafka()));
+      const [member] = sim.cluster.inspect().groups['g']!.members;
+      sim.cluster.expireMember('g', member!.memberId);
+      await sim.until(() => began > PARTITIONS);
+      undo();
+      await sim.until(() => sim.eventsOf('fenced').length === PARTITIONS);
+      const all = () => streams.reduce((sum, { values }) => sum + taken(values), 0);
+      await sim.until(() => all() === 6 || streams.some(({ error }) => error !== undefined));
+      expect(streams.map(({ error }) => error)).toEqual(streams.map(() => undefined));
+      expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
+    },
+  );
+});
+
 describe('rule 31', () => {
   it('transactionTimeoutMs must exceed maxWaitMs and the time allowed to project', async () => {
     await using sim = await start();

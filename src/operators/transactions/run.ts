@@ -152,19 +152,22 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     const producer = this.producerFor(
       `${this.options.transactionalIdPrefix}-${topic}-${partition}`,
     );
+    const onFailed = (error: unknown) => {
+      if (!isSucceeded(owner, error)) this.fail(error);
+    };
+    const turns = new Turns([producer]);
+    const isOurs = (_: unknown, each: Owner) => each === owner;
     const lane = new PartitionLane(
       owner,
       producer,
-      this.newLane(new Turns([producer]), producer.engine.clock, (_, each) => each === owner),
+      this.newLane(turns, producer.engine.clock, isOurs, onFailed),
     );
     this.byPartition.set(owner, lane);
     this.keep(
-      lane
-        .run((error) => this.fail(error))
-        .finally(() => {
-          this.byPartition.delete(owner);
-          return this.close(producer);
-        }),
+      lane.run(onFailed).finally(() => {
+        this.byPartition.delete(owner);
+        return this.close(producer);
+      }),
     );
     return lane;
   }
@@ -178,6 +181,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     turns: Turns,
     clock: Clock,
     isOurs: (lane: TransactionLane<K, V>, owner: Owner) => boolean,
+    onFailed = (error: unknown) => this.fail(error),
   ): TransactionLane<K, V> {
     const { options, project, subscriber } = this;
     return new TransactionLane(turns, {
@@ -186,7 +190,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
       project,
       subscriber,
       isOurs,
-      onFailed: (error) => this.fail(error),
+      onFailed,
       onRest: (lane) => this.shared?.release(lane),
     });
   }
@@ -258,6 +262,11 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
   private async close(producer: Producer): Promise<void> {
     if (this.producers.delete(producer)) await producer.close();
   }
+}
+
+/** Whoever gets a partition next takes its id over, be it here: no matter for who has lost it. */
+function isSucceeded({ isLeaving, signal }: Owner, error: unknown): boolean {
+  return isLeaving && signal.aborted && error instanceof FencedError;
 }
 
 function isClosed(error: unknown): boolean {
