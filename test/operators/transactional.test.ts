@@ -11,8 +11,10 @@ import {
   mergeMap,
   NEVER,
   of,
+  pipe,
   retry,
   take,
+  tap,
   throwError,
   Observable,
   type OperatorFunction,
@@ -886,6 +888,37 @@ describe('partitions that are lost, with an id for each', () => {
       expect(await written(sim)).toEqual([...values(0, 3), ...values(1, 3)]);
     },
   );
+});
+
+describe('records that come when their partition is lost, with an id for each', () => {
+  it('don’t fence whoever has it by then', async () => {
+    await using sim = await start();
+    for (const partition of [0, 1]) fill(sim, 'in', partition, 3);
+    const options = { transactionalIdPrefix: 'app', transactionalIdPer: 'partition' } as const;
+    const run = (before: OperatorFunction<ConsumerRecord, ConsumerRecord>) => {
+      const kafka = sim.kafka();
+      return watch(source(kafka).pipe(before, transactional(kafka, options, copy)));
+    };
+    let came = 0;
+    let passed = 0;
+    const slowly = pipe(
+      tap<ConsumerRecord>(() => came++),
+      later(sim, 20_000),
+      tap(() => passed++),
+    );
+    run(slowly);
+    await sim.until(() => came === 6);
+    const next = run(tap());
+    const [member] = sim.cluster.inspect().groups['g']!.members;
+    sim.cluster.expireMember('g', member!.memberId);
+    await sim.until(() => taken(next.values) > 0);
+    await sim.until(() => passed >= 6);
+    const before = taken(next.values);
+    for (const partition of [0, 1]) fill(sim, 'in', partition, 3);
+    await sim.until(() => taken(next.values) > before || next.error !== undefined);
+    expect(next.error).toBeUndefined();
+    expect(sim.eventsOf('fenced')).toEqual([]);
+  });
 });
 
 describe('rule 31', () => {

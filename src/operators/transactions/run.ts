@@ -127,7 +127,7 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     record.takeOver();
     this.pipelines.note(record.pipeline);
     if (this.shared !== undefined) this.shared.laneOf(record.owner).push(record);
-    else this.partitionLane(record).push(record);
+    else this.pushByPartition(record);
   }
 
   private complaintAbout({ pipeline }: ConsumerRecord<K, V>): KafkaError | undefined {
@@ -144,10 +144,15 @@ export class TransactionalRun<K, V> implements PipelineListener, OffsetStore {
     return groupId === this.groupId ? undefined : mixedGroups(this.groupId, groupId);
   }
 
-  private partitionLane(record: ConsumerRecord<K, V>): PartitionLane<K, V> {
-    const { owner, topic, partition } = record;
-    const known = this.byPartition.get(owner);
-    if (known !== undefined) return known;
+  private pushByPartition(record: ConsumerRecord<K, V>): void {
+    const known = this.byPartition.get(record.owner);
+    if (known !== undefined) known.push(record);
+    // It comes late. To take the id over now could fence whoever has the partition next.
+    else if (record.isLeaving) record.giveBack();
+    else this.newPartitionLane(record).push(record);
+  }
+
+  private newPartitionLane({ owner, topic, partition }: ConsumerRecord<K, V>): PartitionLane<K, V> {
     this.dropLeft();
     const producer = this.producerFor(
       `${this.options.transactionalIdPrefix}-${topic}-${partition}`,
