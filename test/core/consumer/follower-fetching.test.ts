@@ -119,6 +119,27 @@ describe('a consumer that names its rack (KIP-392)', () => {
     await sim.until(() => seen.values.length === 10);
   });
 
+  it('finds a replica that has joined the cluster since it asked, and sends no flood of requests', async () => {
+    await using sim = await start();
+    await sim.cluster.stop(FOLLOWER);
+    fill(sim, TOPIC, 0, 5);
+    const { seen } = consume(sim);
+    await sim.until(() => seen.values.length === 5);
+    await sim.cluster.start(FOLLOWER);
+    let asked = 0;
+    sim.cluster.intercept('Fetch', ({ broker }) => {
+      if (broker === LEADER && ++asked > 100) throw new Error('a flood');
+      return undefined;
+    });
+    const toFollower = await fetchesTo(sim, FOLLOWER, async () => {
+      fill(sim, TOPIC, 0, 5);
+      await sim.until(() => seen.values.length === 10);
+    });
+    expect(toFollower).toBeGreaterThan(0);
+    expect(asked).toBeLessThan(10);
+    expect(offsetsOf(seen.values)).toEqual(upTo(10));
+  });
+
   it('reads on from the leader when the follower dies', async () => {
     await using sim = await start();
     fill(sim, TOPIC, 0, 5);

@@ -95,13 +95,19 @@ export class FetchIntake {
     partition.highWatermark = given.highWatermark;
     partition.lastStableOffset = given.lastStableOffset;
     if (given.logStartOffset >= 0) partition.logStartOffset = given.logStartOffset;
-    if (preferredReadReplica >= 0) {
-      // After that the leader is asked again: another replica may be nearer by then.
-      const until = this.context.clock.monotonic() + this.context.options.metadataMaxAgeMs;
-      partition.preferredReplica = { node: preferredReadReplica, until };
-    }
+    if (preferredReadReplica >= 0) this.readFrom(preferredReadReplica, partition);
     if (records === null || records.length === 0 || frame === undefined) return 0;
     return this.takeRecords(partition, given, records, frame);
+  }
+
+  /** The leader gives nothing itself: a replica is nearer (KIP-392). */
+  private readFrom(node: number, partition: AssignedPartition): void {
+    const { clock, cluster, options } = this.context;
+    // After that the leader is asked again: another replica may be nearer by then.
+    const until = clock.monotonic() + options.metadataMaxAgeMs;
+    partition.preferredReplica = { node, until };
+    // Until it is known where that is the leader would say the same, at once, again and again.
+    if (!cluster.metadata.brokers.has(node)) this.backOff([partition], 0);
   }
 
   private takeRecords(
