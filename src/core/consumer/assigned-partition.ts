@@ -157,9 +157,9 @@ export class AssignedPartition implements DeliveryOwner {
     return this.deliveries.size > 0;
   }
 
-  /** Nobody is at work on a record of it. */
+  /** Nobody is at work on a record of it, or what comes of that counts for nothing. */
   get isDrained(): boolean {
-    return this.ledger.inHand === 0;
+    return this.ledger.isFenced || this.ledger.inHand === 0;
   }
 
   /** Delivered records that were acked, over all epochs. */

@@ -385,6 +385,28 @@ describe.each(protocols)('partitions that are lost (%s)', (groupProtocol) => {
     }
   });
 
+  it('while they are drained keep what comes next waiting for nothing, and are not revoked', async () => {
+    await using sim = await start();
+    const first = join(sim, { groupProtocol, drainTimeoutMs: 30_000 });
+    await sim.until(() => first.seen.values.length === 40);
+    const second = new Seen(
+      fromTopics(sim.kafka(), TOPIC, { ...inGroup, groupProtocol }).pipe(ackEach()),
+    );
+    await sim.until(() => sim.eventsOf('draining').length === 1);
+    const drainedAt = sim.clock.monotonic();
+    sim.cluster.expireMember(GROUP, first.consumer.groupMetadata!.memberId);
+    await sim.until(() => sim.eventsOf('lost').length === 1);
+    expect(first.consumer.assignment).toEqual([]);
+    await sim.until(() => given(first).length === 1);
+    expect(sim.clock.monotonic() - drainedAt).toBeLessThan(15_000);
+    expect(sim.eventsOf('revoked').filter(({ recordsAbandoned }) => recordsAbandoned > 0)).toEqual(
+      [],
+    );
+    const told = sim.events.map(({ type }) => type);
+    expect(told.slice(told.indexOf('lost')).filter((type) => type === 'revoked')).toHaveLength(1);
+    second.subscription.unsubscribe();
+  });
+
   it('are told of to operators that hold their records back', async () => {
     await using sim = await start();
     const first = join(sim, { groupProtocol });

@@ -9,6 +9,7 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { UserCallbacks } from '../callbacks.js';
 import type { ConsumerContext } from '../context.js';
 import type { Outlets } from '../delivering/outlets.js';
+import { nameOf } from '../errors.js';
 import type { Pipeline } from '../pipeline.js';
 import type { Committer } from '../positions/committer.js';
 import type { Positions, StartPosition } from '../positions/positions.js';
@@ -76,12 +77,11 @@ export class Handover implements GroupHandler {
     await drainer.drain(leaving, Math.max(startedAt, deadline));
     const owned = leaving.filter((partition) => holdings.has(partition));
     await this.commitAcked(owned, Math.max(deadlineMs, clock.monotonic() + COMMIT_GRACE_MS));
-    const recordsAbandoned = this.drop(owned.filter((partition) => holdings.has(partition)));
-    this.context.emit({
-      type: 'revoked',
-      partitions: removed.map(plainPartition),
-      recordsAbandoned,
-    });
+    const lost = new Set(leaving.filter((each) => !holdings.has(each)).map(({ key }) => key));
+    const recordsAbandoned = this.drop(leaving.filter((each) => holdings.has(each)));
+    const partitions = removed.filter((where) => !lost.has(nameOf(where))).map(plainPartition);
+    if (partitions.length === 0) return;
+    this.context.emit({ type: 'revoked', partitions, recordsAbandoned });
   }
 
   onLost(lost: readonly TopicPartition[]): void {
