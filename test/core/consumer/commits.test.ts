@@ -383,6 +383,29 @@ describe('by hand', () => {
     expect(sim.eventsOf('commit-failed')).toHaveLength(3);
   });
 
+  it('what is repeated takes nothing back that was committed meanwhile', async () => {
+    await using sim = await start(2);
+    fill(sim, TOPIC, 0, 10);
+    const { consumer, seen, ack } = subscribe(sim, byHand);
+    await sim.until(() => seen.values.length === 10 && consumer.assignment.length === 2);
+    const [p0, p1] = [0, 1].map((partition) => ({ topic: TOPIC, partition }));
+    sim.cluster.failNext('OffsetCommit', 'COORDINATOR_LOAD_IN_PROGRESS');
+    const earlier = consumer.commit([
+      { ...p0!, offset: 5 },
+      { ...p1!, offset: 3 },
+    ]);
+    const later = consumer.commit([{ ...p0!, offset: 8 }]);
+    await sim.run(Promise.all([earlier, later]));
+    expect([0, 1].map((partition) => committed(sim.cluster, GROUP, TOPIC, partition))).toEqual([
+      8, 3,
+    ]);
+    sim.cluster.failNext('OffsetCommit', 'COORDINATOR_LOAD_IN_PROGRESS');
+    const byHandOnly = consumer.commit([{ ...p0!, offset: 8 }]);
+    ack(...upTo(10));
+    await sim.run(Promise.all([byHandOnly, consumer.commit()]));
+    expect(committed(sim.cluster, GROUP, TOPIC)).toBe(10);
+  });
+
   it('what keeps it from being done is told, and the stream goes on', async () => {
     await using sim = await start();
     fill(sim, TOPIC, 0, 4);

@@ -30,10 +30,15 @@ export class CommitSender {
     private readonly signal: AbortSignal,
   ) {}
 
-  /** Never rejects: what kept it from being done is returned, and told. */
+  /**
+   * Never rejects: what kept it from being done is returned, and told.
+   *
+   * @param onStored gets those of the offsets that the group has now.
+   */
   async send(
     offsets: readonly OffsetToCommit[],
     timeoutMs: number,
+    onStored: (offsets: readonly OffsetToCommit[]) => void,
   ): Promise<KafkaError | undefined> {
     const { clock } = this.context;
     const startedAt = clock.monotonic();
@@ -47,6 +52,7 @@ export class CommitSender {
       const isRefused = (offset: OffsetToCommit) => (outcome.get(nameOf(offset))?.code ?? 0) !== 0;
       const refused = offsets.filter((offset) => isRefused(offset));
       const stored = offsets.filter((offset) => !isRefused(offset));
+      onStored(stored);
       this.stored(stored, clock.monotonic() - startedAt);
       const [first] = refused;
       if (first === undefined) return undefined;

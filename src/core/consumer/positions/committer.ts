@@ -6,6 +6,7 @@ import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext } from '../context.js';
 import type { ConsumerMetrics } from '../metrics.js';
 import type { OffsetStore } from '../pipeline.js';
+import { CommitOrder, type CommitNumber } from './commit-order.js';
 import { CommitSender, type CommitHooks } from './commit-sender.js';
 import type { OffsetOfTopic, OffsetToCommit } from './group-offsets.js';
 import { isGone } from './topic-identity.js';
@@ -31,6 +32,7 @@ export class Committer {
   private isDueQueued = false;
   private isStopped = false;
   private readonly abort = new AbortController();
+  private readonly order = new CommitOrder();
   private readonly sender: CommitSender;
 
   constructor(
@@ -83,7 +85,7 @@ export class Committer {
       const offsets = partitions.flatMap((partition) => this.newsOf(partition) ?? []);
       return offsets.length === 0
         ? Promise.resolve(undefined)
-        : this.sender.send(offsets, timeoutMs);
+        : this.send(offsets, timeoutMs, this.order.next());
     });
   }
 
@@ -101,9 +103,13 @@ export class Committer {
    * @throws KafkaError saying what kept it from being done.
    */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
-    if (offsets.length === 0) return;
+    let commit: CommitNumber | undefined;
     const error = await this.repeat(deadline, (leftMs) =>
-      this.queue(() => this.sender.send(offsets, leftMs)),
+      this.queue(() => {
+        const number = (commit ??= this.order.next());
+        const left = offsets.filter((offset) => this.order.isStillToDo(offset, number));
+        return left.length === 0 ? Promise.resolve(undefined) : this.send(left, leftMs, number);
+      }),
     );
     if (error !== undefined) throw error;
   }
@@ -130,8 +136,9 @@ export class Committer {
         if (offset !== undefined) due.set(partition, offset);
       }
       this.addIdle(due);
-      if (due.size > 0)
-        await this.sender.send([...due.values()], this.context.options.requestTimeoutMs);
+      if (due.size === 0) return;
+      const { requestTimeoutMs } = this.context.options;
+      await this.send([...due.values()], requestTimeoutMs, this.order.next());
     });
     // A member that is between generations can't commit, say: the next time will do.
     for (const partition of due.keys()) {
@@ -197,6 +204,14 @@ export class Committer {
       );
       if (isCalledOff) return error;
     }
+  }
+
+  private send(
+    offsets: readonly OffsetOfTopic[],
+    timeoutMs: number,
+    commit: CommitNumber,
+  ): Promise<KafkaError | undefined> {
+    return this.sender.send(offsets, timeoutMs, (stored) => this.order.noteStored(stored, commit));
   }
 
   /** One after the other: two commits on the way could be carried out in the wrong order. */
