@@ -541,6 +541,23 @@ describe('when partitions are given up', () => {
     expect(committed(sim.cluster, GROUP, TOPIC)).toBe(4);
   });
 
+  it.each([
+    ['consumer', 'STALE_MEMBER_EPOCH'],
+    ['classic', 'REBALANCE_IN_PROGRESS'],
+  ] as const)(
+    'a drain commits also where the group is just moving on (%s, %s)',
+    async (groupProtocol, error) => {
+      await using sim = await start();
+      fill(sim, TOPIC, 0, 4);
+      const { consumer, seen, ack } = subscribe(sim, { ...never, groupProtocol });
+      await sim.until(() => seen.values.length === 4);
+      ack(0, 1, 2, 3);
+      sim.cluster.failNext('OffsetCommit', error);
+      await sim.run(consumer.drain());
+      expect(committed(sim.cluster, GROUP, TOPIC)).toBe(4);
+    },
+  );
+
   it('unsubscribing commits as best it can, and leaves also when that fails', async () => {
     await using sim = await start();
     fill(sim, TOPIC, 0, 4);

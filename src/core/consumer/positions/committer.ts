@@ -94,7 +94,7 @@ export class Committer {
     partitions: readonly AssignedPartition[],
     deadline: number,
   ): Promise<KafkaError | undefined> {
-    return this.repeat(deadline, (leftMs) => this.commitAcked(partitions, leftMs));
+    return this.repeat(deadline, mayPass, (leftMs) => this.commitAcked(partitions, leftMs));
   }
 
   /**
@@ -104,7 +104,7 @@ export class Committer {
    */
   async commit(offsets: readonly OffsetToCommit[], deadline: number): Promise<void> {
     let commit: CommitNumber | undefined;
-    const error = await this.repeat(deadline, (leftMs) =>
+    const error = await this.repeat(deadline, isRetriable, (leftMs) =>
       this.queue(() => {
         const number = (commit ??= this.order.next());
         const left = offsets.filter((offset) => this.order.isStillToDo(offset, number));
@@ -188,13 +188,14 @@ export class Committer {
 
   private async repeat(
     deadline: number,
+    canPass: (error: KafkaError) => boolean,
     attempt: (leftMs: number) => Promise<KafkaError | undefined>,
   ): Promise<KafkaError | undefined> {
     const { clock, options } = this.context;
     const { signal } = this.abort;
     for (let failures = 0; ; failures++) {
       const error = await attempt(Math.max(1, deadline - clock.monotonic()));
-      if (error?.isRetriable !== true || signal.aborted) return error;
+      if (error === undefined || !canPass(error) || signal.aborted) return error;
       const { retryBackoffMs, retryBackoffMaxMs } = options;
       const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
       if (clock.monotonic() + waitMs >= deadline) return error;
@@ -221,6 +222,23 @@ export class Committer {
     return run;
   }
 }
+
+function isRetriable(error: KafkaError): boolean {
+  return error.isRetriable;
+}
+
+/**
+ * Whether what is acked can be committed a moment later: also when the member is in its next epoch, as
+ * it is once its heartbeat is answered, or the group has shared out its partitions.
+ */
+function mayPass(error: KafkaError): boolean {
+  return error.isRetriable || passWithNextEpoch.has(error.code);
+}
+
+const passWithNextEpoch: ReadonlySet<string> = new Set([
+  'STALE_MEMBER_EPOCH',
+  'REBALANCE_IN_PROGRESS',
+]);
 
 /**
  * Whether transactions that store the offsets have stored none of a partition, and won't any more: it
