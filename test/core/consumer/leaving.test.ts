@@ -68,6 +68,21 @@ describe('drain()', () => {
     expect(report).toMatchObject({ recordsFinished: 0, recordsAbandoned: 2 });
   });
 
+  it('counts once what is lost while the last commit is being repeated', async () => {
+    await using sim = await start(4);
+    const consumer = sim.kafka().consumer({ ...inGroup, groupProtocol: 'classic' });
+    const seen = new Seen<ConsumerRecord>(consumer.records(TOPIC));
+    await sim.until(() => seen.values.length === 4);
+    for (const record of seen.values.slice(0, 3)) record.ack();
+    sim.cluster.failNext('OffsetCommit', 'COORDINATOR_LOAD_IN_PROGRESS', 1000);
+    const draining = consumer.drain({ timeoutMs: 0 });
+    await sim.until(() => sim.eventsOf('commit-failed').length > 0);
+    sim.cluster.expireMember(GROUP, consumer.groupMetadata!.memberId);
+    const report = await sim.run(draining);
+    expect(sim.eventsOf('lost')).toHaveLength(1);
+    expect(report).toMatchObject({ recordsFinished: 3, recordsAbandoned: 1 });
+  });
+
   it('that is called again hastens the first', async () => {
     await using sim = await start();
     const { kafka, started } = atWork(sim, {}, 60_000);

@@ -42,12 +42,13 @@ export class Holdings {
     return this.byKey.get(partition.key) === partition;
   }
 
-  /** Fences and forgets partitions; returns how many records were in hand. */
+  /** Fences and forgets those of partitions that are held; returns how many records were in hand. */
   drop(partitions: readonly AssignedPartition[]): number {
     let inHand = 0;
-    for (const { key } of partitions) this.byKey.delete(key);
+    const gone = partitions.filter((each) => this.has(each));
+    for (const { key } of gone) this.byKey.delete(key);
     this.held = this.held.filter((each) => this.has(each));
-    for (const partition of partitions) {
+    for (const partition of gone) {
       inHand += partition.ledger.inHand;
       partition.drop();
       this.finishedBefore += partition.recordsAcked;
