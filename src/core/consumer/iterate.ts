@@ -43,7 +43,8 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
   private readonly waiters = new Queue<Waiter<K, V>>();
   private subscription: Subscription | undefined;
   private ending: { readonly error: unknown } | 'complete' | undefined;
-  private last: ConsumerRecord<K, V> | undefined;
+  /** What is acked when the next is asked for: several records where several were asked for at once. */
+  private given: ConsumerRecord<K, V>[] = [];
   private stopListening: (() => void) | undefined;
 
   constructor(
@@ -56,9 +57,9 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
   }
 
   next(): Promise<Result<K, V>> {
-    if (this.isAutoAck) this.last?.ack();
-    this.last = undefined;
-    this.subscription ??= this.begin();
+    for (const record of this.given) record.ack();
+    this.given = [];
+    if (this.ending === undefined) this.subscription ??= this.begin();
     const record = this.ready.shift();
     if (record !== undefined) return Promise.resolve(this.give(record));
     if (this.ending === 'complete') return Promise.resolve({ done: true, value: undefined });
@@ -78,8 +79,8 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
     for (let next = this.ready.shift(); next !== undefined; next = this.ready.shift()) {
       next.giveBack();
     }
-    if (this.isAutoAck) this.last?.giveBack();
-    this.last = undefined;
+    for (const record of this.given) record.giveBack();
+    this.given = [];
     for (let waiter = this.waiters.shift(); waiter !== undefined; waiter = this.waiters.shift()) {
       waiter.resolve({ done: true, value: undefined });
     }
@@ -121,7 +122,7 @@ class RecordIterator<K, V> implements AsyncIterableIterator<ConsumerRecord<K, V>
   }
 
   private give(record: ConsumerRecord<K, V>): Result<K, V> {
-    this.last = record;
+    if (this.isAutoAck) this.given.push(record);
     return { done: false, value: record };
   }
 

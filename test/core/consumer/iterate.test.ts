@@ -50,6 +50,28 @@ describe('for await', () => {
     expect(committed(sim.cluster, GROUP, TOPIC)).toBe(1);
   });
 
+  it('acks all that was asked for at once when the next is', async () => {
+    await using sim = await start();
+    const consumer = sim.kafka().consumer(inGroup);
+    const records = consumer.iterate(TOPIC);
+    await sim.run(Promise.all([records.next(), records.next()]));
+    await sim.run(records.next());
+    await sim.run(records.return!());
+    await endOf(sim);
+    expect(committed(sim.cluster, GROUP, TOPIC)).toBe(2);
+  });
+
+  it('begins nothing any more once it was told to end', async () => {
+    await using sim = await start();
+    const consumer = sim.kafka().consumer(inGroup);
+    const records = consumer.iterate(TOPIC);
+    await records.return!();
+    expect(await records.next()).toEqual({ done: true, value: undefined });
+    await sim.advance(1000);
+    expect(consumer.assignment).toEqual([]);
+    expect(membersOf(sim.cluster, GROUP)).toBe(0);
+  });
+
   it('goes on, in the next loop, with what the one before had left', async () => {
     await using sim = await start();
     const consumer = sim.kafka().consumer(inGroup);
