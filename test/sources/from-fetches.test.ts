@@ -173,6 +173,36 @@ describe('a fetch that brings more than can be out at once', () => {
     seen.subscription.unsubscribe();
   });
 
+  test('that came again comes in a handle of its own where nothing else does, and that ends', async () => {
+    await using sim = await batches(1, 3);
+    const seen = new Seen(
+      fromFetches(sim.kafka(), 'orders', inGroup).pipe(
+        concatMap(({ position, records }) =>
+          records.pipe(
+            toArray(),
+            map((all) => ({ position, offsets: all.map(({ offset }) => offset), all })),
+          ),
+        ),
+        tap(({ all }) => {
+          for (const record of all) {
+            if (record.offset > 0 && record.attempt < 3) record.nack('busy');
+            else record.ack();
+          }
+        }),
+        map(({ position, offsets }) => ({ position, offsets })),
+      ),
+    );
+    await sim.until(() => committed(sim.cluster, 'billing', 'orders') === 3);
+    const came = (offset: number) =>
+      seen.values.filter(({ offsets }) => offsets.includes(offset)).length;
+    expect([0, 1, 2].map(came)).toEqual([1, 3, 3]);
+    for (const { position, offsets } of seen.values) expect(offsets[0]).toBe(position);
+    write(sim.cluster, 'orders', 0, 'more');
+    await sim.until(() => came(3) === 1);
+    expect(seen.values.every(({ offsets }) => offsets.length > 0)).toBe(true);
+    seen.subscription.unsubscribe();
+  });
+
   test('goes on in the same handle where records are acked one by one', async () => {
     await using sim = await batches(1, 100);
     const handles = new Seen(

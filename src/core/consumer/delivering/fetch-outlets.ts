@@ -12,7 +12,7 @@ export interface FetchHandle<K = Buffer | null, V = Buffer | null> {
   readonly position: number;
   /** Where the log ended when it was fetched. */
   readonly highWatermark: number;
-  /** Size as fetched. */
+  /** Size as fetched; 0 where only records come that were delivered before. */
   readonly sizeBytes: number;
   /**
    * Delivers the records and completes; the partition's next handle comes after that. It completes
@@ -55,18 +55,25 @@ export class FetchOutlets implements Outlets {
   }
 
   fetched(partition: AssignedPartition): void {
-    if (this.offers.has(partition) || !partition.hasRecords || partition.isDraining) return;
+    if (this.offers.has(partition) || partition.isDraining) return;
+    const again = this.dueAgain(partition);
+    if (again === undefined && !partition.hasRecords) return;
     const offer: Offer = { subscriber: undefined, since: 0, moves: 0 };
     this.offers.set(partition, offer);
-    const { topic, partition: index, position, highWatermark, buffer } = partition;
+    const { topic, partition: index, highWatermark, buffer } = partition;
+    const position = again?.offset ?? partition.position;
     const sizeBytes = buffer.current?.sizeBytes ?? 0;
     const records = this.recordsOf(partition, offer);
     this.subscriber.next({ topic, partition: index, position, highWatermark, sizeBytes, records });
   }
 
+  delivered(partition: AssignedPartition): void {
+    // The end of a fetch ends its handle; one that was made for records that come again has none.
+    if (!partition.hasRecords) this.ended(partition);
+  }
+
   chunkEnded(partition: AssignedPartition): void {
-    const offer = this.offers.get(partition);
-    if (offer !== undefined) this.end(partition, offer);
+    this.ended(partition);
   }
 
   heldUp(partition: AssignedPartition): void {
@@ -86,6 +93,17 @@ export class FetchOutlets implements Outlets {
     for (const { subscriber } of this.offers.values()) subscriber?.error(error);
     this.offers.clear();
     this.subscriber.error(error);
+  }
+
+  /** The first record that comes again now: also where nothing new does. */
+  private dueAgain({ redeliveries }: AssignedPartition) {
+    const [first] = redeliveries;
+    return first !== undefined && first.dueAt <= this.clock.monotonic() ? first.record : undefined;
+  }
+
+  private ended(partition: AssignedPartition): void {
+    const offer = this.offers.get(partition);
+    if (offer !== undefined) this.end(partition, offer);
   }
 
   private end(partition: AssignedPartition, { subscriber }: Offer): void {

@@ -11,8 +11,10 @@ export interface Outlets {
   attach(partition: AssignedPartition): void;
   /** Nothing more of a partition is delivered: it is being given up, or gone. */
   detach(partition: AssignedPartition): void;
-  /** Records of a partition are at hand. */
+  /** Records of a partition are at hand, or such as come again are due. */
   fetched(partition: AssignedPartition): void;
+  /** Records of a partition came out. */
+  delivered(partition: AssignedPartition): void;
   /** What one fetch brought has been delivered. */
   chunkEnded(partition: AssignedPartition): void;
   /** Records are at hand that can't be delivered before others are acked. */
@@ -30,6 +32,7 @@ export function singleOutlet(subscriber: Subscriber<ConsumerRecord<unknown, unkn
     attach: (partition) => (partition.outlet = subscriber),
     detach: (partition) => (partition.outlet = undefined),
     fetched: nothing,
+    delivered: nothing,
     chunkEnded: nothing,
     heldUp: nothing,
     complete: () => subscriber.complete(),

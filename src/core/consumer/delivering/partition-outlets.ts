@@ -68,6 +68,10 @@ export class PartitionOutlets implements Outlets {
     // Whoever subscribed gets them.
   }
 
+  delivered(): void {
+    // Its stream goes on.
+  }
+
   chunkEnded(): void {
     // A partition's stream goes on over fetches.
   }

@@ -102,6 +102,12 @@ export class Flow implements DeliveryHooks, FetchHooks {
     this.fetcher.wake();
   }
 
+  /** Records of a partition come again that were delivered before. */
+  dueAgain(partition: AssignedPartition): void {
+    this.parts.outlets.fetched(partition);
+    this.deliverer.wake(partition);
+  }
+
   /** Looks whether a partition has something to deliver. */
   wakeDelivery(partition: AssignedPartition): void {
     this.deliverer.wake(partition);
@@ -148,6 +154,7 @@ export class Flow implements DeliveryHooks, FetchHooks {
     this.context.onMoved(partition);
     this.fetcher.noteMoved(partition);
     if (records === 0) this.hooks.onPassed(partition);
+    else this.parts.outlets.delivered(partition);
     noteCaughtUp(this.context, partition);
     if (partition.position >= partition.endOffset) this.hooks.onRanOut();
   }

@@ -286,7 +286,7 @@ export class ConsumerRun {
       partitions: this.partitionsNow,
       onDue: () => {
         for (const each of this.partitions)
-          if (each.redeliveries.length > 0) this.flow.wakeDelivery(each);
+          if (each.redeliveries.length > 0) this.flow.dueAgain(each);
       },
       onFatal: this.onFatal,
     });
