@@ -22,6 +22,8 @@ export interface Question<T extends TopicPartition, R> {
     targets: readonly T[],
     timeoutMs: number,
   ): Promise<readonly LeaderAnswer<R>[]>;
+  /** Whether it matters still: whoever gives up a partition need not know, and may wait for it for ever. */
+  isWanted(target: T): boolean;
   /** Told what one leader has said, as soon as it has. */
   onAnswers(answers: readonly Answer<T, R>[]): void;
 }
@@ -77,7 +79,8 @@ class Search<T extends TopicPartition, R> {
 
   async pursue(targets: readonly T[], failures: number): Promise<void> {
     if (this.patience.signal.aborted) throw aborted(this.patience.signal);
-    const byLeader = groupByLeader(this.context, targets);
+    const wanted = targets.filter((target) => this.question.isWanted(target));
+    const byLeader = groupByLeader(this.context, wanted);
     const rounds = [...byLeader].map(([node, mine]) => this.pursueAt(node, mine, failures));
     await Promise.all(rounds);
   }

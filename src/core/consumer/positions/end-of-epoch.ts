@@ -20,18 +20,24 @@ export interface EpochEnd {
   readonly saidIn: number;
 }
 
-/** Asks leaders where epochs ended, to find out whether a log was cut off (KIP-320). */
+/**
+ * Asks leaders where epochs ended, to find out whether a log was cut off (KIP-320).
+ *
+ * @param isWanted whether what is asked about a partition matters still.
+ */
 export function endOfEpochs<Q extends EpochQuery>(
   context: ConsumerContext,
   targets: readonly Q[],
   patience: Patience,
   onEnds: (ends: readonly Answer<Q, EpochEnd>[]) => void,
+  isWanted: (target: Q) => boolean,
 ): Promise<void> {
   return askLeaders<Q, EpochEnd>(
     context,
     {
       what: 'check the position in',
       targets,
+      isWanted,
       onAnswers: onEnds,
       ask: async (channel, mine, timeoutMs) => {
         const version = channel.version(apis.OffsetForLeaderEpoch);

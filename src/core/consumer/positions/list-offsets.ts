@@ -20,12 +20,17 @@ export interface FoundOffset {
   readonly leaderEpoch: number;
 }
 
-/** Finds offsets by time or position, and tells what each leader says as soon as it does. */
+/**
+ * Finds offsets by time or position, and tells what each leader says as soon as it does.
+ *
+ * @param isWanted whether what is asked about a partition matters still.
+ */
 export function findOffsets<Q extends OffsetQuery>(
   context: ConsumerContext,
   targets: readonly Q[],
   patience: Patience,
   onFound: (found: readonly Answer<Q, FoundOffset>[]) => void,
+  isWanted: (target: Q) => boolean = () => true,
 ): Promise<void> {
   const isolationLevel = context.options.isolationLevel === 'read_committed' ? 1 : 0;
   return askLeaders<Q, FoundOffset>(
@@ -33,6 +38,7 @@ export function findOffsets<Q extends OffsetQuery>(
     {
       what: 'find an offset of',
       targets,
+      isWanted,
       onAnswers: onFound,
       ask: async (channel, mine, timeoutMs) => {
         const version = channel.version(apis.ListOffsets);

@@ -1,5 +1,5 @@
 import { AuthorizationError, KafkaError, UnsupportedVersionError } from '../../util/errors.js';
-import { leaderEpochOf } from './ask-leaders.js';
+import { leaderEpochOf, type Answer } from './ask-leaders.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext, Patience } from '../context.js';
 import { endOfEpochs, type EpochEnd } from './end-of-epoch.js';
@@ -42,12 +42,13 @@ export class LogValidator {
     const later: Promise<void>[] = [];
     try {
       await this.catchUp(checks);
-      await endOfEpochs(this.context, checks, this.patience, (ends) => {
+      const onEnds = (ends: readonly Answer<Check, EpochEnd>[]) => {
         const moved = ends.filter(({ target, value }) => this.hasMoved(target, value));
         for (const end of ends) if (!moved.includes(end)) this.take(end.target, end.value);
         if (moved.length > 0) later.push(this.again(moved.map(({ target }) => target.of)));
         this.hooks.onReady();
-      });
+      };
+      await endOfEpochs(this.context, checks, this.patience, onEnds, isOpen);
       await Promise.all(later);
     } catch (error) {
       if (!isForbidden(error)) throw error;

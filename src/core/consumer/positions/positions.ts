@@ -1,13 +1,13 @@
 import type { GroupMetadata } from '../../group/index.js';
 import { ZERO_UUID } from '../../protocol/index.js';
 import { KafkaError } from '../../util/errors.js';
-import { leaderEpochOf } from './ask-leaders.js';
+import { leaderEpochOf, type Answer } from './ask-leaders.js';
 import type { AssignedPartition } from '../assigned-partition.js';
 import type { ConsumerContext, Patience } from '../context.js';
 import { asKafkaError } from '../errors.js';
 import type { ConsumerEvent } from '../events.js';
 import { fetchCommitted } from './group-offsets.js';
-import { EARLIEST, findOffsets, LATEST } from './list-offsets.js';
+import { EARLIEST, findOffsets, LATEST, type FoundOffset } from './list-offsets.js';
 import { LogValidator } from './log-validator.js';
 import type { OffsetReset } from './offset-reset.js';
 import type { TopicSizes } from './topic-sizes.js';
@@ -226,7 +226,7 @@ export class Positions {
       return { topic, partition, timestamp: timeOf(from), from };
     });
     const later: Promise<void>[] = [];
-    await findOffsets(this.context, queries, this.patience, (answers) => {
+    const onFound = (answers: readonly Answer<(typeof queries)[number], FoundOffset>[]) => {
       const beyond: AssignedPartition[] = [];
       for (const { target, value } of answers) {
         const { from } = target;
@@ -240,7 +240,9 @@ export class Positions {
       rest.catch(() => undefined);
       later.push(rest);
       this.hooks.onReady();
-    });
+    };
+    const isWanted = ({ from }: { readonly from: AssignedPartition }) => from.resolution === search;
+    await findOffsets(this.context, queries, this.patience, onFound, isWanted);
     await Promise.all(later);
   }
 

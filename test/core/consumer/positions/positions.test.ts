@@ -229,6 +229,31 @@ describe('partitions of one consumer', () => {
     await sim.until(() => seen.values.length === 20);
   });
 
+  it('are looked for no longer when they are given up, with no leader in sight', async () => {
+    await using sim = await Simulation.start({
+      brokers: 2,
+      autoCreateTopicsEnable: false,
+      topics: { [TOPIC]: { assignments: [[1], [2]] } },
+    });
+    await sim.cluster.stop(2);
+    const consumer = sim.kafka().consumer({
+      ...manual,
+      groupId: 'billing',
+      groupProtocol: 'classic',
+      metadataMaxAgeMs: 10_000,
+    });
+    watch(consumer.records(/orders/));
+    await sim.until(() => consumer.assignment.length === 2);
+    await sim.advance(1000);
+    sim.cluster.deleteTopic(TOPIC);
+    await sim.until(() => consumer.assignment.length === 0);
+    await sim.advance(1000);
+    const asked = () => sim.cluster.inspect().brokers[0]!.requests['Metadata'] ?? 0;
+    const before = asked();
+    await sim.advance(100_000);
+    expect(asked() - before).toBeLessThanOrEqual(20);
+  });
+
   it('are told of in no event that they have been lost before they began', async () => {
     await using sim = await start(2, 2);
     sim.cluster.delay('ListOffsets', 5000);
