@@ -53,6 +53,31 @@ describe('cold', () => {
     expect(connectionsTo(sim.cluster)).toBe(0);
   });
 
+  test('a subscription after the client was closed fails, and asks nobody', async () => {
+    await using sim = await Simulation.start({ topics: { orders: 1 } });
+    const kafka = sim.kafka();
+    const source = fromTopics(kafka, 'orders', inGroup);
+    await sim.run(kafka.close());
+    for (const late of [source, source, kafka.consumer(earliest).records('orders')]) {
+      const seen = new Seen(late);
+      await sim.until(() => seen.isOver);
+      expect(seen.error).toMatchObject({ code: 'CLIENT_CLOSED' });
+    }
+    await sim.advance(10_000);
+    expect(connectionsTo(sim.cluster)).toBe(0);
+  });
+
+  test('what repeats ends with the client', async () => {
+    await using sim = await Simulation.start({ topics: { orders: 1 } });
+    const kafka = sim.kafka();
+    const seen = new Seen(fromTopics(kafka, 'orders', earliest).pipe(repeat()));
+    write(sim.cluster, 'orders', 0, 'a');
+    await sim.until(() => seen.values.length === 1);
+    await sim.run(kafka.drain());
+    await sim.until(() => seen.isOver);
+    expect(seen.error).toMatchObject({ code: 'CLIENT_CLOSED' });
+  });
+
   test('each subscription is a member of its own', async () => {
     await using sim = await Simulation.start({ topics: { orders: 2 } });
     const source = fromTopics(sim.kafka(), 'orders', inGroup).pipe(ackEach());

@@ -227,6 +227,12 @@ export class Cluster {
     });
   }
 
+  /** Why nothing can be asked any more; `undefined` until the client is closed. */
+  get closeReason(): KafkaError | undefined {
+    const { signal } = (this.root ?? this).abort;
+    return signal.aborted ? (signal.reason as KafkaError) : undefined;
+  }
+
   /** Closes every connection, or those of its own; whatever waits is rejected, once. */
   close(): Promise<void> {
     const reason = clientClosed();

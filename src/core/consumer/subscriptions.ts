@@ -59,8 +59,11 @@ export class Subscriptions {
       const start = () => {
         if (subscriber.closed) return;
         const before = this.running;
-        if (this.isClosed || before?.isEnding === false) {
-          subscriber.error(this.isClosed ? closed() : inUse());
+        const clientClosed = this.context.cluster.closeReason;
+        if (this.isClosed || clientClosed !== undefined) {
+          subscriber.error(clientClosed ?? closed());
+        } else if (before?.isEnding === false) {
+          subscriber.error(inUse());
         } else if (before !== undefined) {
           // One that is still leaving is waited for: a member must not race with its predecessor.
           void before.ended.then(start);
