@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { concatMap, map, repeat, retry, share, take, tap } from 'rxjs';
 import { describe, expect, test } from 'vitest';
 import {
@@ -27,6 +28,19 @@ function strict(bytes: Buffer): string {
   if (text === 'bad') throw new Error('can’t be read');
   return text;
 }
+
+test('a record is shown by its fields, with what the deserializer has made', async () => {
+  await using sim = await Simulation.start({ topics: { orders: 1 } });
+  write(sim.cluster, 'orders', 0, 'a');
+  const options = { ...earliest, valueDeserializer: strict };
+  const seen = new Seen(fromTopics(sim.kafka(), 'orders', options));
+  await sim.until(() => seen.values.length === 1);
+  const shown = inspect(seen.values[0]);
+  for (const field of ["topic: 'orders'", 'partition: 0', 'offset: 0', "value: 'a'"]) {
+    expect(shown).toContain(field);
+  }
+  expect(shown).not.toContain('delivery');
+});
 
 describe('cold', () => {
   test('nothing connects before something subscribes', async () => {

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { Header, RecordSource } from './record-source.js';
 
 /**
@@ -86,6 +87,11 @@ export class Record {
   toJSON(): object {
     const { offset, timestamp, key, value, headers } = this;
     return { offset, timestamp, key, value, headers };
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](): object {
+    return this.toJSON();
   }
 
   private get headersStart(): number {

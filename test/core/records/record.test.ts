@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { expect, test } from 'vitest';
 import { decodeRecords, encodeRecords } from '../../../src/core/records/index.js';
 
@@ -100,4 +101,11 @@ test.each([
     expect(decoded.map((record) => record.timestampBigInt)).toEqual(timestamps);
     expect(decoded.map((record) => record.timestamp)).toEqual(timestamps.map(Number));
   }
+});
+
+test('is shown by its fields', () => {
+  expect(inspect(empty)).toBe(inspect(empty!.toJSON()));
+  expect(inspect({ record: empty }, { breakLength: Infinity })).toContain(
+    'record: { offset: 1125899906842626, timestamp: 5, key: <Buffer >, value: <Buffer >, headers: [] }',
+  );
 });

@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { type Header, type Origin, type RecordCursor } from '../../records/index.js';
 import { KafkaError } from '../../util/errors.js';
 import type { DeliveryOwner, RecordHome } from '../delivering/delivery.js';
@@ -196,6 +197,11 @@ export class ConsumerRecord<K = Buffer | null, V = Buffer | null> implements Ori
   toJSON(): object {
     const { topic, partition, offset, timestamp, key, value, headers } = this;
     return { topic, partition, offset, timestamp, key, value, headers };
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](): object {
+    return this.toJSON();
   }
 
   /** @internal Gives the record back unworked: it is delivered again, here or elsewhere. */
