@@ -76,8 +76,33 @@ export function checkNames(
   }
 }
 
+/** What options are called elsewhere, where the names themselves have nothing in common with ours. */
+const namesElsewhere: Readonly<Record<string, readonly [ours: string, meant?: string]>> = {
+  brokers: ['bootstrapServers'],
+  'metadata.broker.list': ['bootstrapServers'],
+  connectionTimeout: ['socketConnectionSetupTimeoutMs'],
+  fromBeginning: ['autoOffsetReset', "autoOffsetReset: 'earliest'"],
+  maxBytes: ['fetchMaxBytes'],
+  minBytes: ['fetchMinBytes'],
+  maxBytesPerPartition: ['maxPartitionFetchBytes'],
+  maxWaitTimeInMs: ['fetchMaxWaitMs'],
+  rackId: ['clientRack'],
+  readUncommitted: ['isolationLevel'],
+  rebalanceTimeout: ['maxPollIntervalMs'],
+  partitionAssigners: ['partitionAssignmentStrategy'],
+  autoCommitThreshold: ['autoCommitRecords'],
+  createPartitioner: ['partitioner'],
+  idempotent: ['enableIdempotence'],
+};
+
+function meantElsewhere(name: string, known: readonly string[]): string | undefined {
+  if (!Object.hasOwn(namesElsewhere, name)) return undefined;
+  const [ours, meant = ours] = namesElsewhere[name]!;
+  return known.includes(ours) ? meant : undefined;
+}
+
 function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {
-  const similar = similarName(name, known);
+  const similar = meantElsewhere(name, known) ?? similarName(name, known);
   const hint = similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
   return new ConfigError(`${what}: there is no option ${name}; ${hint}`, {
     code: 'UNKNOWN_OPTION',

@@ -49,7 +49,24 @@ test.each([
   expect(() => resolve(given)).toThrow(message);
 });
 
-test.each([undefined, null, 'lingerMs=5'])('%j in place of options is refused by name', (given) => {
-  expect(() => resolve(given as never)).toThrow(ConfigError);
-  expect(() => resolve(given as never)).toThrow(/^thing: the options are .* must be an object$/);
-});
+test.each([
+  ['brokers', 'bootstrapServers', 'did you mean bootstrapServers?'],
+  ['fromBeginning', 'autoOffsetReset', "did you mean autoOffsetReset: 'earliest'?"],
+  ['minBytes', 'maxBytes', 'did you mean maxBytes?'],
+  ['constructor', 'autoOffsetReset', 'known are autoOffsetReset'],
+  ['brokers', 'topics', 'known are topics'],
+])(
+  '%s, which kafkajs or every object has, is refused where %s is known',
+  (name, known, message) => {
+    const rule = { [known]: flag(false) };
+    expect(() => resolveOptions('thing', rule, { [name]: true })).toThrow(message);
+  },
+);
+
+test.each([undefined, null, 'lingerMs=5'])(
+  '%j in place of options is refused by name',
+  (given) => {
+    expect(() => resolve(given as never)).toThrow(ConfigError);
+    expect(() => resolve(given as never)).toThrow(/^thing: the options are .* must be an object$/);
+  },
+);
