@@ -3,7 +3,7 @@ import type { Kafka } from '../core/kafka.js';
 import type { ConsumerRecord } from '../core/consumer/index.js';
 import type { ProducerOptions, Receipt } from '../core/producer/index.js';
 import { KafkaError } from '../core/util/errors.js';
-import { badOption } from '../core/util/options.js';
+import { badOption, checkIsObject } from '../core/util/options.js';
 import type { SinkTarget } from '../sinks/target.js';
 import type { OwnProducerOptions } from '../sinks/to-topic.js';
 import { copyWriter, type Copy } from './processing/copy-writer.js';
@@ -67,6 +67,7 @@ export function deadLetter<P extends SinkTarget = Kafka>(
   target: P,
   options: DeadLetterOptions & OwnProducerOptions<P>,
 ): <T extends Work>(failure: ProcessFailure<T>) => Observable<Receipt<AnyRecord>> {
+  checkIsObject('deadLetter', options);
   const { topic, ...producerOptions } = options as DeadLetterOptions & ProducerOptions;
   if (typeof topic !== 'string') throw badOption('deadLetter', 'topic', topic, 'must be a name');
   const write = copyWriter(target, producerOptions);

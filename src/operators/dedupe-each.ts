@@ -54,7 +54,7 @@ const rules = {
 export function dedupeEach<K, V>(
   options: DedupeEachOptions<K, V> = {},
 ): MonoTypeOperatorFunction<ConsumerRecord<K, V>> {
-  const { by, maxIds } = resolveOptions('dedupeEach', rules, { ...options });
+  const { by, maxIds } = resolveOptions('dedupeEach', rules, options);
   const idOf = by === 'key' ? keyOf : (by as (record: ConsumerRecord<K, V>) => unknown);
   return (source) =>
     new Observable<ConsumerRecord<K, V>>((subscriber) => {

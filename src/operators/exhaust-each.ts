@@ -1,6 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
-import { custom, resolveOptions } from '../core/util/options.js';
+import { checkIsFunction, custom, resolveOptions } from '../core/util/options.js';
 import { byRule, Exclusive, type ExclusiveProject, type OnBusy } from './processing/exclusive.js';
 import type { Grouping } from './processing/groups.js';
 import { observe } from './passing/observe.js';
@@ -69,7 +69,8 @@ export function exhaustEach<K, V, R = never>(
   project: ExclusiveProject<K, V, R>,
   options: ExhaustEachOptions<K, V> = {},
 ): OperatorFunction<ConsumerRecord<K, V>, R> {
-  const resolved = resolveOptions('exhaustEach', rules, { ...options });
+  checkIsFunction('exhaustEach', 'project', project);
+  const resolved = resolveOptions('exhaustEach', rules, options);
   const by = resolved.by as Grouping<K, V>;
   const skip = skipper(resolved.skipped as NonNullable<ExhaustEachOptions<K, V>['skipped']>);
   return (source) =>

@@ -1,5 +1,6 @@
 import { filter, type MonoTypeOperatorFunction, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
+import { checkIsFunction } from '../core/util/options.js';
 
 /**
  * Lets the records through that a predicate holds for, and acks the others: they are done.
@@ -28,6 +29,7 @@ export function filterEach<K, V>(
 export function filterEach<K, V>(
   predicate: (record: ConsumerRecord<K, V>, index: number) => boolean,
 ): MonoTypeOperatorFunction<ConsumerRecord<K, V>> {
+  checkIsFunction('filterEach', 'predicate', predicate);
   return filter((record, index) => {
     let isWanted: boolean;
     try {

@@ -1,7 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { Parts, type ConsumerRecord, type DerivedRecord } from '../core/consumer/index.js';
 import { originsOf } from '../core/records/index.js';
-import { resolveOptions } from '../core/util/options.js';
+import { checkIsFunction, resolveOptions } from '../core/util/options.js';
 import { NO_RETRY } from './processing/failure-policy.js';
 import type { LaneOrder } from './processing/lanes.js';
 import { observe } from './passing/observe.js';
@@ -52,7 +52,8 @@ export function flatMapEach<K, V, R>(
   project: (record: ConsumerRecord<K, V>, context: ProcessContext) => WorkResult<R>,
   options: FlatMapEachOptions = {},
 ): OperatorFunction<ConsumerRecord<K, V>, FlatMapped<K, R>> {
-  const lanes = resolveOptions('flatMapEach', laneRules, { ...options });
+  checkIsFunction('flatMapEach', 'project', project);
+  const lanes = resolveOptions('flatMapEach', laneRules, options);
   const checked = { ...lanes, retry: NO_RETRY, onError: 'fail' } as const;
   return (source) =>
     new Observable<FlatMapped<K, R>>((subscriber) => {

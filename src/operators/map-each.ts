@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { relay, type ConsumerRecord } from '../core/consumer/index.js';
+import { checkIsFunction } from '../core/util/options.js';
 import { observe } from './passing/observe.js';
 
 /**
@@ -28,6 +29,7 @@ import { observe } from './passing/observe.js';
 export function mapEach<K, V, V2>(
   project: (record: ConsumerRecord<K, V>, index: number) => V2,
 ): OperatorFunction<ConsumerRecord<K, V>, ConsumerRecord<K, V2>> {
+  checkIsFunction('mapEach', 'project', project);
   return (source) =>
     // Not map(): what is done with the mapped record within its delivery counts for its origin, too.
     new Observable<ConsumerRecord<K, V2>>((subscriber) => {

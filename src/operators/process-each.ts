@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
+import { checkIsFunction } from '../core/util/options.js';
 import type { OnProcessError, RetryOptions } from './processing/failure-policy.js';
 import type { LaneOrder } from './processing/lanes.js';
 import { observe } from './passing/observe.js';
@@ -81,6 +82,7 @@ export function processEach<
   project: (record: T, context: ProcessContext) => WorkResult<R>,
   options: ProcessEachOptions<NoInfer<T>, E> = {},
 ): OperatorFunction<T, R | E> {
+  checkIsFunction('processEach', 'project', project);
   const checked = checkProcessOptions<T, R, E>(options);
   const treatment: Treatment<T, R | E, R | E> = {
     start: project,

@@ -57,7 +57,7 @@ export function processPartitioned<K, V, R>(
   ) => ObservableInput<R>,
   options: ProcessPartitionedOptions = {},
 ): OperatorFunction<ConsumerRecord<K, V>, R> {
-  const { concurrency } = resolveOptions('processPartitioned', rules, { ...options });
+  const { concurrency } = resolveOptions('processPartitioned', rules, options);
   const open = (records: Subject<ConsumerRecord<K, V>>, partition: TopicPartition) =>
     from(pipeline(records.asObservable(), partition));
   return (source) =>

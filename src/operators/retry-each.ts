@@ -1,5 +1,6 @@
 import type { OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
+import { checkIsFunction, checkIsObject } from '../core/util/options.js';
 import type { OnProcessError, RetryOptions } from './processing/failure-policy.js';
 import type { LaneOrder } from './processing/lanes.js';
 import { processEach } from './process-each.js';
@@ -48,6 +49,8 @@ export function retryEach<T extends Work = ConsumerRecord<unknown, unknown>, R =
   project: (record: T, context: ProcessContext) => WorkResult<R>,
   options: RetryEachOptions<NoInfer<T>, E> = {},
 ): OperatorFunction<T, R | E> {
+  checkIsFunction('retryEach', 'project', project);
+  checkIsObject('retryEach', options);
   const { count = Infinity, backoffMs, backoffMaxMs, ...rest } = options;
   const retry = {
     count,

@@ -1,5 +1,6 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import type { ConsumerRecord } from '../core/consumer/index.js';
+import { checkIsFunction } from '../core/util/options.js';
 import { checkGrouping, Exclusive, type ExclusiveProject } from './processing/exclusive.js';
 import { observe } from './passing/observe.js';
 
@@ -48,6 +49,7 @@ export function switchEach<K, V, R = never>(
   project: ExclusiveProject<K, V, R>,
   options: SwitchEachOptions<K, V> = {},
 ): OperatorFunction<ConsumerRecord<K, V>, R> {
+  checkIsFunction('switchEach', 'project', project);
   const by = checkGrouping<K, V>('switchEach', options);
   return (source) =>
     new Observable<R>((subscriber) => {

@@ -7,6 +7,7 @@ import {
 } from '../core/consumer/index.js';
 import type { Kafka } from '../core/kafka.js';
 import { ConfigError } from '../core/util/errors.js';
+import { badOption } from '../core/util/options.js';
 import { withConsumer, type SourceOptions } from './with-consumer.js';
 
 /** A stretch of one partition. */
@@ -45,7 +46,7 @@ export function fromOffsetRange<K = Buffer | null, V = Buffer | null>(
   ranges: readonly OffsetRange[],
   options: SourceOptions<K, V> = {},
 ): Observable<ConsumerRecord<K, V>> {
-  checkOrder(ranges);
+  checkRanges(ranges);
   const own: SourceOptions<K, V> =
     target instanceof Consumer ? options : { autoOffsetReset: 'none', ...options };
   return withConsumer('fromOffsetRange', target, own, (consumer) => {
@@ -64,7 +65,9 @@ function startOf(
   return { topic, partition, start, ...(endOffset !== undefined && { endOffset }) };
 }
 
-function checkOrder(ranges: readonly OffsetRange[]): void {
+function checkRanges(ranges: readonly OffsetRange[]): void {
+  const isList: boolean = Array.isArray(ranges);
+  if (!isList) throw badOption('fromOffsetRange', 'ranges', ranges, 'must be a list');
   for (const { topic, partition, from: start, to } of ranges) {
     if (typeof start !== 'object' || !('offset' in start) || typeof to !== 'number') continue;
     if (start.offset <= to) continue;

@@ -25,13 +25,13 @@ export type ResolvedOptions<R extends OptionRules> = {
 export function resolveOptions<R extends OptionRules>(
   what: string,
   rules: R,
-  given: Readonly<Record<string, unknown>>,
+  given: object,
   others: readonly string[] = [],
 ): ResolvedOptions<R> {
   checkNames(what, given, Object.keys(rules), others);
   const resolved: Record<string, unknown> = {};
   for (const [name, rule] of Object.entries(rules)) {
-    const value = given[name];
+    const value = (given as Readonly<Record<string, unknown>>)[name];
     if (value === undefined) {
       resolved[name] = rule.default;
       continue;
@@ -57,6 +57,11 @@ export function badOption(
 export function checkIsObject(what: string, given: unknown): void {
   if (typeof given === 'object' && given !== null) return;
   throw new ConfigError(`${what}: the options are ${show(given)}, but they must be an object`);
+}
+
+/** @throws ConfigError if what is to be called can't be. */
+export function checkIsFunction(what: string, name: string, given: unknown): void {
+  if (typeof given !== 'function') throw badOption(what, name, given, 'must be a function');
 }
 
 /**

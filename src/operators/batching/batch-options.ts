@@ -48,5 +48,5 @@ export function checkBatchOptions<K, V>(
   operator: string,
   given: BatchEachOptions<K, V>,
 ): CollectOptions<K, V> {
-  return resolveOptions(operator, rules, { ...given }) as CollectOptions<K, V>;
+  return resolveOptions(operator, rules, given) as CollectOptions<K, V>;
 }

@@ -29,7 +29,7 @@ export const byRule: OptionRule<unknown> = custom<unknown>(
 
 /** @throws ConfigError naming the option that does not fit. */
 export function checkGrouping<K, V>(operator: string, given: object): Grouping<K, V> {
-  const { by } = resolveOptions(operator, { by: byRule }, { ...given });
+  const { by } = resolveOptions(operator, { by: byRule }, given);
   return by as Grouping<K, V>;
 }
 

@@ -25,7 +25,7 @@ const rules = {
 export function checkProcessOptions<T, R, E>(
   given: ProcessEachOptions<T, E>,
 ): ProcessingOptions<T, R | E> {
-  const { retry, onError, ...lanes } = resolveOptions('processEach', rules, { ...given });
+  const { retry, onError, ...lanes } = resolveOptions('processEach', rules, given);
   return {
     ...lanes,
     retry: resolveRetry('processEach', retry),

@@ -63,7 +63,7 @@ test.each([
   },
 );
 
-test.each([undefined, null, 'lingerMs=5'])(
+test.each([undefined, null, 'lingerMs=5', 5])(
   '%j in place of options is refused by name',
   (given) => {
     expect(() => resolve(given as never)).toThrow(ConfigError);
