@@ -1,4 +1,6 @@
+import { inspect } from 'node:util';
 import { Subscriber, Subscription, type Observable } from 'rxjs';
+import { KafkaError } from '../../core/util/errors.js';
 
 /** What an operator does with what comes from its source, and at its end. */
 export interface Upstream<T> {
@@ -48,7 +50,13 @@ class Observation<T extends { giveBack(): void }> {
       this.inner.complete();
       return;
     }
-    this.upstream.next(value);
+    try {
+      this.upstream.next(value);
+    } catch (error) {
+      if (typeof (value as Partial<T> | null | undefined)?.giveBack === 'function') throw error;
+      this.subscriber.error(noRecord(value));
+      return;
+    }
     if (this.needsNoMore()) this.inner.unsubscribe();
   }
 
@@ -65,4 +73,13 @@ class Observation<T extends { giveBack(): void }> {
   private needsNoMore(): boolean {
     return this.upstream.hasEnough === true;
   }
+}
+
+function noRecord(value: unknown): KafkaError {
+  const given = inspect(value, { depth: 0, breakLength: Infinity, maxStringLength: 40 });
+  return new KafkaError(
+    `An operator that acks was given ${given}, which is neither a record of a consumer nor a batch; ` +
+      'use mapEach() in place of map(), or put map() behind it',
+    { code: 'NO_RECORD' },
+  );
 }
