@@ -134,6 +134,7 @@ describe('errors', () => {
     ['an end that is none', [{ ...orders, to: -1 }], '-1 is not an offset'],
     ['a start that is none', [{ ...orders, from: 'earliest' }], "'earliest' is nowhere to start"],
     ['one partition twice', [{ ...orders, to: 3 }, orders], 'orders-0 is given twice'],
+    ['a range that is not in a list', orders as never, 'option ranges is {'],
     ['nothing at all', [], 'there is nothing to consume'],
   ])('%s is refused when the source is made', async (_, ranges, message) => {
     await using sim = await Simulation.start();
@@ -174,4 +175,17 @@ test('given a consumer, it stays open', async () => {
     await sim.until(() => seen.isComplete);
     expect(seen.values).toHaveLength(10);
   }
+});
+
+test('a partition that the topic does not have is named when the time is up', async () => {
+  await using sim = await ten();
+  const range = { topic: 'orders', partition: 7 };
+  const options = { defaultApiTimeoutMs: 2000 };
+  const seen = new Seen(fromOffsetRange(sim.kafka(), [range], options));
+  await sim.until(() => seen.isOver);
+  expect(seen.error).toMatchObject({
+    code: 'TIMED_OUT',
+    message:
+      'Could not find an offset of orders-7 in time; there is no partition 7 of orders; it has 0 to 1',
+  });
 });

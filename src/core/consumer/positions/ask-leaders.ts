@@ -1,4 +1,4 @@
-import { aborted, pause, type BrokerChannel } from '../../cluster/index.js';
+import { aborted, pause, type BrokerChannel, type TopicMetadata } from '../../cluster/index.js';
 import type { TopicPartition } from '../../group/index.js';
 import { brokerError, type BrokerError } from '../../protocol/index.js';
 import { backoffMs } from '../../util/backoff.js';
@@ -95,7 +95,7 @@ class Search<T extends TopicPartition, R> {
     const { retryBackoffMs, retryBackoffMaxMs } = options;
     const waitMs = backoffMs(failures, retryBackoffMs, retryBackoffMaxMs, clock.random());
     if (clock.monotonic() + waitMs >= deadline) {
-      throw timedOut(this.question.what, left, this.last);
+      throw timedOut(this.question.what, left, this.last, (topic) => cluster.topic(topic));
     }
     await pauseForMetadata(this.context, node < 0 && failures === 0, waitMs, signal);
     await this.pursue(left, failures + 1);
@@ -181,7 +181,23 @@ function timedOut(
   what: string,
   targets: readonly TopicPartition[],
   last: BrokerError | undefined,
+  known: (topic: string) => TopicMetadata | undefined,
 ): TimeoutError {
-  const why = last === undefined ? '' : `; the last answer was ${last.name}: ${last.message}`;
+  const answer = last === undefined ? '' : `; the last answer was ${last.name}: ${last.message}`;
+  const why = missing(targets, known) ?? answer;
   return new TimeoutError(`Could not ${what} ${targets.map(nameOf).join(', ')} in time${why}`);
+}
+
+/** Names a partition that its topic doesn't have. */
+function missing(
+  targets: readonly TopicPartition[],
+  known: (topic: string) => TopicMetadata | undefined,
+): string | undefined {
+  for (const { topic, partition } of targets) {
+    const count = known(topic)?.partitions.length ?? 0;
+    if (count > 0 && partition >= count) {
+      return `; there is no partition ${partition} of ${topic}; it has 0 to ${count - 1}`;
+    }
+  }
+  return undefined;
 }
