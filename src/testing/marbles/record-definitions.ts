@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import type { ConsumerOptions } from '../../core/consumer/options.js';
 import { headerList } from '../../core/producer/check-record.js';
 import type { HeadersInput } from '../../core/producer/index.js';
@@ -76,6 +77,7 @@ export function contentsOf(
   const contents = new Map<string, LetteredContent>();
   for (const letter of letters) {
     const definition = definitions[letter] ?? {};
+    checkDefinition(letter, definition);
     const { topic = defaultTopic, partition = 0, key, headers, timestamp } = definition;
     const value = 'value' in definition ? definition.value : letter;
     const content = {
@@ -87,6 +89,21 @@ export function contentsOf(
     contents.set(letter, { letter, topic, partition, content });
   }
   return contents;
+}
+
+const FIELDS = ['topic', 'partition', 'key', 'value', 'headers', 'timestamp'];
+
+function checkDefinition(letter: string, definition: unknown): void {
+  if (typeof definition !== 'object' || definition === null) {
+    throw new TypeError(
+      `Record ${letter} is defined as ${inspect(definition)}: say what of it that is, as in ` +
+        `{ ${letter}: { value: ${inspect(definition)} } }`,
+    );
+  }
+  for (const name of Object.keys(definition)) {
+    if (FIELDS.includes(name)) continue;
+    throw new TypeError(`Record ${letter} can't have '${name}'; it has ${FIELDS.join(', ')}`);
+  }
 }
 
 function serialized(

@@ -43,6 +43,23 @@ describe('a diagram that means nothing', () => {
     );
   });
 
+  test.each([
+    [
+      'no object',
+      'hello',
+      "Record a is defined as 'hello': say what of it that is, as in { a: { value: 'hello' } }",
+    ],
+    [
+      'a field that records do not have',
+      { val: 'hello' },
+      "Record a can't have 'val'; it has topic, partition, key",
+    ],
+  ])('a definition that is, or has, %s is refused by name', (_, definition, message) => {
+    expect(failureOf(({ records }) => records('-a', { a: definition as never }))).toContain(
+      message,
+    );
+  });
+
   test('so are times without a space behind them', () => {
     expect(failureOf(({ records }) => records('10ms-a', { a: {} }))).toContain(
       'there is no definition of 1',
