@@ -12,6 +12,10 @@ import { startEmbeddedKafka } from '../src/testing/index.js';
 const port = Number(process.argv[2] ?? 9092);
 await using cluster = await startEmbeddedKafka({
   brokers: [port === 0 ? { id: 1 } : { id: 1, port }],
+}).catch((error: unknown) => {
+  if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+  console.error(`Port ${port} is taken. Another one: npm run broker -- 19092`);
+  process.exit(1);
 });
 console.log(`An embedded broker listens on ${cluster.bootstrapServers}. Ctrl-C ends it.`);
 
