@@ -45,6 +45,7 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
    * when this producer has closed, or the other thread serves it no more.
    *
    * @example
+   * const producer = connectProducer(workerData.port);
    * producer.lifecycle.subscribe(({ topic, records }) => console.warn(`${topic}: ${records} dropped`));
    */
   readonly lifecycle: Observable<Dropped>;
