@@ -88,6 +88,8 @@ async function askModern(options: ConnectionOptions, signal: AbortSignal | undef
   return { version: inferRelease(capabilities), capabilities };
 }
 
+const SHORTEST_WAIT_MS = 250;
+
 interface Probe {
   readonly version: OldVersion;
   readonly ask: (connection: Connection) => Promise<unknown>;
@@ -113,8 +115,11 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
     signal?.addEventListener('abort', abort, { once: true });
     if (signal?.aborted === true) abort();
     try {
+      const askedAt = options.clock.monotonic();
       await ask(connection);
-      if (await wasOnlySlow(connection, requestTimeoutMs, signal)) return undefined;
+      // It is awake now, so that what it understands it answers as soon.
+      const patienceMs = Math.max(SHORTEST_WAIT_MS, 4 * (options.clock.monotonic() - askedAt));
+      if (await wasOnlySlow(connection, patienceMs, signal)) return undefined;
       return { version, capabilities: capabilitiesOf(version) };
     } catch (error) {
       if (!isUnanswered(error) || signal?.aborted === true) throw error;
@@ -152,5 +157,5 @@ function isUnanswered(error: unknown): error is KafkaError {
 
 /** A broker that leaves one probe unanswered will do so again: wait less the next time. */
 function nextTimeout(timeoutMs: number, error: KafkaError): number {
-  return error instanceof TimeoutError ? Math.max(250, timeoutMs / 2) : timeoutMs;
+  return error instanceof TimeoutError ? Math.max(SHORTEST_WAIT_MS, timeoutMs / 2) : timeoutMs;
 }
