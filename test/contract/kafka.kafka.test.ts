@@ -9,9 +9,11 @@ import { operatingContract } from './operating.js';
 import { producingContract } from './producing.js';
 import { useCluster } from './setup.js';
 import { transactingContract } from './transacting.js';
+import { versionContract } from './version.js';
 
 describe.each(contractReleases)('Kafka %s', (version) => {
   const setup = useCluster(version, realCluster);
+  versionContract(setup, version);
   producingContract(setup);
   consumingContract(setup);
   transactingContract(setup);
@@ -37,6 +39,7 @@ describe.each(['2.5', '2.0', '0.11'])('Kafka %s', (version) => {
 // seconds: here is what it was the first to have.
 describe('Kafka 0.9', () => {
   const setup = useCluster('0.9', realCluster);
+  versionContract(setup, '0.9');
   describe('consuming in groups', () =>
     groupsContract(setup, {
       groupProtocol: 'classic',
