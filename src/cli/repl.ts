@@ -6,6 +6,7 @@ import { decodeRecords, encodeRecords } from '../core/records/index.js';
 import { KafkaError } from '../core/util/errors.js';
 import { parseAddress } from './address.js';
 import { UsageError, type Command, type Streams } from './command.js';
+import { messageOf } from '../core/util/message-of.js';
 
 const WELCOME = `
   apis                                 what this broker understands
@@ -31,7 +32,7 @@ ${WELCOME}`,
     try {
       await session.connect(address);
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error);
+      const reason = messageOf(error);
       streams.stderr.write(`rx-kafka: ${reason}\n${HOW_TO_START}`);
       return 1;
     }

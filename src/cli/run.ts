@@ -4,6 +4,7 @@ import { UsageError, type Command, type Streams } from './command.js';
 import { decode } from './decode.js';
 import { repl } from './repl.js';
 import { version } from './version.js';
+import { messageOf } from '../core/util/message-of.js';
 
 const commands: Readonly<Record<string, Command>> = { version, repl, decode };
 
@@ -48,7 +49,7 @@ function fail(
   { stderr, isDebugging }: Streams & { readonly isDebugging: boolean },
 ): number {
   const isUsage = error instanceof UsageError || isBadArgument(error);
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   stderr.write(`rx-kafka: ${text}\n`);
   if (isUsage) stderr.write(`\n${usage}`);
   else if (isDebugging && error instanceof Error) stderr.write(`${error.stack ?? ''}\n`);

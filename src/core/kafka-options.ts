@@ -73,7 +73,7 @@ const rules = {
 export function resolveKafkaOptions(given: KafkaOptions): Omit<ClusterOptions, 'onEvent'> {
   checkIsObject('createKafka', given);
   const { bootstrapServers, ...rest } = given;
-  const options = resolveOptions('createKafka', rules, { ...rest }, ['bootstrapServers']);
+  const options = resolveOptions('createKafka', rules, rest, ['bootstrapServers']);
   return {
     ...options,
     bootstrapServers: parseBootstrapServers(bootstrapServers),

@@ -9,6 +9,7 @@ import type { OwnProducerOptions } from '../sinks/to-topic.js';
 import { copyWriter, type Copy } from './processing/copy-writer.js';
 import type { ProcessFailure } from './processing/failure-policy.js';
 import type { Work } from './processing/work.js';
+import { messageOf } from '../core/util/message-of.js';
 
 /** Names of the headers that a dead letter has besides those of the record. */
 export const deadLetterHeaders = {
@@ -108,7 +109,7 @@ function letterOf(
       [names.offset, `${offset}`],
       [names.timestamp, `${timestamp}`],
       [names.attempt, `${attempt}`],
-      [names.error, error instanceof Error ? error.message : String(error)],
+      [names.error, messageOf(error)],
       ...(error instanceof KafkaError ? [[names.code, error.code] as const] : []),
     ],
   };

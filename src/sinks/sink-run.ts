@@ -4,6 +4,7 @@ import { originsOf, type Origin } from '../core/records/provenance.js';
 import { KafkaError, SerializationError } from '../core/util/errors.js';
 import { Queue } from '../core/util/queue.js';
 import type { SinkRecord } from './to-topic.js';
+import { messageOf } from '../core/util/message-of.js';
 
 /** A record that could not be sent. */
 export interface SendFailure<T> {
@@ -286,7 +287,7 @@ function isDroppable(token: unknown): boolean {
 
 function noRecord(cause: unknown): KafkaError {
   if (cause instanceof KafkaError) return cause;
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new SerializationError(`Cannot make a record of a value: ${reason}`, { cause });
 }
 

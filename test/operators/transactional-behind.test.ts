@@ -23,7 +23,6 @@ import {
   fanOut,
   filterEach,
   flatMapEach,
-  fromOffsetRange,
   fromTopics,
   mapEach,
   pauseWhile,
@@ -43,7 +42,7 @@ import {
 import { committed } from '../support/consuming.js';
 import { TestPartition, type TestRecord } from '../support/records.js';
 import { Simulation } from '../support/simulation.js';
-import { fill, watch } from '../support/watching.js';
+import { committedValues, fill, watch } from '../support/watching.js';
 
 type Anything = ConsumerRecord<unknown, unknown>;
 
@@ -69,12 +68,7 @@ function copying(
   );
 }
 
-async function written(sim: Simulation): Promise<string[]> {
-  const range = { topic: 'out', partition: 0 };
-  const seen = watch(fromOffsetRange(sim.kafka(), [range], { isolationLevel: 'read_committed' }));
-  await sim.until(() => seen.isComplete || seen.error !== undefined);
-  return seen.values.map(({ value }) => String(value));
-}
+const written = (sim: Simulation) => committedValues(sim, 'out');
 
 const stored = (sim: Simulation) => committed(sim.cluster, 'g', 'in', 0);
 const values = (...offsets: number[]) => offsets.map((offset) => `0:${offset}`);

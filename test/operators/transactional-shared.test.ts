@@ -3,7 +3,6 @@
 import { map, share, tap, type OperatorFunction } from 'rxjs';
 import { describe, expect, it } from 'vitest';
 import {
-  fromOffsetRange,
   fromTopics,
   mapEach,
   transactional,
@@ -12,7 +11,7 @@ import {
 } from '../../src/index.js';
 import { committed } from '../support/consuming.js';
 import { Simulation } from '../support/simulation.js';
-import { fill, watch } from '../support/watching.js';
+import { committedValues, fill, watch } from '../support/watching.js';
 
 const TRANSACTION_ABORTABLE = 120;
 
@@ -65,12 +64,7 @@ async function shareOut(
   return { seen, others, attempts: () => attempts };
 }
 
-async function written(sim: Simulation): Promise<string[]> {
-  const range = { topic: 'out', partition: 0 };
-  const seen = watch(fromOffsetRange(sim.kafka(), [range], { isolationLevel: 'read_committed' }));
-  await sim.until(() => seen.isComplete || seen.error !== undefined);
-  return seen.values.map(({ value }) => String(value));
-}
+const written = (sim: Simulation) => committedValues(sim, 'out');
 
 const stored = (sim: Simulation) => committed(sim.cluster, 'g', 'in', 0);
 const values = (...offsets: number[]) => offsets.map((offset) => `0:${offset}`);

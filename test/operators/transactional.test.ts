@@ -25,7 +25,6 @@ import {
   ConfigError,
   FencedError,
   filterEach,
-  fromOffsetRange,
   fromTopics,
   processEach,
   transactional,
@@ -39,7 +38,7 @@ import {
 } from '../../src/index.js';
 import { committed, membersOf } from '../support/consuming.js';
 import { Simulation } from '../support/simulation.js';
-import { fill, watch } from '../support/watching.js';
+import { committedValues, fill, watch } from '../support/watching.js';
 
 const PARTITIONS = 2;
 
@@ -76,14 +75,7 @@ function copying(kafka: Kafka, options: TransactionalOptions<Bytes, Bytes> = {},
 }
 
 /** What `read_committed` sees of the results, by partition. */
-async function written(sim: Simulation): Promise<string[]> {
-  const range = Array.from({ length: PARTITIONS }, (_, partition) => ({ topic: 'out', partition }));
-  const seen = watch(fromOffsetRange(sim.kafka(), range, { isolationLevel: 'read_committed' }));
-  await sim.until(() => seen.isComplete || seen.error !== undefined);
-  return seen.values
-    .sort((a, b) => a.partition - b.partition || a.offset - b.offset)
-    .map(({ value }) => String(value));
-}
+const written = (sim: Simulation) => committedValues(sim, 'out', PARTITIONS);
 
 const taken = (results: readonly TransactionResult[]) =>
   results.reduce((sum, { records }) => sum + records, 0);

@@ -1,6 +1,6 @@
 import type { Observable, Subscription } from 'rxjs';
 import { encodeRecords, type EncodeOptions } from '../../src/core/records/index.js';
-import type { ConsumerRecord } from '../../src/index.js';
+import { fromOffsetRange, type ConsumerRecord } from '../../src/index.js';
 import type { Simulation } from './simulation.js';
 
 /** What a stream has given so far. */
@@ -34,6 +34,20 @@ export function watch<T>(source: Observable<T>, onValue: (value: T) => void = ()
       return isComplete;
     },
   } satisfies Watched<T>;
+}
+
+/** The values that `read_committed` sees in partitions, one partition after the other. */
+export async function committedValues(
+  sim: Simulation,
+  topic: string,
+  partitions = 1,
+): Promise<string[]> {
+  const ranges = Array.from({ length: partitions }, (_, partition) => ({ topic, partition }));
+  const seen = watch(fromOffsetRange(sim.kafka(), ranges, { isolationLevel: 'read_committed' }));
+  await sim.until(() => seen.isComplete || seen.error !== undefined);
+  return seen.values
+    .sort((a, b) => a.partition - b.partition || a.offset - b.offset)
+    .map(({ value }) => String(value));
 }
 
 /**

@@ -4,6 +4,7 @@ import { Dialer } from './dialer.js';
 import type { ClusterMetadata } from './metadata.js';
 import type { ClientTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
+import { fromAfter } from '../util/from-after.js';
 import { channelClosed } from './wait.js';
 
 /** Whose connections they are: nobody waits for what another does with his. */
@@ -76,9 +77,7 @@ export class BrokerPool {
 
   /** Another broker than the one that was asked last, in turn, if there is any that may be reached. */
   after(nodeId: number): number {
-    const ids = this.usableIds();
-    const next = ids.indexOf(nodeId) + 1;
-    const inTurn = [...ids.slice(next), ...ids.slice(0, next)];
+    const inTurn = fromAfter(nodeId, this.usableIds());
     return inTurn.find((id) => !this.isFailing(id)) ?? this.any();
   }
 

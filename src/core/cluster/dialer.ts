@@ -1,6 +1,7 @@
 import {
   Connection,
   formatAddress,
+  isUnanswered,
   openSession,
   probe,
   type Address,
@@ -8,7 +9,7 @@ import {
   type ConnectionOptions,
   type Session,
 } from '../network/index.js';
-import { ConnectionError, TimeoutError, UnsupportedVersionError } from '../util/errors.js';
+import { ConnectionError, UnsupportedVersionError } from '../util/errors.js';
 import type { NodeTraffic } from './metrics.js';
 import type { ClusterOptions } from './options.js';
 
@@ -42,7 +43,7 @@ export class Dialer {
       const negotiationTimeoutMs = Math.min(connect.requestTimeoutMs, NEGOTIATION_TIMEOUT_MS);
       return await openSession({ ...connect, negotiationTimeoutMs }, signal);
     } catch (error) {
-      if (signal.aborted || !mayBeOld(error)) throw error;
+      if (signal.aborted || !isUnanswered(error)) throw error;
       const capabilities = await this.probeOld(address, error, signal);
       if (capabilities === undefined) throw error;
       return this.openOld(connect, capabilities, signal);
@@ -104,11 +105,6 @@ export class Dialer {
       traffic,
     };
   }
-}
-
-function mayBeOld(error: unknown): boolean {
-  if (error instanceof TimeoutError) return true;
-  return error instanceof ConnectionError && error.code === 'DISCONNECTED';
 }
 
 function isBeforeApiVersions(version: string): boolean {

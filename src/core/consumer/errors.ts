@@ -1,5 +1,6 @@
 import type { BrokerError } from '../protocol/index.js';
 import { AuthorizationError, KafkaError, type ErrorContext } from '../util/errors.js';
+import { messageOf } from '../util/message-of.js';
 
 /** What a broker refused of a consumer, and where. */
 export function consumerError(what: string, error: BrokerError, context: ErrorContext): KafkaError {
@@ -17,13 +18,13 @@ export function nameOf({ topic, partition }: { topic: string; partition: number 
 /** Whatever was thrown, as an error of this library. */
 export function asKafkaError(error: unknown, what: string, code: string): KafkaError {
   if (error instanceof KafkaError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new KafkaError(`${what}: ${reason}`, { code, cause: error });
 }
 
 /** The failure of a callback that the user has given. */
 export function callbackFailed(name: string, cause: unknown): KafkaError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new KafkaError(`The callback ${name} failed: ${reason}`, {
     code: 'CALLBACK_FAILED',
     ...(cause instanceof KafkaError && { context: cause.context }),

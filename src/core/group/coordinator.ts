@@ -15,6 +15,7 @@ import type {
 } from './machine.js';
 import type { GroupMetrics } from './metrics.js';
 import type { GroupOptions } from './options.js';
+import { messageOf } from '../util/message-of.js';
 
 /** Longer than the coordinator waits for the slowest member. */
 const JOIN_MARGIN_MS = 5000;
@@ -221,7 +222,7 @@ export class Coordinator {
 
 /** An assignor of the user's that throws. */
 export function assignorFailed(name: string, cause: unknown): KafkaError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new KafkaError(`The assignor '${name}' failed: ${reason}`, {
     code: 'ASSIGNOR_FAILED',
     cause,

@@ -7,6 +7,7 @@ import {
   UnsupportedVersionError,
   type ErrorContext,
 } from '../util/errors.js';
+import { messageOf } from '../util/message-of.js';
 
 /** What to do about errors that a member can't get over by itself. */
 const remedies: Readonly<Record<string, string>> = {
@@ -65,7 +66,7 @@ function make(message: string, error: BrokerError, context: ErrorContext): Kafka
 /** What was thrown, as an error of ours. */
 export function asKafkaError(error: unknown): KafkaError {
   if (error instanceof KafkaError) return error;
-  const reason = error instanceof Error ? error.message : String(error);
+  const reason = messageOf(error);
   return new KafkaError(`rx-kafka internal error, please report it: ${reason}`, {
     code: 'INTERNAL_ERROR',
     cause: error,

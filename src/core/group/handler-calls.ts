@@ -3,6 +3,7 @@ import { KafkaError } from '../util/errors.js';
 import type { Effect } from './machine.js';
 import type { GroupHandler } from './member.js';
 import { PartitionSet } from './topic-partition.js';
+import { messageOf } from '../util/message-of.js';
 
 type Call = Extract<Effect, { type: 'revoke' | 'assign' }>;
 
@@ -74,7 +75,7 @@ export class HandlerCalls {
   }
 
   private failed(call: Call, cause: unknown): void {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     if (call.type === 'assign') {
       // Nobody would read partitions that were not taken up.
       const message = `The assigned partitions could not be taken up: ${reason}`;

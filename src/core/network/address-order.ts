@@ -1,3 +1,5 @@
+import { fromAfter } from '../util/from-after.js';
+
 /**
  * In which order the addresses of host names are tried: those first that follow the one whose
  * connection broke last. It may accept connections and be no broker, or none that works.
@@ -6,8 +8,7 @@ export class AddressOrder {
   private readonly broken = new Map<string, string>();
 
   of(host: string, ips: readonly string[]): string[] {
-    const next = ips.indexOf(this.broken.get(host) ?? '') + 1;
-    return [...ips.slice(next), ...ips.slice(0, next)];
+    return fromAfter(this.broken.get(host), ips);
   }
 
   noteBroken(host: string, ip: string): void {

@@ -10,7 +10,7 @@ import {
   type OldVersion,
 } from './api-versions.js';
 import { Connection, type ConnectionOptions } from './connection.js';
-import { openSession } from './negotiate.js';
+import { closeOnAbort, openSession } from './negotiate.js';
 import { tcpTransport } from './tcp.js';
 import { formatAddress, type Transport } from './transport.js';
 
@@ -111,9 +111,7 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
   let requestTimeoutMs = options.requestTimeoutMs;
   for (const { version, ask } of probes) {
     const connection = await Connection.open({ ...options, requestTimeoutMs }, signal);
-    const abort = () => connection.close(signal?.reason as Error);
-    signal?.addEventListener('abort', abort, { once: true });
-    if (signal?.aborted === true) abort();
+    const heedNoMore = closeOnAbort(connection, signal);
     try {
       const askedAt = options.clock.monotonic();
       await ask(connection);
@@ -125,7 +123,7 @@ async function probeOld(options: ConnectionOptions, signal: AbortSignal | undefi
       if (!isUnanswered(error) || signal?.aborted === true) throw error;
       requestTimeoutMs = nextTimeout(requestTimeoutMs, error);
     } finally {
-      signal?.removeEventListener('abort', abort);
+      heedNoMore();
       connection.close();
     }
   }
@@ -150,7 +148,8 @@ async function wasOnlySlow(
   }
 }
 
-function isUnanswered(error: unknown): error is KafkaError {
+/** Whether a request, and not the broker's answer to it, came to nothing. */
+export function isUnanswered(error: unknown): error is KafkaError {
   if (error instanceof TimeoutError) return true;
   return error instanceof ConnectionError && error.code === 'DISCONNECTED';
 }

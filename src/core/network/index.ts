@@ -8,6 +8,7 @@ export {
 } from './api-versions.js';
 export {
   checkVersion,
+  isUnanswered,
   probe,
   type BrokerVersion,
   type CheckVersionOptions,

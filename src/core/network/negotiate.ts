@@ -62,9 +62,7 @@ async function attempt(
   signal: AbortSignal | undefined,
 ): Promise<Session> {
   const connection = await Connection.open(options, signal);
-  const abort = () => connection.close(signal?.reason as Error);
-  signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted === true) abort();
+  const heedNoMore = closeOnAbort(connection, signal);
   try {
     const timeoutMs = options.negotiationTimeoutMs ?? options.requestTimeoutMs;
     return { connection, capabilities: await ask(connection, timeoutMs) };
@@ -72,8 +70,16 @@ async function attempt(
     connection.close();
     throw error;
   } finally {
-    signal?.removeEventListener('abort', abort);
+    heedNoMore();
   }
+}
+
+/** Closes a connection when that is wanted, be it in the moment in which it opened. */
+export function closeOnAbort(connection: Connection, signal: AbortSignal | undefined): () => void {
+  const abort = () => connection.close(signal?.reason as Error);
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted === true) abort();
+  return () => signal?.removeEventListener('abort', abort);
 }
 
 async function negotiate(

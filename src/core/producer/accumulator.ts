@@ -11,6 +11,7 @@ import type { ResolvedProducerOptions } from './options.js';
 import { PartitionQueue } from './partition-queue.js';
 import { choosePartition, StickyPartition } from './partitioner.js';
 import type { HeaderList, Submitter } from './record.js';
+import { messageOf } from '../util/message-of.js';
 
 const MAX_INITIAL_BYTES = 64 * 1024;
 /** Room that a request takes besides its batch, and a builder besides its records. */
@@ -171,7 +172,7 @@ export class Accumulator {
       if (cause instanceof UnsupportedVersionError) {
         return headersUnsupported(queue.topic, queue.partition);
       }
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       return invalidRecord(queue.topic, reason, cause);
     }
     batch.add(record.submitter, record.token, timestamp);
@@ -303,7 +304,7 @@ export class Accumulator {
       // What is no number belongs to no partition.
       return chosen as number;
     } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
+      const reason = messageOf(cause);
       return invalidRecord(name, `the partitioner failed: ${reason}`, cause);
     }
   }

@@ -9,6 +9,7 @@ import {
   UnsupportedVersionError,
   type ErrorContext,
 } from '../util/errors.js';
+import { messageOf } from '../util/message-of.js';
 
 /** What is known of a refusal besides its error. */
 interface Particulars {
@@ -45,7 +46,7 @@ export function serializationFailure(
   part: 'key' | 'value',
   cause: unknown,
 ): SerializationError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return new SerializationError(
     `Cannot serialize the ${part} of a record for ${topic}: ${reason}`,
     {
@@ -94,7 +95,7 @@ export function invalidRecord(topic: string, complaint: string, cause?: unknown)
 
 /** A record that throws as it is looked at. */
 export function unreadableRecord(topic: string, cause: unknown): KafkaError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   return invalidRecord(topic, `the record can't be read: ${reason}`, cause);
 }
 

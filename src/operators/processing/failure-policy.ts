@@ -1,6 +1,7 @@
 import { custom, integer, resolveOptions, type OptionRule } from '../../core/util/options.js';
 import { KafkaError } from '../../core/util/errors.js';
 import type { Work, WorkResult } from './work.js';
+import { messageOf } from '../../core/util/message-of.js';
 
 /** When work that failed is tried again. */
 export interface RetryOptions {
@@ -60,7 +61,7 @@ export function resolveRetry(
 export function tellSkipped(work: Work, cause: unknown): void {
   const { emit } = work.pipeline.host;
   for (const { topic, partition, offset } of work.everyRecord()) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
+    const reason = messageOf(cause);
     const error = new KafkaError(
       `Work on the record at ${topic}-${partition} offset ${offset} failed, and it was skipped: ${reason}`,
       { code: 'RECORD_FAILED', context: { topic, partition, offset }, cause },

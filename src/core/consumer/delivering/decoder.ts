@@ -3,6 +3,7 @@ import { SerializationError } from '../../util/errors.js';
 import { badOption } from '../../util/options.js';
 import type { ConsumerRecord } from '../record/consumer-record.js';
 import type { DeserializationFailure } from '../options.js';
+import { messageOf } from '../../util/message-of.js';
 
 /** How bytes become keys and values. Without a deserializer they stay bytes, cut out on access. */
 export interface DeserializerOptions<K, V> {
@@ -129,7 +130,7 @@ function undecodable(
 ): UndecodableRecord {
   const { topic, partition, offset } = record;
   const bytes = (name === 'key' ? record.rawKey : record.rawValue) ?? Buffer.alloc(0);
-  const reason = cause instanceof Error ? cause.message : String(cause);
+  const reason = messageOf(cause);
   const error = new SerializationError(
     `Cannot deserialize the ${name} of the record at ${topic}-${partition} offset ${offset}: ${reason}`,
     { code: 'DESERIALIZATION_FAILED', context: { topic, partition, offset }, cause },

@@ -5,6 +5,7 @@ import type { AssignedPartition, Redelivery } from '../assigned-partition.js';
 import type { UserCallbacks } from '../callbacks.js';
 import type { ConsumerContext } from '../context.js';
 import type { PartitionOffset } from '../events.js';
+import { messageOf } from '../../util/message-of.js';
 
 /** What a {@link Redeliverer} tells the consumer it works for. */
 export interface RedelivererHooks {
@@ -85,7 +86,7 @@ function nextDue({ redeliveries }: AssignedPartition, after: number): number {
 }
 
 function nackedForGood({ topic, partition, offset }: PartitionOffset, reason: unknown): KafkaError {
-  const why = reason instanceof Error ? reason.message : String(reason);
+  const why = messageOf(reason);
   return new KafkaError(`The record at ${topic}-${partition} offset ${offset} failed: ${why}`, {
     code: 'RECORD_FAILED',
     context: { topic, partition, offset },

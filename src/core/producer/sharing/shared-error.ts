@@ -1,18 +1,5 @@
-import {
-  AuthenticationError,
-  AuthorizationError,
-  ConfigError,
-  ConnectionError,
-  CorruptRecordError,
-  FencedError,
-  KafkaError,
-  ProtocolError,
-  SerializationError,
-  TimeoutError,
-  TransactionAbortedError,
-  UnsupportedVersionError,
-  type ErrorContext,
-} from '../../util/errors.js';
+import * as errors from '../../util/errors.js';
+import { KafkaError, type ErrorContext } from '../../util/errors.js';
 
 /** A {@link KafkaError} as it crosses threads, where classes are lost. */
 export interface SharedError {
@@ -41,19 +28,9 @@ type SharedCause =
 /** How many causes cross, one behind the other: a chain may be endless. */
 const MOST_CAUSES = 8;
 
-const classes: Readonly<Record<string, new (message: string, options: never) => KafkaError>> = {
-  AuthenticationError,
-  AuthorizationError,
-  ConfigError,
-  ConnectionError,
-  CorruptRecordError,
-  FencedError,
-  ProtocolError,
-  SerializationError,
-  TimeoutError,
-  TransactionAbortedError,
-  UnsupportedVersionError,
-};
+const classes = new Map<string, new (message: string, options: never) => KafkaError>(
+  Object.entries(errors),
+);
 
 /** What can be cloned of an error, whatever it is: what can't would take the outcomes of others along. */
 export function shareError(error: unknown): SharedError {
@@ -124,7 +101,7 @@ function text(value: unknown): string {
 
 export function reviveError({ type: _, name, message, cause, ...rest }: SharedError): KafkaError {
   const options = { ...rest, ...(cause !== undefined && { cause: reviveCause(cause) }) };
-  const known = classes[name];
+  const known = classes.get(name);
   return known === undefined
     ? new KafkaError(message, options)
     : new known(message, options as never);

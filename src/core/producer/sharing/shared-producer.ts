@@ -58,7 +58,7 @@ export class SharedProducer<K = unknown, V = unknown> implements AsyncDisposable
     checkIsObject('connectProducer', options);
     if (!isPort(port)) throw badOption('connectProducer', 'port', port, PORT);
     const { keySerializer, valueSerializer, ...rest } = options;
-    const resolved = resolveOptions('connectProducer', rules, { ...rest }, SERIALIZERS);
+    const resolved = resolveOptions('connectProducer', rules, rest, SERIALIZERS);
     this.engine = new RemoteEngine(port, resolved.clock, resolved);
     this.lifecycle = this.engine.events.asObservable();
     const serializers = serializersOf('connectProducer', keySerializer, valueSerializer);

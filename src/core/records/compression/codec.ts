@@ -72,7 +72,3 @@ export function badPayload(
 ): CorruptRecordError {
   return new CorruptRecordError(`the ${name} payload is invalid: ${what}`, { cause });
 }
-
-export function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
-}

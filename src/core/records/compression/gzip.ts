@@ -1,6 +1,7 @@
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { put } from './bytes.js';
-import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { messageOf } from '../../util/message-of.js';
+import { badPayload, tooLarge, type Codec } from './codec.js';
 
 /** RFC 1952, one or more members. Level -1 is zlib's own default, 6. */
 export const gzip: Codec = {

@@ -1,6 +1,7 @@
 import { loadNative } from '../native.js';
 import { asBuffer, free, put, putAndFree } from './bytes.js';
-import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { messageOf } from '../../util/message-of.js';
+import { badPayload, tooLarge, type Codec } from './codec.js';
 import { LZ4_HEADER, readLz4Header, skipLz4Skippable, type Lz4FrameHeader } from './lz4-frame.js';
 import { xxh32 } from './xxh32.js';
 

@@ -1,6 +1,7 @@
 import { loadNative } from '../native.js';
 import { asBuffer, put, putAndFree } from './bytes.js';
-import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { messageOf } from '../../util/message-of.js';
+import { badPayload, tooLarge, type Codec } from './codec.js';
 
 interface NativeSnappy {
   compressSync(bytes: Uint8Array, options: { copyOutputData: boolean }): Buffer;

@@ -2,7 +2,8 @@ import * as zlib from 'node:zlib';
 import { KafkaError } from '../../util/errors.js';
 import { loadNative } from '../native.js';
 import { asBuffer, put } from './bytes.js';
-import { badPayload, messageOf, tooLarge, type Codec } from './codec.js';
+import { messageOf } from '../../util/message-of.js';
+import { badPayload, tooLarge, type Codec } from './codec.js';
 import { findZstdFrames, type ZstdFrame } from './zstd-frame.js';
 
 /** What does the work: one frame in, one frame out. */

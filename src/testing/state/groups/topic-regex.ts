@@ -1,5 +1,6 @@
 import { Errors } from '../../error-codes.js';
 import { Rejection } from '../rejection.js';
+import { messageOf } from '../../../core/util/message-of.js';
 
 /** Letters that mean something after a backslash to RE2 and the same to JavaScript. */
 const SHARED_ESCAPES = 'dDsSwWbBfnrtv';
@@ -16,7 +17,7 @@ export function compileTopicRegex(regex: string): RegExp {
     return new RegExp(`^(?:${translate(body)})$`, flags);
   } catch (error) {
     if (error instanceof Rejection) throw error;
-    throw invalid(regex, error instanceof Error ? error.message : String(error));
+    throw invalid(regex, messageOf(error));
   }
 }
 
