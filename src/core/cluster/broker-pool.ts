@@ -1,4 +1,4 @@
-import { formatAddress, type Address } from '../network/index.js';
+import type { Address } from '../network/index.js';
 import { BrokerChannel, type ChannelEnvironment, type Purpose } from './channel.js';
 import { Dialer } from './dialer.js';
 import type { ClusterMetadata } from './metadata.js';
@@ -22,8 +22,6 @@ export interface Owner {
 export class BrokerPool {
   private readonly channels = new Map<string, BrokerChannel>();
   private readonly environment: Omit<ChannelEnvironment, 'traffic'>;
-  /** Where the brokers were that there are channels to. */
-  private readonly addresses = new Map<number, string>();
   private turn: number;
   private closeReason: Error | undefined;
 
@@ -56,7 +54,6 @@ export class BrokerPool {
         return channel;
       }
       this.channels.set(key, channel);
-      this.addresses.set(nodeId, this.placeOf(nodeId));
     }
     return channel;
   }
@@ -85,6 +82,12 @@ export class BrokerPool {
     return this.channels.get(keyOf(nodeId, 'control', this.shared))?.isFailing === true;
   }
 
+  /** Whether no broker could be reached of late, and no connection to one is left. */
+  get isCutOff(): boolean {
+    const isAnyOpen = [...this.channels.values()].some((channel) => channel.isOpen);
+    return !isAnyOpen && this.usableIds().every((id) => this.isFailing(id));
+  }
+
   /** The brokers that may be asked. */
   usableIds(): readonly number[] {
     const known = [...this.metadata().brokers.keys()];
@@ -94,9 +97,7 @@ export class BrokerPool {
   /** Closes the channels to brokers that have left the cluster, or have another address by now. */
   prune(): void {
     const usable = new Set(this.usableIds());
-    this.closeWhere(
-      (nodeId) => !usable.has(nodeId) || this.addresses.get(nodeId) !== this.placeOf(nodeId),
-    );
+    this.closeWhere((channel) => !usable.has(channel.nodeId) || channel.isMisplaced);
   }
 
   /** Closes all channels, to begin anew. */
@@ -110,9 +111,9 @@ export class BrokerPool {
     this.closeWhere(() => true, reason);
   }
 
-  private closeWhere(isGone: (nodeId: number) => boolean, reason?: Error): void {
+  private closeWhere(isGone: (channel: BrokerChannel) => boolean, reason?: Error): void {
     for (const [key, channel] of this.channels) {
-      if (!isGone(channel.nodeId)) continue;
+      if (!isGone(channel)) continue;
       this.channels.delete(key);
       channel.close(reason ?? channelClosed(channel.nodeId));
     }
@@ -125,11 +126,6 @@ export class BrokerPool {
       this.channels.delete(key);
       channel.close(reason);
     }
-  }
-
-  private placeOf(nodeId: number): string {
-    const address = this.addressOf(nodeId);
-    return address === undefined ? '' : formatAddress(address);
   }
 
   private addressOf(nodeId: number): Address | undefined {

@@ -48,6 +48,7 @@ export class BrokerChannel {
   private cancelIdle: Cancel | undefined;
   private isIdle = false;
   private readonly abort = new AbortController();
+  private address: Address | undefined;
   /** Known after the first connection. */
   capabilities: BrokerCapabilities | undefined;
 
@@ -58,7 +59,12 @@ export class BrokerChannel {
     private readonly environment: ChannelEnvironment,
   ) {}
 
-  /** Open, negotiated and not muted. */
+  /** Connected, and negotiated. */
+  get isOpen(): boolean {
+    return this.session?.connection.isOpen === true;
+  }
+
+  /** Open, and not muted. */
   get isReady(): boolean {
     return this.isOpen && this.options.clock.monotonic() >= this.mutedUntil;
   }
@@ -75,6 +81,13 @@ export class BrokerChannel {
   /** Whether the last attempt to connect failed. */
   get isFailing(): boolean {
     return this.failures > 0;
+  }
+
+  /** Whether the broker was looked for at another place than the one where it is said to be now. */
+  get isMisplaced(): boolean {
+    const now = this.environment.addressOf(this.nodeId);
+    if (this.address === undefined) return false;
+    return now === undefined || formatAddress(now) !== formatAddress(this.address);
   }
 
   /**
@@ -130,10 +143,6 @@ export class BrokerChannel {
     this.session?.connection.close();
   }
 
-  private get isOpen(): boolean {
-    return this.session?.connection.isOpen === true;
-  }
-
   private openSession(): Session {
     if (this.session === undefined || !this.isOpen) {
       throw new ConnectionError(`Broker ${this.nodeId} is not connected`);
@@ -143,22 +152,21 @@ export class BrokerChannel {
 
   private async open(): Promise<void> {
     const { signal } = this.abort;
-    let address: Address | undefined;
     try {
       await this.backOff();
-      address = this.environment.addressOf(this.nodeId);
-      if (address === undefined) {
+      this.address = this.environment.addressOf(this.nodeId);
+      if (this.address === undefined) {
         throw new ConnectionError(
           `Nothing that was told lately says where broker ${this.nodeId} is`,
         );
       }
       const { dialer, traffic } = this.environment;
       const bounds = { setupTimeoutMs: this.setupTimeoutMs(), signal };
-      const session = await dialer.dial(address, bounds, traffic);
+      const session = await dialer.dial(this.address, bounds, traffic);
       if (signal.aborted) session.connection.close();
-      else this.opened(session, this.nameAt(address));
+      else this.opened(session);
     } catch (error) {
-      if (!signal.aborted) this.failed(error as Error, address);
+      if (!signal.aborted) this.failed(error as Error);
       if (!signal.aborted) throw error;
     } finally {
       this.opening = undefined;
@@ -166,26 +174,27 @@ export class BrokerChannel {
     if (signal.aborted) throw signal.reason as Error;
   }
 
-  private failed(error: Error, address: Address | undefined): void {
+  private failed(error: Error): void {
     const attempt = ++this.failures;
-    const broker = address === undefined ? String(this.nodeId) : this.nameAt(address);
-    const { purpose } = this;
+    const { broker, purpose } = this;
     const reason = error.message;
     this.options.onEvent({ type: 'connect-failed', broker, purpose, attempt, reason });
   }
 
-  private nameAt(address: Address): string {
-    const place = formatAddress(address);
+  /** As events name it. */
+  private get broker(): string {
+    if (this.address === undefined) return String(this.nodeId);
+    const place = formatAddress(this.address);
     return this.nodeId < 0 ? place : `${this.nodeId} at ${place}`;
   }
 
-  private opened(session: Session, broker: string): void {
+  private opened(session: Session): void {
     this.failures = 0;
     this.session = session;
     this.capabilities = session.capabilities;
     this.lastUsedAt = this.options.clock.monotonic();
     this.isIdle = false;
-    const { purpose } = this;
+    const { broker, purpose } = this;
     this.options.onEvent({ type: 'connected', broker, purpose });
     this.watchIdle();
     session.connection.whenClosed((error) => {
@@ -225,8 +234,7 @@ export class BrokerChannel {
     const produce = this.capabilities?.apis.get(apis.Produce.key)?.max ?? 0;
     const until = this.options.clock.monotonic() + throttleTimeMs;
     if (produce >= PRODUCE_VERSION_OF_2_0) this.mutedUntil = Math.max(this.mutedUntil, until);
-    const address = this.environment.addressOf(this.nodeId);
-    const broker = address === undefined ? String(this.nodeId) : this.nameAt(address);
+    const { broker } = this;
     this.options.onEvent({ type: 'throttled', broker, api: api.name, throttleTimeMs });
   }
 

@@ -299,8 +299,7 @@ export class MetadataKeeper {
     const now = clock.monotonic();
     this.silentSince ??= now;
     if (metadataRecoveryStrategy === 'none' || this.current.brokers.size === 0) return;
-    const allFail = this.pool.usableIds().every((id) => this.pool.channel(id, 'control').isFailing);
-    if (allFail) this.rebootstrap('no known broker can be reached');
+    if (this.pool.isCutOff) this.rebootstrap('no known broker can be reached');
     else if (now - this.silentSince >= metadataRecoveryRebootstrapTriggerMs) {
       this.rebootstrap('no broker has told about the cluster for too long');
     }

@@ -435,6 +435,28 @@ describe('starting again from the bootstrap servers', () => {
     expect(sim.clock.monotonic() - start).toBeLessThan(13_000);
   });
 
+  it('does not happen while a broker is connected: what is on its way to it would be lost', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    let isRefused = false;
+    const transport = {
+      open(...[address, events]: Parameters<typeof sim.cluster.transport.open>) {
+        const host = isRefused ? 'nobody' : address.host;
+        return sim.cluster.transport.open({ ...address, host }, events);
+      },
+    };
+    const client = sim.client({ transport });
+    await ensure(sim, client, 'a');
+    const produce = client.channel(1, 'produce');
+    await sim.run(produce.ready());
+    isRefused = true;
+    client.requestMetadataUpdate();
+    await sim.advance(MINUTE);
+    expect(sim.eventsOf('rebootstrapped')).toEqual([]);
+    expect(produce.isReady).toBe(true);
+    await sim.cluster.stop(1);
+    await sim.until(() => sim.eventsOf('rebootstrapped').length > 0);
+  });
+
   it('does not happen with metadataRecoveryStrategy none where the cluster asks for it', async () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
     const client = sim.client({ metadataRecoveryStrategy: 'none' });
@@ -589,6 +611,20 @@ describe('connections', () => {
     await sim.run(client.refresh({ deadline: sim.clock.monotonic() + MINUTE }));
     expect(await rejectionOf(channel.ready())).toMatchObject({ isRetriable: true });
     expect(client.channel(2, 'fetch')).not.toBe(channel);
+  });
+
+  it('that were asked for while nobody knew the broker are kept once it is found', async () => {
+    await using sim = await Simulation.start({ topics: { a: 1 } });
+    const client = sim.client();
+    await ensure(sim, client, 'a');
+    sim.cluster.failNext('Metadata', 'REBOOTSTRAP_REQUIRED');
+    client.requestMetadataUpdate();
+    await sim.until(() => client.metadata.brokers.size === 0);
+    const channel = client.channel(1, 'produce');
+    expect(await rejectionOf(channel.ready())).toMatchObject({ isRetriable: true });
+    await sim.until(() => client.metadata.brokers.size > 0);
+    await sim.run(channel.ready());
+    expect(client.channel(1, 'produce')).toBe(channel);
   });
 
   it('of a consumer that has closed are opened by nobody any more', async () => {
