@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 import { Subject, type Observable } from 'rxjs';
 import { Cluster, type ClusterEvent, type Route } from './cluster/index.js';
 import {
@@ -19,6 +20,7 @@ import {
 import type { ApiOrName, RequestInput, Resolved, ResponseOf } from './protocol/index.js';
 import type { Clock } from './util/clock.js';
 import { patienceOf } from './util/options.js';
+import { shown } from './util/shown.js';
 
 /** Whom a request goes to, in which version, and for how long. */
 export interface KafkaRequestOptions {
@@ -54,7 +56,7 @@ export class Kafka implements AsyncDisposable {
   private readonly consumers = new Set<Consumer<unknown, unknown>>();
 
   /** @internal */
-  constructor(options: KafkaOptions) {
+  constructor(private readonly options: KafkaOptions) {
     this.lifecycle = this.events.asObservable();
     const resolved = resolveKafkaOptions(options);
     this.clock = resolved.clock;
@@ -194,6 +196,11 @@ export class Kafka implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return shown('Kafka', this.options, options);
   }
 }
 

@@ -24,7 +24,13 @@ export function parseBootstrapServers(given: string | readonly string[]): Addres
 }
 
 function parseAddress(entry: string): Address {
-  const match = /^(?:[A-Za-z_]+:\/\/)?(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d+)$/.exec(entry);
+  const protocol = /^(\w+):\/\//.exec(entry)?.[1];
+  if (protocol !== undefined && protocol.toUpperCase() !== 'PLAINTEXT') {
+    throw new ConfigError(
+      `createKafka: option bootstrapServers has the entry '${entry}', but ${protocol} is not supported; it must be ${FORM}, of a PLAINTEXT listener`,
+    );
+  }
+  const match = /^(?:\w+:\/\/)?(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d+)$/.exec(entry);
   const port = Number(match?.[3]);
   if (match === null || port < 1 || port > 65_535) {
     throw new ConfigError(

@@ -1,3 +1,4 @@
+import { inspect, type InspectOptions } from 'node:util';
 import { Subject, type Observable } from 'rxjs';
 import type { Cluster, ClusterEvent } from '../cluster/index.js';
 import type { GroupMetadata, TopicPartition } from '../group/index.js';
@@ -5,6 +6,7 @@ import type { Metrics } from '../metrics/index.js';
 import type { Clock } from '../util/clock.js';
 import { KafkaError } from '../util/errors.js';
 import { patienceOf } from '../util/options.js';
+import { shown } from '../util/shown.js';
 import type { AssignedPartition } from './assigned-partition.js';
 import type { ConsumerRecord } from './record/consumer-record.js';
 import type { ConsumerContext, PartitionPosition, Patience } from './context.js';
@@ -74,7 +76,11 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
   private readonly subscriptions: Subscriptions;
 
   /** @internal Made by `kafka.consumer()`. */
-  constructor(cluster: Cluster, clock: Clock, given: ConsumerOptions & DeserializerOptions<K, V>) {
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    private readonly given: ConsumerOptions & DeserializerOptions<K, V>,
+  ) {
     const { keyDeserializer, valueDeserializer, ...rest } = given;
     const { metadataMaxAgeMs } = cluster;
     const options = resolveConsumerOptions(rest, { metadataMaxAgeMs });
@@ -345,6 +351,11 @@ export class Consumer<K = Buffer | null, V = Buffer | null> implements AsyncDisp
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return shown('Consumer', this.given, options);
   }
 
   private get run(): ConsumerRun | undefined {

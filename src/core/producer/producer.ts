@@ -1,9 +1,11 @@
+import { inspect, type InspectOptions } from 'node:util';
 import { Subject, type Observable, type ObservableInput } from 'rxjs';
 import type { Cluster } from '../cluster/index.js';
 import type { Metrics } from '../metrics/index.js';
 import { originsOf } from '../records/index.js';
 import type { Clock } from '../util/clock.js';
 import { checkIsObject, patienceOf } from '../util/options.js';
+import { shown } from '../util/shown.js';
 import { ProducerEngine } from './engine.js';
 import type { ProducerEvent } from './events.js';
 import { resolveProducerOptions, type ProducerOptions } from './options.js';
@@ -51,7 +53,11 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
   private readonly sends: SendQueue;
 
   /** @internal Made by `kafka.producer()`. */
-  constructor(cluster: Cluster, clock: Clock, options: ProducerOptions & SerializerOptions<K, V>) {
+  constructor(
+    cluster: Cluster,
+    clock: Clock,
+    private readonly options: ProducerOptions & SerializerOptions<K, V>,
+  ) {
     checkIsObject('producer', options);
     const { keySerializer, valueSerializer, ...rest } = options;
     const resolved = resolveProducerOptions(rest, 'producer', SERIALIZERS);
@@ -229,5 +235,10 @@ export class Producer<K = unknown, V = unknown> implements AsyncDisposable {
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
+  }
+
+  /** @internal What `console.log()` shows. */
+  [inspect.custom](_depth: number, options: InspectOptions): string {
+    return shown('Producer', this.options, options);
   }
 }

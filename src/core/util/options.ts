@@ -106,12 +106,18 @@ function meantElsewhere(name: string, known: readonly string[]): string | undefi
   return known.includes(ours) ? meant : undefined;
 }
 
+/** What belongs to a listener that takes more than plain text. */
+const security = /^(ssl|tls|sasl|authenticationTimeout|security\.?protocol)/i;
+
 function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {
+  const code = 'UNKNOWN_OPTION';
+  if (security.test(name)) {
+    const hint = 'TLS and SASL are not supported yet, so that it needs a PLAINTEXT listener';
+    return new ConfigError(`${what}: there is no option ${name}; ${hint}`, { code });
+  }
   const similar = meantElsewhere(name, known) ?? similarName(name, known);
   const hint = similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
-  return new ConfigError(`${what}: there is no option ${name}; ${hint}`, {
-    code: 'UNKNOWN_OPTION',
-  });
+  return new ConfigError(`${what}: there is no option ${name}; ${hint}`, { code });
 }
 
 function show(value: unknown): string {
