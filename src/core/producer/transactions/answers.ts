@@ -1,6 +1,6 @@
 import { unreachable } from '../../util/assert.js';
 import type { KafkaError } from '../../util/errors.js';
-import { transactionError } from './errors.js';
+import { offsetsTimedOut, transactionError } from './errors.js';
 import { abortable, fatal } from './failing.js';
 import { judgeCoordinator, type Judgement } from './judge.js';
 import { ended, over, sendNext } from './next-request.js';
@@ -11,6 +11,7 @@ import {
   step,
   type Bump,
   type TransactionAnswer,
+  type TransactionInput,
   type TransactionRequest,
   type TransactionState,
   type TransactionStep,
@@ -24,14 +25,15 @@ export function answered(
 ): TransactionStep {
   if (before.current !== request) return step(before);
   const judgement = judgeCoordinator(request.type, answer.error);
+  const failure = () => transactionError(request, before.transactionalId, answer);
   const state: TransactionState = { ...before, current: undefined, failures: 0 };
   if (judgement === 'retry' || judgement === 'retry-soon') {
     return isPointless(before, answer)
       ? sendNext(state)
-      : retryLater(before, judgement === 'retry-soon');
+      : retryLater(before, failure(), judgement === 'retry-soon');
   }
   if (judgement === 'success') return succeeded(state, request, answer);
-  const error = transactionError(request, state.transactionalId, answer);
+  const error = failure();
   if (judgement === 'fatal' && !wasTimedOut(request, answer)) return fatal(state, error);
   const bump = bumps[judgement];
   return request.type === 'end' ? endRefused(state, error, bump) : spoilt(state, error, bump);
@@ -64,16 +66,34 @@ export function unanswered(
   error: KafkaError,
 ): TransactionStep {
   if (before.current !== request) return step(before);
-  if (error.isRetriable) return retryLater(before, false);
+  if (error.isRetriable) return retryLater(before, error, false);
   const state: TransactionState = { ...before, current: undefined, failures: 0 };
   const isAboutGroup = request.type === 'add-offsets' || request.type === 'commit-offsets';
   return isAboutGroup ? spoilt(state, error, 'none') : fatal(state, error);
 }
 
-function retryLater(state: TransactionState, isShort: boolean): TransactionStep {
+/** Offsets were not stored in time, of a topic that nobody knows, say. They may be stored yet. */
+export function offsetsOverdue(
+  state: TransactionState,
+  { id, maxBlockMs }: Extract<TransactionInput, { type: 'offsets-overdue' }>,
+): TransactionStep {
+  const operation = state.operations.find((each) => each.id === id);
+  if (operation === undefined) return step(state);
+  const { transactionalId, current, hindrance } = state;
+  const { groupId } = operation.group;
+  const cause = current === undefined ? undefined : hindrance;
+  const error = offsetsTimedOut({ transactionalId, groupId, maxBlockMs }, cause);
+  return abortable(state, error, 'none');
+}
+
+function retryLater(
+  state: TransactionState,
+  hindrance: KafkaError,
+  isShort: boolean,
+): TransactionStep {
   const failures = state.failures + 1;
   return step(
-    { ...state, failures, isBackingOff: true },
+    { ...state, failures, hindrance, isBackingOff: true },
     { type: 'retry-later', failures, isShort },
   );
 }

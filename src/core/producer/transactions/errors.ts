@@ -4,6 +4,7 @@ import {
   AuthorizationError,
   FencedError,
   KafkaError,
+  TimeoutError,
   TransactionAbortedError,
   type ErrorContext,
 } from '../../util/errors.js';
@@ -66,6 +67,23 @@ function fenced(transactionalId: string, error: BrokerError, context: ErrorConte
       `another one has taken over the id, or a transaction took longer than transactionTimeoutMs. ` +
       `Nothing more can be written with it; give each running instance an id of its own`,
     { code: error.name, context },
+  );
+}
+
+/** Offsets that a group's coordinator has not stored in time. */
+export function offsetsTimedOut(
+  {
+    transactionalId,
+    groupId,
+    maxBlockMs,
+  }: { readonly transactionalId: string; readonly groupId: string; readonly maxBlockMs: number },
+  cause: KafkaError | undefined,
+): TimeoutError {
+  const why = cause === undefined ? '' : `; the last error was ${cause.code}: ${cause.message}`;
+  return new TimeoutError(
+    `Cannot send offsets of group '${groupId}' in a transaction of '${transactionalId}': they were ` +
+      `not stored within maxBlockMs (${maxBlockMs} ms)${why}`,
+    { code: 'OFFSETS_TIMED_OUT', context: { transactionalId, groupId }, cause },
   );
 }
 

@@ -215,7 +215,10 @@ export class TransactionManager implements Identities, TransactionGate {
     const sending = new Deferred();
     this.sending.set(id, sending);
     this.dispatch({ type: 'offsets', operation: { id, group, offsets } });
-    await sending.promise;
+    const { maxBlockMs } = this.options;
+    const overdue = { type: 'offsets-overdue', id, maxBlockMs } as const;
+    const cancel = this.clock.schedule(maxBlockMs, () => this.dispatch(overdue));
+    await sending.promise.finally(cancel);
   }
 
   /** Resolves when the coordinator has decided so. */

@@ -16,7 +16,12 @@ export function sendNext(state: TransactionState): TransactionStep {
   const request = nextRequest(state);
   if (request === 'none') return step(state);
   if (request === 'nothing-to-end') return ended(state);
-  const current: TransactionState = { ...state, current: request, failures: 0 };
+  const current: TransactionState = {
+    ...state,
+    current: request,
+    failures: 0,
+    hindrance: undefined,
+  };
   return step(noteSent(current, request), { type: 'send', request });
 }
 

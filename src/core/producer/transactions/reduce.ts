@@ -1,6 +1,6 @@
 import { unreachable } from '../../util/assert.js';
 import type { KafkaError } from '../../util/errors.js';
-import { answered, unanswered } from './answers.js';
+import { answered, offsetsOverdue, unanswered } from './answers.js';
 import { aborted, notInTransaction } from './errors.js';
 import { abortable, fatal, refuseOffsets } from './failing.js';
 import { sendNext } from './next-request.js';
@@ -37,6 +37,8 @@ export function reduceTransaction(
       return added(state, input.names);
     case 'offsets':
       return offsets(state, input.operation);
+    case 'offsets-overdue':
+      return offsetsOverdue(state, input);
     case 'commit':
       return commit(state);
     case 'abort':

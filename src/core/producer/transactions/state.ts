@@ -119,6 +119,8 @@ export interface TransactionState {
   /** Attempts of the current request that failed. */
   readonly failures: number;
   readonly isBackingOff: boolean;
+  /** Why the last of them failed. */
+  readonly hindrance: KafkaError | undefined;
 }
 
 export type TransactionInput =
@@ -132,6 +134,8 @@ export type TransactionInput =
   /** What went out was answered: these partitions are part of the transaction. */
   | { readonly type: 'added'; readonly names: readonly string[] }
   | { readonly type: 'offsets'; readonly operation: OffsetsOperation }
+  /** Offsets should have been stored by now. */
+  | { readonly type: 'offsets-overdue'; readonly id: number; readonly maxBlockMs: number }
   | { readonly type: 'commit' }
   | { readonly type: 'abort' }
   /** While completing: everything that was sent is answered. */
@@ -220,6 +224,7 @@ export function initialState(transactionalId: string): TransactionState {
     current: undefined,
     failures: 0,
     isBackingOff: false,
+    hindrance: undefined,
   };
 }
 

@@ -45,6 +45,29 @@ describe('a commit that waits for its records', () => {
   });
 });
 
+describe.each([1, 2])('offsets that are not stored within maxBlockMs (version %i)', (version) => {
+  it('spoil the transaction, and the next one goes on', async () => {
+    const features = { 'transaction.version': version };
+    await using sim = await Simulation.start({ topics: { out: 1 }, features });
+    const producer = sim.kafka().producer({ transactionalId: 'id', maxBlockMs: 20_000 });
+    const begun = sim.clock.monotonic();
+    const offsets = [{ topic: 'nowhere', partition: 0, offset: 1 }];
+    const txn = await sim.run(producer.beginTransaction());
+    const unawaited = rejectionOf(txn.sendOffsets({ groupId: 'g' }, offsets));
+    for (const error of [await sim.run(rejectionOf(txn.commit())), await unawaited]) {
+      expect(error).toBeInstanceOf(TransactionAbortedError);
+      expect(error).toMatchObject({ cause: { code: 'OFFSETS_TIMED_OUT' } });
+      expect((error as Error).message).toMatch(/'g'.*maxBlockMs.*UNKNOWN_TOPIC_OR_PARTITION/);
+    }
+    expect(sim.clock.monotonic() - begun).toBeLessThan(21_000);
+    await sim.run(txn.abort());
+    const next = await sim.run(producer.beginTransaction());
+    await sim.run(next.sendOffsets({ groupId: 'g' }, [{ topic: 'out', partition: 0, offset: 1 }]));
+    await sim.run(next.commit());
+    expect(sim.eventsOf('transaction-committed')).toHaveLength(1);
+  });
+});
+
 describe('aborting', () => {
   it('does not wait for a topic that nobody knows any more', async () => {
     await using sim = await Simulation.start({
