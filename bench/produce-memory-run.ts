@@ -4,7 +4,7 @@ import { footprint, watchPeak, type MemoryRun } from './footprint.js';
 import { make, VALUE_BYTES, type Made } from './keep-run.js';
 
 /** What a record takes of `bufferMemory`, about: itself twice, for its origin is kept, and objects. */
-const HELD_BYTES = 2 * (VALUE_BYTES + 20) + 640;
+const HELD_BYTES = 2 * (VALUE_BYTES + 20) + 896;
 
 /** How many records a source may have unacknowledged in a buffer. */
 export function mostOpen(bufferMemory: number): number {

@@ -16,10 +16,10 @@ export interface SendFailure<T> {
 
 /**
  * What a value that is kept until its receipt takes of the process, besides its own bytes. Its objects
- * are 200 to 270 B, for a key, a Buffer and the object around them; more than twice that, for what waits
- * gets old, and V8 lets its old generation double before it collects it.
+ * are 200 to 270 B, for a key, a Buffer and the object around them; more than three times that, for what
+ * waits gets old, and V8 lets its old generation double, and Buffers gather, before it collects them.
  */
-const ORIGIN_BYTES = 640;
+const ORIGIN_BYTES = 896;
 
 /**
  * What becomes of a record that finds no room: the stream errors, it is dropped, or the oldest batch that

@@ -43,9 +43,9 @@ export interface ProducerOptions {
   readonly batchSize?: number;
   /**
    * Bytes that may wait to be acknowledged before `send()` has to wait. Not the encoded records alone
-   * count, as in Java, but what is kept for their outcomes as well: 400 for a promise; in a sink 640,
-   * and what it was given, taken to be as large as its record. Default 32 MiB: in a sink about 38,000
-   * records of 100 bytes, or 12,500 of 1,000.
+   * count, as in Java, but what is kept for their outcomes as well: 400 for a promise; in a sink 896,
+   * and what it was given, taken to be as large as its record. Default 32 MiB: in a sink about 29,000
+   * records of 100 bytes, or 11,400 of 1,000.
    */
   readonly bufferMemory?: number;
   /** How long `send()` waits for metadata and for room, in ms. Default 60,000. */

@@ -14,6 +14,15 @@ test('memory that was given back is taken again, for any size that it is large e
   expect(pool.take(33 * KIB)).not.toBe(first);
 });
 
+test('memory of the next size up is taken before more is, and what is larger still is left', () => {
+  const pool = new BufferPool(() => 1024 * KIB);
+  const [twice, more] = [pool.take(64 * KIB), pool.take(128 * KIB)];
+  for (const memory of [twice, more]) pool.give(memory);
+  expect(pool.take(32 * KIB)).toBe(twice);
+  expect(pool.keptBytes).toBe(128 * KIB);
+  expect(pool.take(32 * KIB)).toHaveLength(32 * KIB);
+});
+
 test('memory is never shared by two', () => {
   const pool = new BufferPool(() => 1024 * KIB);
   const taken = [1, 2, 3].map(() => pool.take(KIB));

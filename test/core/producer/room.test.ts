@@ -228,14 +228,14 @@ describe('drop-oldest while it is not known where a topic is', () => {
 describe('memory of batches', () => {
   it('serves what is pushed when receipts come, also while the buffer is as good as full', async () => {
     await using sim = await Simulation.start({ topics: { [TOPIC]: 3 } });
-    const producer = sim.kafka().producer({ bufferMemory: 70_000, batchSize: 1000 });
+    const producer = sim.kafka().producer({ bufferMemory: 90_000, batchSize: 1000 });
     await sim.run(producer.partitionsFor(TOPIC));
     const take = vi.spyOn(BufferPool.prototype, 'take');
     onTestFinished(() => take.mockRestore());
     const records = new Subject<{ key: string; value: string }>();
     let pushed = 0;
     const push = () => records.next({ key: `key ${pushed++ % 7}`, value: 'x'.repeat(100) });
-    // Each takes about 880 bytes, with what is kept of it.
+    // Each takes about 1,140 bytes, with what is kept of it.
     const mostOpen = 75;
     let open = mostOpen;
     records.pipe(toTopic(producer, TOPIC)).subscribe(() => {
