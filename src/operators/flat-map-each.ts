@@ -1,6 +1,7 @@
 import { Observable, type OperatorFunction } from 'rxjs';
 import { Parts, type ConsumerRecord, type DerivedRecord } from '../core/consumer/index.js';
 import { originsOf } from '../core/records/index.js';
+import { BriefMap } from '../core/util/brief-map.js';
 import { checkIsFunction, resolveOptions } from '../core/util/options.js';
 import { NO_RETRY } from './processing/failure-policy.js';
 import type { LaneOrder } from './processing/lanes.js';
@@ -64,7 +65,7 @@ export function flatMapEach<K, V, R>(
 
 /** Counts what comes out of each record. */
 class Dividing<K, V, R> implements Treatment<ConsumerRecord<K, V>, R, FlatMapped<K, R>> {
-  private readonly inWork = new Map<ConsumerRecord<K, V>, Parts<K, V>>();
+  private readonly inWork = new BriefMap<ConsumerRecord<K, V>, Parts<K, V>>();
 
   constructor(
     private readonly project: (
@@ -75,7 +76,7 @@ class Dividing<K, V, R> implements Treatment<ConsumerRecord<K, V>, R, FlatMapped
 
   start(record: ConsumerRecord<K, V>, context: ProcessContext): WorkResult<R> {
     const parts = new Parts(record);
-    this.inWork.set(record, parts);
+    this.inWork.add(record, parts);
     return this.project(parts.whole, context);
   }
 
@@ -98,9 +99,7 @@ class Dividing<K, V, R> implements Treatment<ConsumerRecord<K, V>, R, FlatMapped
   }
 
   done(record: ConsumerRecord<K, V>): void {
-    const parts = this.inWork.get(record)!;
-    this.inWork.delete(record);
-    parts.ack();
+    this.inWork.take(record)!.ack();
   }
 
   /** Nobody has seen what came out last. */
@@ -109,15 +108,14 @@ class Dividing<K, V, R> implements Treatment<ConsumerRecord<K, V>, R, FlatMapped
   }
 
   abandon(record: ConsumerRecord<K, V>): void {
-    const parts = this.inWork.get(record);
-    this.inWork.delete(record);
+    const parts = this.inWork.take(record);
     // One that was not started has no parts.
     if (parts === undefined) record.giveBack();
     else parts.withdraw();
   }
 
   failUnheard(record: ConsumerRecord<K, V>, error: unknown): void {
-    this.inWork.delete(record);
+    this.inWork.take(record);
     record.failUnheard(error);
   }
 }
