@@ -135,6 +135,8 @@ export async function realCluster(
     properties: {
       'num.partitions': PARTITIONS,
       'delete.topic.enable': 'true',
+      // Half a minute after its start a broker deletes records with timestamps older than a week.
+      'log.retention.hours': 876_000,
       'group.consumer.min.heartbeat.interval.ms': HEARTBEAT_MS,
       'group.consumer.heartbeat.interval.ms': HEARTBEAT_MS,
     },

@@ -8,12 +8,6 @@ export interface NodePorts {
   readonly internal: number;
 }
 
-/**
- * Records have the timestamps that a test gives them, and half a minute after its start a broker
- * deletes what is older than a week.
- */
-const RETENTION = { 'log.retention.hours': 876_000 };
-
 /** A properties file. */
 export function formatProperties(properties: Properties): string {
   return Object.entries(properties)
@@ -58,7 +52,6 @@ export function zookeeperBrokerProperties({ version }: Release, ports: NodePorts
     'zookeeper.connect': `127.0.0.1:${ports.internal}`,
     'zookeeper.connection.timeout.ms': 15_000,
     'log.dirs': 'logs',
-    ...RETENTION,
     'num.partitions': 1,
     'offsets.topic.replication.factor': 1,
     'offsets.topic.num.partitions': 2,
@@ -96,7 +89,6 @@ export function kraftProperties(
     'listener.security.protocol.map':
       'CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,SASL_PLAINTEXT:SASL_PLAINTEXT,SASL_SSL:SASL_SSL',
     'log.dirs': 'logs',
-    ...RETENTION,
     'num.partitions': 1,
     'default.replication.factor': replication,
     'min.insync.replicas': minIsr,
