@@ -1,4 +1,5 @@
 export { createKafka, Kafka, type KafkaRequestOptions, type LifecycleEvent } from './core/kafka.js';
+export type { ClusterEvent } from './core/cluster/index.js';
 export type { KafkaOptions } from './core/kafka-options.js';
 export type { Metrics } from './core/metrics/index.js';
 export {
@@ -15,6 +16,7 @@ export {
   Transaction,
   type HeadersInput,
   type PartitionInfo,
+  type ProducerEvent,
   type Partitioner,
   type PartitionerInput,
   type ProducerOptions,

@@ -9,7 +9,10 @@ export interface KafkaOptions {
   readonly bootstrapServers: string | readonly string[];
   /** Shows up in the brokers' logs, metrics and quotas. Default `rx-kafka`. */
   readonly clientId?: string;
-  /** How long a broker may take to answer, in ms. Default 30,000. */
+  /**
+   * How long a broker may take to answer what the client itself asks, such as metadata and `kafka.request()`,
+   * in ms; producers and consumers have the same option for theirs. Default 30,000.
+   */
   readonly requestTimeoutMs?: number;
   /**
    * What is known of the cluster is asked anew after this long, in ms; consumers that subscribe by pattern
@@ -22,7 +25,10 @@ export interface KafkaOptions {
   readonly reconnectBackoffMs?: number;
   /** Longest wait before connecting again, in ms. Default 1,000. */
   readonly reconnectBackoffMaxMs?: number;
-  /** First wait before a request is repeated, in ms; it doubles each time. Default 100 (KIP-580). */
+  /**
+   * First wait before a request of the client itself is repeated, in ms; it doubles each time. Default 100
+   * (KIP-580).
+   */
   readonly retryBackoffMs?: number;
   /** Longest wait before a request is repeated, in ms. Default 1,000. */
   readonly retryBackoffMaxMs?: number;
