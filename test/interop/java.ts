@@ -34,6 +34,10 @@ const plain = (record: {
 
 const text = (bytes: unknown) => (bytes == null ? null : Buffer.from(bytes as Buffer).toString());
 
+/** What was sent, one partition after the other. */
+const asRead = (sent: readonly Parameters<typeof plain>[0][]) =>
+  sent.toSorted((a, b) => a.partition! - b.partition!).map(plain);
+
 /** What Java reads is what was written here, and the other way round. Needs Kafka 0.10. */
 export function javaInterop(setup: ContractSetup): void {
   const { hasHeaders, hasZstd, hasIdempotence } = setup.capabilities;
@@ -53,11 +57,10 @@ export function javaInterop(setup: ContractSetup): void {
       const producer = kafka.producer({ compressionType, batchSize: 2000, lingerMs: 0 });
       const sent = records(topic, hasHeaders);
       await Promise.all(sent.map((record) => producer.send(record)));
-      const written = sent.toSorted((a, b) => a.partition! - b.partition!).map(plain);
       const log = await setup.cluster.readAll(topic);
-      expect(log.map(plain)).toEqual(written);
+      expect(log.map(plain)).toEqual(asRead(sent));
       const read = await java.readAll(setup.cluster.bootstrapServers, topic);
-      expect(read.map(plain)).toEqual(written);
+      expect(read.map(plain)).toEqual(asRead(sent));
     });
 
     test.each(usable)('what Java wrote with %s is decoded here', async (codec) => {
@@ -68,9 +71,7 @@ export function javaInterop(setup: ContractSetup): void {
       const send = { producer: codec, records: sent, config, then: 'close' } as const;
       await java.send(setup.cluster.bootstrapServers, send);
       const read = await setup.cluster.readAll(topic);
-      expect(read.map(plain)).toEqual(
-        sent.toSorted((a, b) => a.partition! - b.partition!).map(plain),
-      );
+      expect(read.map(plain)).toEqual(asRead(sent));
     });
 
     test('keys of all lengths go to the partitions that Java chooses', async () => {

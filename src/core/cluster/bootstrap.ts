@@ -24,13 +24,13 @@ export function parseBootstrapServers(given: string | readonly string[]): Addres
 }
 
 function parseAddress(entry: string): Address {
-  const protocol = /^(\w+):\/\//.exec(entry)?.[1];
-  if (protocol !== undefined && protocol.toUpperCase() !== 'PLAINTEXT') {
+  const [, protocol = 'PLAINTEXT', place] = /^(?:(\w+):\/\/)?(.*)$/s.exec(entry)!;
+  if (protocol.toUpperCase() !== 'PLAINTEXT') {
     throw new ConfigError(
       `createKafka: option bootstrapServers has the entry '${entry}', but ${protocol} is not supported; it must be ${FORM}, of a PLAINTEXT listener`,
     );
   }
-  const match = /^(?:\w+:\/\/)?(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d+)$/.exec(entry);
+  const match = /^(?:\[([^\]]+)\]|([^:[\]/\s]+)):(\d+)$/.exec(place!);
   const port = Number(match?.[3]);
   if (match === null || port < 1 || port > 65_535) {
     throw new ConfigError(

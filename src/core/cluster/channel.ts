@@ -85,8 +85,8 @@ export class BrokerChannel {
 
   /** Whether the broker was looked for at another place than the one where it is said to be now. */
   get isMisplaced(): boolean {
-    const now = this.environment.addressOf(this.nodeId);
     if (this.address === undefined) return false;
+    const now = this.environment.addressOf(this.nodeId);
     return now === undefined || formatAddress(now) !== formatAddress(this.address);
   }
 

@@ -110,14 +110,17 @@ function meantElsewhere(name: string, known: readonly string[]): string | undefi
 const security = /^(ssl|tls|sasl|authenticationTimeout|security\.?protocol)/i;
 
 function unknownOption(what: string, name: string, known: readonly string[]): ConfigError {
-  const code = 'UNKNOWN_OPTION';
+  return new ConfigError(`${what}: there is no option ${name}; ${hintFor(name, known)}`, {
+    code: 'UNKNOWN_OPTION',
+  });
+}
+
+function hintFor(name: string, known: readonly string[]): string {
   if (security.test(name)) {
-    const hint = 'TLS and SASL are not supported yet, so that it needs a PLAINTEXT listener';
-    return new ConfigError(`${what}: there is no option ${name}; ${hint}`, { code });
+    return 'TLS and SASL are not supported yet, so that it needs a PLAINTEXT listener';
   }
   const similar = meantElsewhere(name, known) ?? similarName(name, known);
-  const hint = similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
-  return new ConfigError(`${what}: there is no option ${name}; ${hint}`, { code });
+  return similar === undefined ? `known are ${known.join(', ')}` : `did you mean ${similar}?`;
 }
 
 function show(value: unknown): string {

@@ -437,12 +437,11 @@ describe('starting again from the bootstrap servers', () => {
 
   it('does not happen while a broker is connected: what is on its way to it would be lost', async () => {
     await using sim = await Simulation.start({ topics: { a: 1 } });
+    const refusing = mistreat(sim, 'broker-1', 'refuse');
     let isRefused = false;
     const transport = {
-      open(...[address, events]: Parameters<typeof sim.cluster.transport.open>) {
-        const host = isRefused ? 'nobody' : address.host;
-        return sim.cluster.transport.open({ ...address, host }, events);
-      },
+      open: (...asked: Parameters<typeof refusing.open>) =>
+        (isRefused ? refusing : sim.cluster.transport).open(...asked),
     };
     const client = sim.client({ transport });
     await ensure(sim, client, 'a');

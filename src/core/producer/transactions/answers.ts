@@ -26,7 +26,7 @@ export function answered(
   if (before.current !== request) return step(before);
   const judgement = judgeCoordinator(request.type, answer.error);
   const failure = () => transactionError(request, before.transactionalId, answer);
-  const state: TransactionState = { ...before, current: undefined, failures: 0 };
+  const state = withoutRequest(before);
   if (judgement === 'retry' || judgement === 'retry-soon') {
     return isPointless(before, answer)
       ? sendNext(state)
@@ -67,7 +67,7 @@ export function unanswered(
 ): TransactionStep {
   if (before.current !== request) return step(before);
   if (error.isRetriable) return retryLater(before, error, false);
-  const state: TransactionState = { ...before, current: undefined, failures: 0 };
+  const state = withoutRequest(before);
   const isAboutGroup = request.type === 'add-offsets' || request.type === 'commit-offsets';
   return isAboutGroup ? spoilt(state, error, 'none') : fatal(state, error);
 }
@@ -79,11 +79,15 @@ export function offsetsOverdue(
 ): TransactionStep {
   const operation = state.operations.find((each) => each.id === id);
   if (operation === undefined) return step(state);
-  const { transactionalId, current, hindrance } = state;
+  const { transactionalId, hindrance } = state;
   const { groupId } = operation.group;
-  const cause = current === undefined ? undefined : hindrance;
-  const error = offsetsTimedOut({ transactionalId, groupId, maxBlockMs }, cause);
+  const error = offsetsTimedOut({ transactionalId, groupId, maxBlockMs }, hindrance);
   return abortable(state, error, 'none');
+}
+
+/** The current request is done with, well or not. */
+function withoutRequest(state: TransactionState): TransactionState {
+  return { ...state, current: undefined, failures: 0, hindrance: undefined };
 }
 
 function retryLater(

@@ -16,12 +16,7 @@ export function sendNext(state: TransactionState): TransactionStep {
   const request = nextRequest(state);
   if (request === 'none') return step(state);
   if (request === 'nothing-to-end') return ended(state);
-  const current: TransactionState = {
-    ...state,
-    current: request,
-    failures: 0,
-    hindrance: undefined,
-  };
+  const current: TransactionState = { ...state, current: request };
   return step(noteSent(current, request), { type: 'send', request });
 }
 

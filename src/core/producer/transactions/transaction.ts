@@ -78,7 +78,8 @@ export class Transaction<K = unknown, V = unknown> {
    * @param group who consumed: `consumer.groupMetadata`. With brokers before Kafka 2.5 the `groupId`
    * alone.
    * @throws TransactionAbortedError when the membership is out of date, when they are not stored within
-   * `maxBlockMs`, as those of a topic that doesn't exist, or when something else spoilt the transaction; UnsupportedVersionError for a member's offsets before Kafka 2.5.
+   * `maxBlockMs`, as those of a topic that doesn't exist, or when something else spoilt the transaction;
+   * UnsupportedVersionError for a member's offsets before Kafka 2.5.
    */
   async sendOffsets(group: TransactionGroup, offsets: readonly TransactionOffset[]): Promise<void> {
     const refusal = this.refusal();
